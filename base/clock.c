@@ -1,0 +1,35 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t read_ns(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+ms_t clock_wall_ms(void)
+{
+    return read_ns(CLOCK_REALTIME) / 1000000;
+}
+
+ms_t clock_mono_ms(void)
+{
+    return read_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+uint64_t clock_mono_us(void)
+{
+    return (uint64_t)(read_ns(CLOCK_MONOTONIC) / 1000);
+}
+
+ms_t clock_farm_ms(void)
+{
+    static ms_t offset;
+
+    if (!offset)
+        offset = clock_wall_ms() - clock_mono_ms();
+    return clock_mono_ms() + offset;
+}

@@ -1,0 +1,74 @@
+#ifndef GRANGE_STORE_READER_H
+#define GRANGE_STORE_READER_H
+/* reader - what the commands that only look (status, results, log, explain, --dry-run) ask the
+ * store, while a scheduler writes or when none runs. Never writes a row. Works on a store that was
+ * left behind by kill -9 (SQLite replays the WAL). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/rows.h"
+
+struct reader;
+
+/* reader_open - ERR_NOT_FOUND when DIR has no store; ERR_VERSION, ERR_DAMAGED with advice. */
+enum err reader_open(const char *dir, struct reader **r, struct fault *f);
+void reader_close(struct reader *r);
+
+/* reader_study - one study; NULL name: the last one submitted. ERR_NOT_FOUND lists the known names. */
+struct reader_study {
+    study_id id;
+    char name[NAME_BYTES_MAX + 1];
+    bool active;
+    struct array_row array; /* the current one; name and spec point into text */
+    struct buf text;
+    ms_t submitted_ms;
+};
+enum err reader_study(struct reader *r, const char *name, struct reader_study *s, struct fault *f);
+void reader_study_fini(struct reader_study *s);
+typedef enum err (*reader_study_fn)(void *ctx, const struct reader_study *s, struct fault *f);
+enum err reader_studies(struct reader *r, reader_study_fn fn, void *ctx, struct fault *f);
+
+/* reader_counts - of the current array, adopted ends included. left = n - the others (running too). */
+struct reader_counts {
+    uint64_t n, done, failed, cancelled, quarantined, skipped, running, left;
+    uint64_t wall_us_sum, n_wall; /* of DONE points: for an estimate of the time left */
+    ms_t first_started_ms, last_ended_ms; /* 0 when none */
+};
+enum err reader_counts(struct reader *r, const struct reader_study *s, struct reader_counts *c, struct fault *f);
+/* reader_states - as store_states. */
+enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state, struct fault *f);
+/* reader_known - identities are joined by the caller: each ended task of any array of the study (best
+ * end first is not promised), with the array's spec given once per array before its tasks. */
+typedef enum err (*reader_array_fn)(void *ctx, const struct array_row *row, struct fault *f);
+typedef void (*reader_ended_fn)(void *ctx, const struct array_row *row, uint64_t index, enum task_state state);
+enum err reader_known(struct reader *r, const struct reader_study *s, reader_array_fn on_array,
+                      reader_ended_fn on_end, void *ctx, struct fault *f);
+
+/* reader_results - rows of the study's results view. where / sort are SQL over its columns (NULL:
+ * none; sort "-col" descends); a bad one is ERR_USAGE with SQLite's words and the known columns. The
+ * callback gets column names with the first row (row 0: names; cells NULL for SQL NULL). Factor
+ * columns come in the spelling they were given in. */
+typedef enum err (*reader_row_fn)(void *ctx, size_t n_columns, const char *const *names,
+                                  const char *const *cells, const bool *is_number, struct fault *f);
+enum err reader_results(struct reader *r, const struct reader_study *s, const char *where,
+                        const char *sort, reader_row_fn fn, void *ctx, struct fault *f);
+
+/* reader_end - the recorded end of a task (own or adopted); found false when it has not ended. Text in
+ * the row points into *text. reader_attempts - attempts that did not become the result, oldest first. */
+enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row *row,
+                    struct end_body *body, struct buf *text, struct fault *f);
+typedef enum err (*reader_attempt_fn)(void *ctx, const struct end_row *row, struct fault *f);
+enum err reader_attempts(struct reader *r, task_id task, reader_attempt_fn fn, void *ctx, struct fault *f);
+/* reader_failures - the ended points of the current array that did not succeed, in order of index, at most `most`. */
+enum err reader_failures(struct reader *r, const struct reader_study *s, size_t most,
+                         reader_attempt_fn fn, void *ctx, struct fault *f);
+enum err reader_worker(struct reader *r, worker_id id, struct worker_row *row, struct fault *f);
+/* reader_running - long leases of tasks of this study. */
+typedef void (*reader_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker, ms_t started_ms);
+enum err reader_running(struct reader *r, const struct reader_study *s, reader_running_fn fn, void *ctx, struct fault *f);
+
+#endif

@@ -1,0 +1,86 @@
+#ifndef GRANGE_STORE_STORE_H
+#define GRANGE_STORE_STORE_H
+/* store - the SQLite file, its one writer, and what a start needs to read back.
+ *
+ * One scheduler owns a store. Everything that one turn of its loop decided is one transaction
+ * (store_commit); the hot path only appends. SQLite's types appear nowhere outside store/. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/rows.h"
+
+enum { STORE_SCHEMA_VERSION = 1 };
+enum store_sync { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
+
+struct store;
+
+/* store_open - opens or creates DIR/grange.db for writing: WAL, synchronous FULL unless relaxed,
+ * migrations (the old file is kept as grange.db.vN). ERR_VERSION: from a newer Grange. ERR_DAMAGED:
+ * nothing was written, *f says how to recover. ERR_DISK_FULL, ERR_PERMISSION, ERR_BUSY, ERR_IO. */
+enum err store_open(const char *dir, enum store_sync sync, struct store **st, struct fault *f);
+void store_close(struct store *st); /* checkpoints the WAL; NULL is fine */
+
+/* store_epoch_raise - the next epoch, committed before it returns. */
+enum err store_epoch_raise(struct store *st, uint32_t *epoch, struct fault *f);
+
+/* store_commit - all n changes in one transaction, or none: on an error nothing of it is in the file
+ * (ERR_DISK_FULL, ERR_IO). n = 0 does nothing. */
+enum err store_commit(struct store *st, const struct change *changes, size_t n, struct fault *f);
+uint64_t store_n_commits(const struct store *st); /* a counter for tests and bench */
+
+/* Where numbers continue: one beyond the largest used. */
+struct store_next { uint32_t study, array, worker; uint64_t task; };
+enum err store_next(struct store *st, struct store_next *next, struct fault *f);
+
+/* store_find_study - by name; found false and id 0 when there is none. current = its current array. */
+struct study_row { study_id id; array_id current; bool active; };
+enum err store_find_study(struct store *st, const char *name, bool *found, struct study_row *row, struct fault *f);
+/* store_active_studies - calls back with the name of each active study, in id order. */
+typedef void (*store_name_fn)(void *ctx, const char *name);
+enum err store_active_studies(struct store *st, store_name_fn fn, void *ctx, struct fault *f);
+
+/* store_find_array - of a study, by key. store_array - by id. The row's name and spec point into *text. */
+enum err store_find_array(struct store *st, study_id study, const uint64_t key[2], bool *found,
+                          struct array_row *row, struct buf *text, struct fault *f);
+enum err store_array(struct store *st, array_id id, bool *found, struct array_row *row, struct buf *text,
+                     struct fault *f);
+/* store_other_arrays - ids of the arrays of a study except one, in id order; *ids is a buf of array_id. */
+enum err store_other_arrays(struct store *st, study_id study, array_id except, struct buf *ids, struct fault *f);
+
+/* store_states - what is known of the tasks of an array: state[i] (n bytes, zeroed by the caller)
+ * becomes DONE, FAILED, CANCELLED or QUARANTINED where the task has ended itself or by adoption.
+ * `adopted` (may be NULL): n bytes, 1 where by adoption. One pass over the ended table. */
+enum err store_states(struct store *st, const struct array_row *row, uint8_t *state, uint8_t *adopted, struct fault *f);
+
+/* store_durations - calls back with the wall time of each DONE task of an array (for the median). */
+typedef void (*store_us_fn)(void *ctx, uint64_t us);
+enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx, struct fault *f);
+
+/* store_troubles - attempts that count against tasks that have not ended: failures and losses a task. */
+typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses);
+enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn, void *ctx, struct fault *f);
+
+/* store_running - the long leases that were out when the last scheduler ended; store_workers - the
+ * workers that were connected then. */
+typedef void (*store_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker, ms_t started_ms);
+enum err store_running(struct store *st, store_running_fn fn, void *ctx, struct fault *f);
+typedef void (*store_worker_fn)(void *ctx, const struct worker_row *row);
+enum err store_workers(struct store *st, store_worker_fn fn, void *ctx, struct fault *f);
+
+/* store_task_of_lease - the task whose recorded end came from this lease; found false when none. */
+enum err store_lease_won(struct store *st, lease_id lease, bool *found, task_id *task, struct fault *f);
+
+/* store_views - (re)makes the SQL views of a study: results_NAME, and `results` for this study, the
+ * last one submitted. Columns: see docs/manual/store.md. `columns` are the factor names with whether
+ * they are numeric, then the metrics. Idempotent; part of the next commit's durability, not of a
+ * transaction with it. */
+struct view_column { const char *name; bool numeric; };
+enum err store_views(struct store *st, study_id study, const char *name, const struct view_column *factors,
+                     size_t n_factors, const struct view_column *metrics, size_t n_metrics, bool with_rep,
+                     struct fault *f);
+
+#endif
