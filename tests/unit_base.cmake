@@ -1,0 +1,1 @@
+grange_unit_test(base LINK grange_base)
