@@ -1,0 +1,34 @@
+#ifndef GRANGE_SCHEDULER_SCHEDULER_H
+#define GRANGE_SCHEDULER_SCHEDULER_H
+/* scheduler - the daemon: owns one grange directory, its store and its socket, and runs the loop
+ * around the core until it is told to end. */
+
+#include "base/log.h"
+
+/* Exit codes of the scheduler process: `grange run` acts on them. */
+enum scheduler_exit {
+    SCHEDULER_OK = 0,
+    SCHEDULER_BUSY = 10,      /* another scheduler holds the directory */
+    SCHEDULER_DAMAGED = 11,   /* the store is damaged */
+    SCHEDULER_VERSION = 12,   /* the store was made by a newer Grange */
+    SCHEDULER_DISK_FULL = 13, /* a commit failed for want of space; nothing acknowledged is lost */
+    SCHEDULER_IO = 14         /* anything else the world did */
+};
+
+struct scheduler_options {
+    const char *dir;      /* the grange directory; made when it is not there */
+    const char *owner;    /* "run 4711"; NULL or "daemon": a daemon */
+    const char *listen;   /* a further url for workers on other hosts, or NULL */
+    const char *log_path; /* NULL: stderr */
+    enum log_level log_level;
+    int lifeline_fd;      /* end of file on it: whoever started us is gone, end; -1: none */
+    int ready_fd;         /* "ready\n" is written to it once clients may connect; -1: none */
+    int sync;             /* enum store_sync */
+};
+
+/* scheduler_main - returns an exit code. Errors a person must read are on stderr, as "grange: ...". It
+ * holds flock(DIR/lock), which contains "PID OWNER\n", as long as it lives, and listens on
+ * ipc://DIR/scheduler.sock. SIGTERM and SIGINT end it in good order. */
+int scheduler_main(const struct scheduler_options *opt);
+
+#endif
