@@ -139,6 +139,7 @@ enum change_kind {
     CHG_END,         /* end: appended, exactly once per task until CHG_REOPEN */
     CHG_ATTEMPT,     /* end: an attempt that did not become the result */
     CHG_REOPEN,      /* task: its end (own or adopted) becomes an attempt; it will run again */
+    CHG_REOPEN_FAILED, /* the same for all tasks of an array (task .. from, inclusive) that ended FAILED, CANCELLED or QUARANTINED */
     CHG_RUNNING,     /* end.task, end.lease, end.worker, end.started_ms: a lease that lives long */
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
     CHG_WORKER,      /* worker: joined */
@@ -149,7 +150,7 @@ struct change {
     enum change_kind kind;
     bool active;             /* CHG_STUDY_STATE */
     study_id study;          /* CHG_STUDY_STATE */
-    task_id task, from;      /* CHG_ADOPT, CHG_REOPEN */
+    task_id task, from;      /* CHG_ADOPT, CHG_REOPEN, CHG_REOPEN_FAILED */
     union {
         struct array_row array;
         struct end_row end;

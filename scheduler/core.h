@@ -5,7 +5,8 @@
  * core_step takes one event at a time `now` that never goes back and appends what follows from it to
  * *out: changes that must become durable, then sends that may leave once they are. It reads no clock,
  * makes no system call, calls nobody back: the same config and the same events always give the same
- * outputs. It cannot fail: what a peer sent wrong is answered with SEND_REFUSED or ignored, a broken
+ * outputs. Work is given out and progress is told at EV_TIMEOUT only, once for a whole turn of other
+ * events: core_deadline is due at once while there is any. It cannot fail: what a peer sent wrong is answered with SEND_REFUSED or ignored, a broken
  * invariant aborts. Everything in an event is borrowed for the call; bodies of results are passed on
  * as pointers, so the caller keeps them until the commit. */
 
@@ -66,6 +67,7 @@ struct event {
     /* CANCEL, RETRY: indexes in the current array; all / every failed one when n is 0 */
     const uint64_t *index; size_t n_index;
     bool now;                    /* HOLD: stop the running ones too */
+    bool failed;                 /* RETRY: every failed, cancelled and quarantined one; index is empty */
     /* TROUBLE, RUNNING, RESULT */
     task_id task; lease_id lease; worker_id worker_id;
     uint32_t failures, losses;
@@ -78,7 +80,8 @@ struct event {
 
 enum send_kind {
     SEND_WELCOME, SEND_REFUSED, SEND_SUBMITTED, SEND_REPLY, SEND_PROGRESS,
-    SEND_ASSIGN, SEND_REVOKE, SEND_RECALL, SEND_ACK, SEND_LIMIT
+    SEND_ASSIGN, SEND_REVOKE, SEND_RECALL, SEND_ACK, SEND_LIMIT,
+    SEND_CLOSE /* hang up on this peer */
 };
 struct core_grant { lease_id lease; task_id task; };
 struct send {
