@@ -2,13 +2,14 @@
 #define GRANGE_SCHEDULER_CORE_H
 /* core - every decision of the farm, and no I/O.
  *
- * core_step takes one event at a time `now` that never goes back and appends what follows from it to
- * *out: changes that must become durable, then sends that may leave once they are. It reads no clock,
- * makes no system call, calls nobody back: the same config and the same events always give the same
- * outputs. Work is given out and progress is told at EV_TIMEOUT only, once for a whole turn of other
- * events: core_deadline is due at once while there is any. It cannot fail: what a peer sent wrong is answered with SEND_REFUSED or ignored, a broken
- * invariant aborts. Everything in an event is borrowed for the call; bodies of results are passed on
- * as pointers, so the caller keeps them until the commit. */
+ * core_step takes one event at a time `now` that never goes back and appends what follows from it
+ * to *out: changes that must become durable, then sends that may leave once they are. It reads no
+ * clock, makes no system call, calls nobody back: the same config and the same events always give
+ * the same outputs. Work is given out and progress is told at EV_TIMEOUT only, once for a whole
+ * turn of other events: core_deadline is due at once while there is any. It cannot fail: what a
+ * peer sent wrong is answered with SEND_REFUSED or ignored, a broken invariant aborts. Everything
+ * in an event is borrowed for the call; bodies of results are passed on as pointers, so the caller
+ * keeps them until the commit. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,11 +22,11 @@
 struct core;
 
 struct core_config {
-    uint64_t seed;     /* of backoff jitter */
-    uint32_t epoch;    /* of this start: fences leases */
+    uint64_t seed;  /* of backoff jitter */
+    uint32_t epoch; /* of this start: fences leases */
     worker_id next_worker;
     ms_t lost_after_ms, adopt_ms, settle_ms, prefetch_ms; /* see base/limits.h for the defaults */
-    bool hold_all;     /* restored studies wait until a client submits or resumes them */
+    bool hold_all; /* restored studies wait until a client submits or resumes them */
 };
 void core_config_default(struct core_config *cfg);
 
@@ -33,77 +34,108 @@ enum study_mode { MODE_ACTIVE, MODE_HELD, MODE_HALTED }; /* may its tasks be dis
 
 enum event_kind {
     /* start-up, in this order */
-    EV_ARRAY,     /* array, states: the current array of a study that is restored (from.n == 0) */
-    EV_TROUBLE,   /* task, failures, losses: attempts counted so far */
+    EV_ARRAY,   /* array, states: the current array of a study that is restored (from.n == 0) */
+    EV_TROUBLE, /* task, failures, losses: attempts counted so far */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
-    EV_RUNNING,   /* lease, task, worker_row_id, started_ms: a long lease that was out */
-    EV_RESTORED,  /* start-up is over */
+    EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
+    EV_RESTORED,     /* start-up is over */
     /* clients */
-    EV_SUBMIT,    /* array, states, adopts: new or existing; from, request */
-    EV_HOLD, EV_CANCEL, EV_RETRY, EV_FOLLOW,
+    EV_SUBMIT, /* array, states, adopts: new or existing; from, request */
+    EV_HOLD,
+    EV_CANCEL,
+    EV_RETRY,
+    EV_FOLLOW,
     /* workers */
-    EV_HELLO, EV_BEAT, EV_RESULT, EV_RETURNED, EV_BYE,
+    EV_HELLO,
+    EV_BEAT,
+    EV_RESULT,
+    EV_RETURNED,
+    EV_BYE,
     /* anyone */
-    EV_GONE,      /* the connection `from` ended */
-    EV_TIMEOUT    /* core_deadline has passed */
+    EV_GONE,   /* the connection `from` ended */
+    EV_TIMEOUT /* core_deadline has passed */
 };
 
-struct event_held { lease_id lease; task_id task; bool finished, running; ms_t elapsed_ms; };
+struct event_held {
+    lease_id lease;
+    task_id task;
+    bool finished, running;
+    ms_t elapsed_ms;
+};
 
 struct event {
     enum event_kind kind;
     peer_id from;
     uint64_t request;
-    study_id study;              /* HOLD, CANCEL, RETRY, FOLLOW */
+    study_id study; /* HOLD, CANCEL, RETRY, FOLLOW */
     /* ARRAY, SUBMIT */
     const struct array_row *array;
     const uint8_t *states;       /* [array->n] enum task_state; NULL: all ready. Copied. */
     const struct change *adopts; /* CHG_ADOPT rows that go with it; passed on */
     size_t n_adopts;
-    uint64_t n_reused;           /* points of it that had ended before */
-    bool is_new;                 /* not in the store yet */
+    uint64_t n_reused; /* points of it that had ended before */
+    bool is_new;       /* not in the store yet */
     bool template_changed;
-    const uint64_t *durations_us; size_t n_durations; /* of points done before: for the median; a sample will do */
+    const uint64_t *durations_us;
+    size_t n_durations; /* of points done before: for the median; a sample will do */
     /* CANCEL, RETRY: indexes in the current array; all / every failed one when n is 0 */
-    const uint64_t *index; size_t n_index;
-    bool now;                    /* HOLD: stop the running ones too */
-    bool failed;                 /* RETRY: every failed, cancelled and quarantined one; index is empty */
+    const uint64_t *index;
+    size_t n_index;
+    bool now;    /* HOLD: stop the running ones too */
+    bool failed; /* RETRY: every failed, cancelled and quarantined one; index is empty */
     /* TROUBLE, RUNNING, RESULT */
-    task_id task; lease_id lease; worker_id worker_id;
+    task_id task;
+    lease_id lease;
+    worker_id worker_id;
     uint32_t failures, losses;
     ms_t started_ms;
-    const struct end_row *end;   /* RESULT: lease, reason, code, times, body as the worker says */
+    const struct end_row *end; /* RESULT: lease, reason, code, times, body as the worker says */
     /* HELLO, KNOWN_WORKER */
     const struct worker_row *worker;
-    const struct event_held *held; size_t n_held; /* HELLO, BEAT (running only), RETURNED */
+    const struct event_held *held;
+    size_t n_held; /* HELLO, BEAT (running only), RETURNED */
 };
 
 enum send_kind {
-    SEND_WELCOME, SEND_REFUSED, SEND_SUBMITTED, SEND_REPLY, SEND_PROGRESS,
-    SEND_ASSIGN, SEND_REVOKE, SEND_RECALL, SEND_ACK, SEND_LIMIT,
+    SEND_WELCOME,
+    SEND_REFUSED,
+    SEND_SUBMITTED,
+    SEND_REPLY,
+    SEND_PROGRESS,
+    SEND_ASSIGN,
+    SEND_REVOKE,
+    SEND_RECALL,
+    SEND_ACK,
+    SEND_LIMIT,
     SEND_CLOSE /* hang up on this peer */
 };
-struct core_grant { lease_id lease; task_id task; };
+struct core_grant {
+    lease_id lease;
+    task_id task;
+};
 struct send {
     enum send_kind kind;
     peer_id to;
     uint64_t request;
-    array_id array;      /* ASSIGN, LIMIT, SUBMITTED */
-    study_id study;      /* PROGRESS, SUBMITTED */
-    worker_id worker;    /* WELCOME */
-    size_t grants, n;    /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY: n */
-    ms_t limit_ms;       /* ASSIGN, LIMIT */
-    int err;             /* REFUSED: enum err */
-    const char *text;    /* REFUSED: static */
-    bool flag;           /* SUBMITTED: template_changed */
+    array_id array;   /* ASSIGN, LIMIT, SUBMITTED */
+    study_id study;   /* PROGRESS, SUBMITTED */
+    worker_id worker; /* WELCOME */
+    size_t grants, n; /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY: n */
+    ms_t limit_ms;    /* ASSIGN, LIMIT */
+    int err;          /* REFUSED: enum err */
+    const char *text; /* REFUSED: static */
+    bool flag;        /* SUBMITTED: template_changed */
 };
 
-/* outbox - what a turn of steps decided. Owned by the caller, cleared by outbox_clear after the commit
- * and the sends. Grows as needed; core_step adds at most GRANTS_MAX grants of new work. */
+/* outbox - what a turn of steps decided. Owned by the caller, cleared by outbox_clear after the
+ * commit and the sends. Grows as needed; core_step adds at most GRANTS_MAX grants of new work. */
 struct outbox {
-    struct change *changes; size_t n_changes, cap_changes;
-    struct send *sends; size_t n_sends, cap_sends;
-    struct core_grant *grants; size_t n_grants, cap_grants;
+    struct change *changes;
+    size_t n_changes, cap_changes;
+    struct send *sends;
+    size_t n_sends, cap_sends;
+    struct core_grant *grants;
+    size_t n_grants, cap_grants;
 };
 void outbox_init(struct outbox *out);
 void outbox_fini(struct outbox *out);
@@ -116,21 +148,32 @@ ms_t core_deadline(const struct core *c); /* when EV_TIMEOUT is due; MS_NEVER: n
 
 /* What a loop may ask between steps. */
 struct core_counts {
-    uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined, reused, lost;
+    uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined, reused,
+        lost;
 };
 struct core_study {
-    study_id study; array_id array; task_id first;
+    study_id study;
+    array_id array;
+    task_id first;
     enum study_mode mode;
-    bool ended;               /* nothing ready, waiting or running */
+    bool ended; /* nothing ready, waiting or running */
     struct core_counts counts;
-    ms_t limit_ms;            /* relative timeout as it is now; 0: none or not known yet */
+    ms_t limit_ms; /* relative timeout as it is now; 0: none or not known yet */
 };
 bool core_study(const struct core *c, study_id id, struct core_study *s);
 bool core_array_loaded(const struct core *c, array_id id);
-struct core_running { task_id task; ms_t elapsed_ms; };
-/* core_slowest - the longest running tasks of a study, slowest first; returns how many of at most `most`. */
-size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running, size_t most);
-struct core_farm { uint32_t n_workers, slots, slots_busy; uint64_t leases; };
+struct core_running {
+    task_id task;
+    ms_t elapsed_ms;
+};
+/* core_slowest - the longest running tasks of a study, slowest first; returns how many of at most
+ * `most`. */
+size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running,
+                    size_t most);
+struct core_farm {
+    uint32_t n_workers, slots, slots_busy;
+    uint64_t leases;
+};
 void core_farm(const struct core *c, struct core_farm *f);
 enum task_state core_task_state(const struct core *c, task_id task);
 

@@ -21,13 +21,13 @@ struct scheduler_options {
     const char *listen;   /* a further url for workers on other hosts, or NULL */
     const char *log_path; /* NULL: stderr */
     enum log_level log_level;
-    int lifeline_fd;      /* end of file on it: whoever started us is gone, end; -1: none */
-    int ready_fd;         /* "ready\n" is written to it once clients may connect; -1: none */
-    int sync;             /* enum store_sync */
+    int lifeline_fd; /* end of file on it: whoever started us is gone, end; -1: none */
+    int ready_fd;    /* "ready\n" is written to it once clients may connect; -1: none */
+    int sync;        /* enum store_sync */
 };
 
-/* scheduler_main - returns an exit code. Errors a person must read are on stderr, as "grange: ...". It
- * holds flock(DIR/lock), which contains "PID OWNER\n", as long as it lives, and listens on
+/* scheduler_main - returns an exit code. Errors a person must read are on stderr, as "grange: ...".
+ * It holds flock(DIR/lock), which contains "PID OWNER\n", as long as it lives, and listens on
  * ipc://DIR/scheduler.sock. SIGTERM and SIGINT end it in good order. */
 int scheduler_main(const struct scheduler_options *opt);
 

@@ -1,0 +1,82 @@
+/* check - the invariants of the core, and a digest of what a restart must bring back. For tests. */
+
+#include <utlist.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "scheduler/state.h"
+
+static void check_array(const struct core *c, const struct array *a)
+{
+    uint64_t count[N_TASK_STATES] = { 0 };
+
+    for (uint64_t i = 0; i < a->row.n; i++) {
+        must(a->state[i] < N_TASK_STATES);
+        count[a->state[i]]++;
+        if (a->state[i] == TASK_WAITING)
+            must(trouble_find(c, (task_id){ a->row.first.n + i }) != NULL);
+    }
+    for (int s = 0; s < N_TASK_STATES; s++)
+        must(count[s] == a->count[s]);
+    must(a->cursor <= a->row.n && a->again_n <= a->again_cap);
+}
+
+/* Every leased task has exactly one lease that was not cancelled under it. */
+static void check_leases(const struct core *c)
+{
+    uint64_t live = 0, leased = 0, listed = 0;
+
+    for (size_t i = 0; i < c->n_workers; i++) {
+        const struct worker *w = c->workers[i];
+        struct lease *l;
+        uint64_t cores = 0, memory = 0;
+        DL_FOREACH(w->leases, l)
+        {
+            must(l->worker == w && lease_find(c, l->id) == l);
+            must(array_of_task(c, l->task) == l->array);
+            must((l->id.n >> 32) <= c->cfg.epoch);
+            must(l->orphan || array_state(l->array, l->task) == TASK_LEASED);
+            live += !l->orphan;
+            cores += l->cores;
+            memory += l->memory_mib;
+            listed++;
+        }
+        must(cores == w->cores_used && memory == w->memory_used && w->planned == 0);
+        must(w->n_leases <= GRANTS_MAX + w->row.slots);
+        must((w->link == WORKER_UP) == (w->peer.n != 0));
+    }
+    for (size_t i = 0; i < c->n_arrays; i++)
+        leased += c->arrays[i]->count[TASK_LEASED];
+    must(live == leased && listed == HASH_COUNT(c->leases));
+}
+
+void core_check(const struct core *c)
+{
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        check_array(c, c->arrays[i]);
+        must(!i ||
+             c->arrays[i - 1]->row.first.n + c->arrays[i - 1]->row.n <= c->arrays[i]->row.first.n);
+    }
+    check_leases(c);
+}
+
+uint64_t core_digest(const struct core *c)
+{
+    uint64_t h = 0;
+
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        const struct array *a = c->arrays[i];
+        if (a->retired)
+            continue;
+        uint64_t head[3] = { a->row.id.n, a->row.first.n, a->row.n };
+        h = hash64(head, sizeof head, h);
+        for (uint64_t k = 0; k < a->row.n; k++) {
+            uint8_t state =
+                task_state_ended((enum task_state)a->state[k]) ? a->state[k] : TASK_READY;
+            const struct trouble *t = trouble_find(c, (task_id){ a->row.first.n + k });
+            uint32_t known[2] = { state, t && state == TASK_READY ? t->failures : 0 };
+            h = hash64(known, sizeof known, h);
+        }
+    }
+    return h;
+}

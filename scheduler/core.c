@@ -1,0 +1,297 @@
+#include "scheduler/core.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/must.h"
+#include "scheduler/state.h"
+
+void core_config_default(struct core_config *cfg)
+{
+    *cfg = (struct core_config){
+        .seed = 1,
+        .epoch = 1,
+        .next_worker = { 1 },
+        .lost_after_ms = LOST_AFTER_MS,
+        .adopt_ms = ADOPT_MS,
+        .settle_ms = SETTLE_MS,
+        .prefetch_ms = PREFETCH_MS,
+    };
+}
+
+struct core *core_new(const struct core_config *cfg)
+{
+    struct core *c = calloc(1, sizeof *c);
+
+    must(c != NULL && cfg->epoch > 0);
+    c->cfg = *cfg;
+    c->rng.state = cfg->seed;
+    c->next_sequence = 1;
+    c->next_worker = cfg->next_worker.n ? cfg->next_worker.n : 1;
+    heap_init(&c->delayed);
+    return c;
+}
+
+void core_free(struct core *c)
+{
+    struct lease *l, *next_lease;
+    struct trouble *t, *next_trouble;
+
+    if (!c)
+        return;
+    HASH_ITER(hh, c->leases, l, next_lease)
+    {
+        HASH_DELETE(hh, c->leases, l);
+        free(l);
+    }
+    HASH_ITER(hh, c->troubles, t, next_trouble)
+    {
+        HASH_DELETE(hh, c->troubles, t);
+        free(t);
+    }
+    for (size_t i = 0; i < c->n_workers; i++)
+        free(c->workers[i]);
+    while (c->n_arrays)
+        array_remove(c, c->arrays[c->n_arrays - 1]);
+    heap_fini(&c->delayed);
+    free(c->workers);
+    free(c->arrays);
+    free(c->followers);
+    free(c);
+}
+
+static void on_gone(struct core *c, peer_id peer)
+{
+    struct worker *w = pool_by_peer(c, peer);
+
+    followers_drop(c, peer);
+    if (!w)
+        return;
+    w->link = WORKER_AWAY;
+    w->peer = (peer_id){ 0 };
+    w->deadline_ms = c->now + c->cfg.adopt_ms;
+}
+
+static void on_trouble(struct core *c, const struct event *ev)
+{
+    struct trouble *t = trouble_get(c, ev->task);
+
+    t->failures = ev->failures;
+    t->losses = ev->losses;
+}
+
+static void on_restored(struct core *c)
+{
+    c->restored = true;
+    c->settle_until = c->n_workers ? c->now + c->cfg.settle_ms : c->now;
+    c->want_dispatch = true;
+}
+
+static void tell_limits(struct core *c, struct outbox *out)
+{
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        struct array *a = c->arrays[i];
+        if (!array_update_limit(a))
+            continue;
+        a->progress_dirty = true;
+        for (size_t k = 0; k < c->n_workers; k++) {
+            if (c->workers[k]->link != WORKER_UP || !c->workers[k]->leases)
+                continue;
+            struct send *s = out_send(out, SEND_LIMIT, c->workers[k]->peer);
+            s->array = a->row.id;
+            s->limit_ms = a->limit_ms;
+        }
+    }
+}
+
+static void on_timeout(struct core *c, struct outbox *out)
+{
+    pool_check_time(c, out);
+    tell_limits(c, out);
+    cancel_some(c, out);
+    dispatch(c, out);
+    progress_tell(c, out);
+}
+
+/* What follows from any event: a study that came to its end, a retired array whose last lease is
+ * gone. */
+static void settle_arrays(struct core *c, struct outbox *out)
+{
+    for (size_t i = c->n_arrays; i-- > 0;) {
+        struct array *a = c->arrays[i];
+        if (a->retired && !a->count[TASK_LEASED]) {
+            bool held = false;
+            for (size_t k = 0; k < c->n_workers && !held; k++) {
+                struct lease *l;
+                DL_FOREACH(c->workers[k]->leases, l)
+                held = held || l->array == a;
+            }
+            if (!held)
+                array_remove(c, a);
+        } else if (a->told_active && a->mode == MODE_ACTIVE && array_ended(a)) {
+            array_set_mode(c, a, MODE_ACTIVE, out);
+        }
+    }
+}
+
+void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *out)
+{
+    if (now > c->now)
+        c->now = now;
+    switch (ev->kind) {
+    case EV_ARRAY:
+    case EV_SUBMIT:
+        on_submit(c, ev, out);
+        break;
+    case EV_TROUBLE:
+        on_trouble(c, ev);
+        break;
+    case EV_KNOWN_WORKER:
+        on_known_worker(c, ev);
+        break;
+    case EV_RUNNING:
+        on_running(c, ev);
+        break;
+    case EV_RESTORED:
+        on_restored(c);
+        break;
+    case EV_HOLD:
+        on_hold(c, ev, out);
+        break;
+    case EV_CANCEL:
+        on_cancel(c, ev, out);
+        break;
+    case EV_RETRY:
+        on_retry(c, ev, out);
+        break;
+    case EV_FOLLOW:
+        on_follow(c, ev);
+        break;
+    case EV_HELLO:
+        on_hello(c, ev, out);
+        break;
+    case EV_BEAT:
+        on_beat(c, ev, out);
+        break;
+    case EV_RESULT:
+        on_result(c, ev, out);
+        break;
+    case EV_RETURNED:
+        on_returned(c, ev, out);
+        break;
+    case EV_BYE:
+        on_bye(c, ev, out);
+        break;
+    case EV_GONE:
+        on_gone(c, ev->from);
+        break;
+    case EV_TIMEOUT:
+        on_timeout(c, out);
+        break;
+    }
+    settle_arrays(c, out);
+}
+
+static ms_t sooner(ms_t a, ms_t b)
+{
+    return a < b ? a : b;
+}
+
+ms_t core_deadline(const struct core *c)
+{
+    struct heap_entry e;
+    ms_t at = sooner(pool_deadline(c), progress_deadline(c));
+
+    if (heap_peek(&c->delayed, &e))
+        at = sooner(at, e.at);
+    if (c->restored && c->want_dispatch) {
+        bool awaited = false;
+        for (size_t i = 0; i < c->n_workers; i++)
+            awaited = awaited || c->workers[i]->awaited;
+        at = sooner(at, awaited && c->settle_until > c->now ? c->settle_until : c->now);
+    }
+    for (size_t i = 0; i < c->n_arrays; i++)
+        if (c->arrays[i]->cancelling)
+            at = sooner(at, c->now);
+    return at;
+}
+
+bool core_study(const struct core *c, study_id id, struct core_study *s)
+{
+    const struct array *a = array_of_study(c, id);
+
+    if (!a)
+        return false;
+    *s = (struct core_study){
+        .study = id,
+        .array = a->row.id,
+        .first = a->row.first,
+        .mode = a->mode,
+        .ended = array_ended(a),
+        .limit_ms = a->row.policy.timeout_percent ? a->limit_ms : 0,
+        .counts = { .n = a->row.n,
+                    .ready = a->count[TASK_READY],
+                    .waiting = a->count[TASK_WAITING],
+                    .running = a->count[TASK_LEASED],
+                    .done = a->count[TASK_DONE],
+                    .failed = a->count[TASK_FAILED],
+                    .cancelled = a->count[TASK_CANCELLED],
+                    .skipped = a->count[TASK_SKIPPED],
+                    .quarantined = a->count[TASK_QUARANTINED],
+                    .reused = a->reused,
+                    .lost = a->lost },
+    };
+    return true;
+}
+
+bool core_array_loaded(const struct core *c, array_id id)
+{
+    for (size_t i = 0; i < c->n_arrays; i++)
+        if (c->arrays[i]->row.id.n == id.n)
+            return true;
+    return false;
+}
+
+size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running,
+                    size_t most)
+{
+    const struct array *a = array_of_study(c, id);
+    size_t n = 0;
+
+    for (size_t k = 0; a && k < c->n_workers; k++) {
+        struct lease *l;
+        DL_FOREACH(c->workers[k]->leases, l)
+        {
+            if (l->array != a || !l->started_ms)
+                continue;
+            struct core_running r = { .task = l->task, .elapsed_ms = now - l->started_ms };
+            size_t at = n < most ? n++ : most;
+            for (; at && running[at - 1].elapsed_ms < r.elapsed_ms; at--)
+                if (at < most)
+                    running[at] = running[at - 1];
+            if (at < most)
+                running[at] = r;
+        }
+    }
+    return n;
+}
+
+void core_farm(const struct core *c, struct core_farm *f)
+{
+    *f = (struct core_farm){ .leases = HASH_COUNT(c->leases) };
+    for (size_t i = 0; i < c->n_workers; i++) {
+        const struct worker *w = c->workers[i];
+        if (w->link != WORKER_UP)
+            continue;
+        f->n_workers++;
+        f->slots += w->row.slots;
+        f->slots_busy += w->cores_used < w->row.slots ? w->cores_used : w->row.slots;
+    }
+}
+
+enum task_state core_task_state(const struct core *c, task_id task)
+{
+    const struct array *a = array_of_task(c, task);
+
+    return a ? array_state(a, task) : N_TASK_STATES;
+}

@@ -1,0 +1,89 @@
+/* lease - one task given to one worker. */
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/must.h"
+#include "scheduler/state.h"
+
+struct lease *lease_find(const struct core *c, lease_id id)
+{
+    struct lease *l;
+
+    HASH_FIND(hh, c->leases, &id.n, sizeof id.n, l);
+    return l;
+}
+
+struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, task_id task,
+                          lease_id id)
+{
+    struct lease *l = calloc(1, sizeof *l);
+
+    must(l != NULL && id.n && !lease_find(c, id));
+    l->id = id;
+    l->task = task;
+    l->array = a;
+    l->worker = w;
+    HASH_ADD(hh, c->leases, id.n, sizeof l->id.n, l);
+    DL_APPEND(w->leases, l);
+    w->n_leases++;
+    l->cores = a->row.policy.cores;
+    l->memory_mib = a->row.policy.memory_mib;
+    w->cores_used += l->cores;
+    w->memory_used += l->memory_mib;
+    array_move(c, a, task, TASK_LEASED);
+    return l;
+}
+
+struct lease *lease_grant(struct core *c, struct worker *w, struct array *a, task_id task)
+{
+    must(c->next_sequence < UINT32_MAX); /* 4 billion leases in one epoch: start again */
+    return lease_adopt(c, w, a, task, lease_make(c->cfg.epoch, c->next_sequence++));
+}
+
+void lease_end(struct core *c, struct lease *l, struct outbox *out)
+{
+    struct worker *w = l->worker;
+
+    if (l->durable)
+        out_change(out, CHG_STOPPED)->end.lease = l->id;
+    must(w->n_leases > 0 && w->cores_used >= l->cores);
+    w->n_leases--;
+    w->cores_used -= l->cores;
+    w->memory_used -= l->memory_mib;
+    DL_DELETE(w->leases, l);
+    HASH_DELETE(hh, c->leases, l);
+    free(l);
+    c->want_dispatch = true;
+}
+
+void lease_revoke(struct core *c, struct lease *l, struct outbox *out)
+{
+    (void)c;
+    if (l->revoked || l->worker->link != WORKER_UP)
+        return;
+    l->revoked = true;
+    out_grant(out, out_send(out, SEND_REVOKE, l->worker->peer), l->id, l->task);
+}
+
+void lease_revoke_array(struct core *c, struct array *a, struct outbox *out)
+{
+    for (size_t i = 0; i < c->n_workers; i++) {
+        struct lease *l;
+        DL_FOREACH(c->workers[i]->leases, l)
+        if (l->array == a)
+            lease_revoke(c, l, out);
+    }
+}
+
+void lease_make_durable(struct lease *l, struct outbox *out)
+{
+    if (l->durable)
+        return;
+    l->durable = true;
+    struct change *ch = out_change(out, CHG_RUNNING);
+    ch->end.task = l->task;
+    ch->end.lease = l->id;
+    ch->end.worker = l->worker->row.id;
+    ch->end.started_ms = l->started_ms;
+}

@@ -1,0 +1,98 @@
+/* pool - the workers: who is up, who is away for a moment, who is lost. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "scheduler/state.h"
+
+struct worker *pool_by_peer(const struct core *c, peer_id peer)
+{
+    for (size_t i = 0; i < c->n_workers; i++)
+        if (c->workers[i]->link == WORKER_UP && c->workers[i]->peer.n == peer.n)
+            return c->workers[i];
+    return NULL;
+}
+
+struct worker *pool_by_id(const struct core *c, worker_id id)
+{
+    for (size_t i = 0; i < c->n_workers; i++)
+        if (c->workers[i]->row.id.n == id.n)
+            return c->workers[i];
+    return NULL;
+}
+
+struct worker *pool_add(struct core *c, const struct worker_row *row)
+{
+    struct worker *w = calloc(1, sizeof *w);
+
+    must(w != NULL);
+    w->row = *row;
+    if (c->n_workers == c->cap_workers) {
+        c->cap_workers = c->cap_workers ? 2 * c->cap_workers : 8;
+        c->workers = realloc(c->workers, c->cap_workers * sizeof *c->workers);
+        must(c->workers != NULL);
+    }
+    c->workers[c->n_workers++] = w;
+    return w;
+}
+
+void pool_remove(struct core *c, struct worker *w)
+{
+    size_t i = 0;
+
+    must(!w->leases);
+    while (c->workers[i] != w)
+        i++;
+    memmove(&c->workers[i], &c->workers[i + 1], (c->n_workers - i - 1) * sizeof *c->workers);
+    c->n_workers--;
+    free(w);
+}
+
+/* A worker starts its leases in the order they were granted, so the ones that fill its slots ran
+ * and the rest only waited: just the former count as lost under a task. */
+void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *out)
+{
+    uint32_t cores = 0;
+
+    while (w->leases) {
+        struct lease *l = w->leases;
+        cores += l->cores;
+        if (cores <= w->row.slots || l->started_ms)
+            result_lost(c, l, counted, out);
+        else
+            result_stopped(c, l);
+        lease_end(c, l, out);
+    }
+    struct change *ch = out_change(out, CHG_WORKER_GONE);
+    ch->worker.id = w->row.id;
+    if (w->link == WORKER_UP)
+        out_send(out, SEND_CLOSE, w->peer);
+    pool_remove(c, w);
+}
+
+void pool_check_time(struct core *c, struct outbox *out)
+{
+    for (size_t i = 0; i < c->n_workers;) {
+        struct worker *w = c->workers[i];
+        bool lost = w->link == WORKER_UP ? c->now >= w->heard_ms + c->cfg.lost_after_ms
+                                         : c->now >= w->deadline_ms;
+        if (lost)
+            pool_lose(c, w, true, out);
+        else
+            i++;
+    }
+}
+
+ms_t pool_deadline(const struct core *c)
+{
+    ms_t least = MS_NEVER;
+
+    for (size_t i = 0; i < c->n_workers; i++) {
+        const struct worker *w = c->workers[i];
+        ms_t at = w->link == WORKER_UP ? w->heard_ms + c->cfg.lost_after_ms : w->deadline_ms;
+        if (at < least)
+            least = at;
+    }
+    return least;
+}

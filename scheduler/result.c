@@ -1,0 +1,209 @@
+/* result - how a lease ends, and what becomes of its task. */
+
+#include <string.h>
+
+#include "base/must.h"
+#include "scheduler/state.h"
+
+static void end_task(struct core *c, struct lease *l, const struct end_row *from,
+                     enum task_state state, enum end_reason reason, struct outbox *out)
+{
+    struct array *a = l->array;
+    struct trouble *t = trouble_find(c, l->task);
+    struct change *ch = out_change(out, CHG_END);
+
+    if (from)
+        ch->end = *from;
+    ch->end.task = l->task;
+    ch->end.lease = l->id;
+    ch->end.worker = l->worker->row.id;
+    ch->end.state = state;
+    ch->end.reason = reason;
+    ch->end.attempts = 1 + (t ? t->failures : 0);
+    ch->end.counted = true;
+    if (t)
+        t->winner = l->id; /* a zombie's late result is told from a repeated one by this */
+    array_move(c, a, l->task, state);
+    a->new_ended++;
+}
+
+static struct change *keep_attempt(struct lease *l, const struct end_row *from,
+                                   enum task_state state, enum end_reason reason, bool counted,
+                                   struct outbox *out)
+{
+    struct change *ch = out_change(out, CHG_ATTEMPT);
+
+    if (from)
+        ch->end = *from;
+    else
+        ch->end.started_ms = l->started_ms;
+    ch->end.task = l->task;
+    ch->end.lease = l->id;
+    ch->end.worker = l->worker->row.id;
+    ch->end.state = state;
+    ch->end.reason = reason;
+    ch->end.counted = counted;
+    return ch;
+}
+
+void result_stopped(struct core *c, struct lease *l)
+{
+    if (!l->orphan)
+        array_move(c, l->array, l->task, TASK_READY);
+}
+
+void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *out)
+{
+    struct array *a = l->array;
+
+    if (l->orphan)
+        return;
+    a->lost++;
+    if (!counted) {
+        keep_attempt(l, NULL, TASK_READY, END_LOST, false, out);
+        array_move(c, a, l->task, TASK_READY);
+        return;
+    }
+    struct trouble *t = trouble_get(c, l->task);
+    t->losses++;
+    if (t->losses >= QUARANTINE_LOSSES) {
+        end_task(c, l, NULL, TASK_QUARANTINED, END_QUARANTINED, out);
+        return;
+    }
+    keep_attempt(l, NULL, TASK_READY, END_LOST, false, out);
+    array_move(c, a, l->task, TASK_READY);
+}
+
+/* Backoff doubles with each failure; half of it is drawn, so that a thousand retries do not come at
+ * once. */
+static ms_t backoff(struct core *c, uint32_t failures)
+{
+    ms_t ms = BACKOFF_MIN_MS;
+
+    for (uint32_t i = 1; i < failures && ms < BACKOFF_MAX_MS; i++)
+        ms *= 2;
+    if (ms > BACKOFF_MAX_MS)
+        ms = BACKOFF_MAX_MS;
+    return ms / 2 + (ms_t)rng_below(&c->rng, (uint64_t)(ms / 2) + 1);
+}
+
+static void wait_until(struct core *c, struct lease *l, ms_t at)
+{
+    array_move(c, l->array, l->task, TASK_WAITING);
+    trouble_get(c, l->task)->ready_at = at;
+    heap_push(&c->delayed, at, l->task.n);
+}
+
+static void halt_if_ruled(struct core *c, struct array *a, struct outbox *out)
+{
+    const struct policy *p = &a->row.policy;
+    bool halt = p->halt_fails && a->new_failed >= p->halt_fails;
+
+    if (p->halt_percent && a->new_ended >= 20 &&
+        100 * a->new_failed >= p->halt_percent * a->new_ended)
+        halt = true;
+    if (p->halt_when == HALT_NEVER || !halt || a->mode != MODE_ACTIVE)
+        return;
+    array_set_mode(c, a, MODE_HALTED, out);
+    if (p->halt_when == HALT_NOW)
+        lease_revoke_array(c, a, out);
+}
+
+static void failed(struct core *c, struct lease *l, const struct end_row *end, struct outbox *out)
+{
+    const struct policy *p = &l->array->row.policy;
+    uint32_t retries = p->retries;
+    enum exit_action action = EXIT_DEFAULT;
+
+    if (end->reason == END_EXIT)
+        action = (enum exit_action)p->exit_action[end->code & 255];
+    if (action == EXIT_RETRY && retries < EXIT_RETRY_TIMES)
+        retries = EXIT_RETRY_TIMES;
+    if (action == EXIT_FATAL)
+        retries = 0;
+    struct trouble *t = trouble_find(c, l->task);
+    uint32_t failures = t ? t->failures : 0;
+    if (failures < retries) {
+        t = trouble_get(c, l->task);
+        t->failures = failures + 1;
+        t->losses = 0; /* "in a row": it came back from this worker */
+        keep_attempt(l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
+        wait_until(c, l, c->now + backoff(c, t->failures));
+        return;
+    }
+    struct array *a = l->array;
+    end_task(c, l, end, TASK_FAILED, end->reason, out);
+    a->new_failed++;
+    halt_if_ruled(c, a, out);
+}
+
+static void ended_by_itself(struct core *c, struct lease *l, const struct end_row *end,
+                            struct outbox *out)
+{
+    struct array *a = l->array;
+    bool ok = end->reason == END_EXIT &&
+              (a->row.policy.exit_action[end->code & 255] == EXIT_OK ||
+               (end->code == 0 && a->row.policy.exit_action[0] == EXIT_DEFAULT));
+
+    array_note_duration(a, end->wall_us);
+    if (ok)
+        end_task(c, l, end, TASK_DONE, end->reason, out);
+    else
+        failed(c, l, end, out);
+}
+
+/* The worker could not run it (no memory, no disk): somebody else's fault, tried again a little
+ * later. */
+static void infra(struct core *c, struct lease *l, const struct end_row *end, struct outbox *out)
+{
+    keep_attempt(l, end, TASK_WAITING, END_INFRA, false, out);
+    wait_until(c, l, c->now + 1000);
+}
+
+/* A result whose lease is no longer known: repeated after a reconnect, or that of a zombie. */
+static void late_result(struct core *c, struct worker *w, const struct event *ev,
+                        struct outbox *out)
+{
+    struct array *a = array_of_task(c, ev->end->task);
+
+    if (!a)
+        return;
+    struct trouble *t = trouble_find(c, ev->end->task);
+    enum task_state state = array_state(a, ev->end->task);
+    if (state == TASK_SKIPPED || ev->end->reason == END_REVOKED)
+        return;
+    if (task_state_ended(state) && (!t || !t->winner.n || t->winner.n == ev->end->lease.n))
+        return;
+    struct change *ch = out_change(out, CHG_ATTEMPT);
+    ch->end = *ev->end;
+    ch->end.worker = w->row.id;
+    ch->end.state = state;
+    ch->end.reason = END_SUPERSEDED;
+    ch->end.counted = false;
+}
+
+void on_result(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = pool_by_peer(c, ev->from);
+
+    if (!w)
+        return; /* not a worker, or one that was given up: its connection is being closed */
+    w->heard_ms = c->now;
+    out_grant(out, out_send(out, SEND_ACK, w->peer), ev->end->lease, ev->end->task);
+    struct lease *l = lease_find(c, ev->end->lease);
+    if (!l || l->worker != w || l->task.n != ev->end->task.n) {
+        late_result(c, w, ev, out);
+        return;
+    }
+    if (l->orphan) {
+        keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
+    } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {
+        keep_attempt(l, ev->end, TASK_READY, END_REVOKED, false, out);
+        result_stopped(c, l);
+    } else if (ev->end->reason == END_INFRA) {
+        infra(c, l, ev->end, out);
+    } else {
+        ended_by_itself(c, l, ev->end, out);
+    }
+    lease_end(c, l, out);
+}

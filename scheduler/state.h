@@ -1,0 +1,179 @@
+#ifndef GRANGE_SCHEDULER_STATE_H
+#define GRANGE_SCHEDULER_STATE_H
+/* state - what the core remembers: arrays with a byte a task, workers, leases, followers. Internal
+ * to the core; every file of it works on these structs. */
+
+#include "base/must.h"
+#define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)
+#include <uthash.h>
+
+#include "base/heap.h"
+#include "base/median.h"
+#include "base/rng.h"
+#include "scheduler/core.h"
+
+/* An array that is loaded: the current one of its study, or a retired one whose leases still run.
+ */
+struct array {
+    struct array_row row; /* name and spec are NULL: the store keeps them */
+    enum study_mode mode;
+    bool retired;     /* another array is the current one: unloaded with its last lease */
+    bool told_active; /* what the store last heard in CHG_STUDY_STATE */
+    bool template_changed;
+    uint8_t *state; /* [n] enum task_state */
+    uint64_t count[N_TASK_STATES];
+    uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
+    uint64_t *again; /* ring: tasks that became ready behind the cursor */
+    size_t again_head, again_n, again_cap;
+    uint64_t reused, lost;
+    uint64_t new_failed, new_ended; /* since it was submitted: what halt rules look at */
+    struct median *median;          /* only with a relative timeout */
+    ms_t limit_ms;                  /* what new leases get */
+    uint64_t mean_us;               /* moving mean of how long its tasks take; 0: none ended yet */
+    bool progress_dirty;
+    bool cancelling; /* all that has not ended, a few thousand a step */
+    uint64_t cancel_at, cancel_touched, cancel_request;
+    peer_id cancel_for;
+};
+
+struct worker {
+    struct worker_row row;
+    enum {
+        WORKER_UP,
+        WORKER_AWAY
+    } link;           /* away: the connection ended, or it was up before a restart */
+    peer_id peer;     /* 0 while away */
+    bool awaited;     /* known from before a restart, has not come back yet */
+    ms_t heard_ms;    /* up: last message */
+    ms_t deadline_ms; /* away: then it is lost */
+    uint32_t cores_used;
+    uint64_t memory_used; /* MiB */
+    uint32_t planned;     /* within dispatch: grants to come */
+    struct lease *leases; /* in the order they were granted */
+    uint32_t n_leases;
+    ms_t recall_until; /* a recall is out: ask no other before */
+};
+
+struct lease {
+    lease_id id;
+    task_id task;
+    struct array *array;
+    struct worker *worker;
+    uint32_t cores, memory_mib; /* what it takes there: the policy may change under it */
+    bool revoked;               /* the worker was asked to stop it */
+    bool orphan;                /* its task was cancelled under it: only the slot is still its */
+    bool named;                 /* within a hello: the worker still has it */
+    bool durable;               /* it has a row in the running table */
+    ms_t started_ms;            /* 0: not known to run */
+    struct lease *next, *prev;  /* of its worker */
+    UT_hash_handle hh;
+};
+
+/* What is remembered of a task that had trouble. */
+struct trouble {
+    uint64_t task;
+    uint32_t failures, losses;
+    ms_t ready_at;   /* while it is waiting */
+    lease_id winner; /* whose result became its end, once it ended */
+    UT_hash_handle hh;
+};
+
+struct follower {
+    peer_id peer;
+    study_id study;
+    ms_t sent_ms;
+    bool due; /* has not seen the latest */
+};
+
+struct core {
+    struct core_config cfg;
+    ms_t now; /* of the last step */
+    struct rng rng;
+    uint32_t next_sequence, next_worker;
+    struct array **arrays; /* by first task */
+    size_t n_arrays, cap_arrays;
+    size_t turn;             /* round robin over arrays */
+    struct worker **workers; /* by id */
+    size_t n_workers, cap_workers;
+    struct lease *leases;     /* hash by id */
+    struct trouble *troubles; /* hash by task */
+    struct heap delayed;      /* waiting tasks by ready_at */
+    struct follower *followers;
+    size_t n_followers, cap_followers;
+    bool restored;
+    ms_t settle_until;  /* nothing is dispatched before */
+    bool want_dispatch; /* something changed that may let a task start */
+};
+
+/* outbox.c */
+struct change *out_change(struct outbox *out, enum change_kind kind);
+struct send *out_send(struct outbox *out, enum send_kind kind, peer_id to);
+void out_grant(struct outbox *out, struct send *s, lease_id lease,
+               task_id task); /* s is the last send */
+void out_refuse(struct outbox *out, const struct event *ev, int err, const char *text);
+
+/* array.c: the table of allowed moves, the ready order */
+struct array *array_of_task(const struct core *c, task_id task);
+struct array *array_of_study(const struct core *c, study_id study); /* the current one, or NULL */
+struct array *array_add(struct core *c, const struct array_row *row, const uint8_t *states);
+void array_remove(struct core *c, struct array *a);
+enum task_state array_state(const struct array *a, task_id task);
+void array_move(struct core *c, struct array *a, task_id task, enum task_state to);
+bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
+bool array_ended(const struct array *a);
+void array_set_mode(struct core *c, struct array *a, enum study_mode mode, struct outbox *out);
+void array_note_duration(struct array *a, uint64_t us);
+bool array_update_limit(struct array *a); /* true: limit_ms changed enough to tell */
+struct trouble *trouble_get(struct core *c, task_id task); /* made when there is none */
+struct trouble *trouble_find(const struct core *c, task_id task);
+void trouble_drop(struct core *c, task_id task);
+
+/* lease.c */
+struct lease *lease_find(const struct core *c, lease_id id);
+struct lease *lease_grant(struct core *c, struct worker *w, struct array *a, task_id task);
+struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, task_id task,
+                          lease_id id);
+void lease_end(struct core *c, struct lease *l,
+               struct outbox *out); /* frees it; the task is the caller's to move */
+void lease_revoke(struct core *c, struct lease *l, struct outbox *out);
+void lease_revoke_array(struct core *c, struct array *a, struct outbox *out);
+void lease_make_durable(struct lease *l, struct outbox *out);
+
+/* pool.c */
+struct worker *pool_by_peer(const struct core *c, peer_id peer);
+struct worker *pool_by_id(const struct core *c, worker_id id);
+struct worker *pool_add(struct core *c, const struct worker_row *row);
+void pool_remove(struct core *c, struct worker *w);
+void pool_lose(struct core *c, struct worker *w, bool counted,
+               struct outbox *out); /* its tasks are ready again */
+void pool_check_time(struct core *c, struct outbox *out);
+ms_t pool_deadline(const struct core *c);
+
+/* dispatch.c */
+void dispatch(struct core *c, struct outbox *out);
+void dispatch_delayed(struct core *c);
+
+/* result.c */
+void on_result(struct core *c, const struct event *ev, struct outbox *out);
+void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *out);
+void result_stopped(struct core *c,
+                    struct lease *l); /* unstarted or revoked: ready again at no cost */
+
+/* worker_events.c, client_events.c */
+void on_hello(struct core *c, const struct event *ev, struct outbox *out);
+void on_beat(struct core *c, const struct event *ev, struct outbox *out);
+void on_returned(struct core *c, const struct event *ev, struct outbox *out);
+void on_bye(struct core *c, const struct event *ev, struct outbox *out);
+void on_known_worker(struct core *c, const struct event *ev);
+void on_running(struct core *c, const struct event *ev);
+void on_submit(struct core *c, const struct event *ev, struct outbox *out);
+void on_hold(struct core *c, const struct event *ev, struct outbox *out);
+void on_cancel(struct core *c, const struct event *ev, struct outbox *out);
+void on_retry(struct core *c, const struct event *ev, struct outbox *out);
+void on_follow(struct core *c, const struct event *ev);
+void cancel_some(struct core *c, struct outbox *out);
+void progress_tell(struct core *c, struct outbox *out);
+ms_t progress_deadline(const struct core *c);
+void followers_drop(struct core *c, peer_id peer);
+
+#endif

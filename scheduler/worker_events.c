@@ -1,0 +1,194 @@
+/* worker_events - what workers say: hello, beats, work given back, bye. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/err.h"
+#include "base/must.h"
+#include "scheduler/state.h"
+
+static struct worker *known_instance(const struct core *c, uint64_t instance)
+{
+    for (size_t i = 0; i < c->n_workers; i++)
+        if (c->workers[i]->row.instance == instance)
+            return c->workers[i];
+    return NULL;
+}
+
+/* Another process under the name of one that is away has replaced it: what that one held is lost
+ * now. */
+static void lose_replaced(struct core *c, const struct worker_row *row, struct outbox *out)
+{
+    for (size_t i = 0; i < c->n_workers;) {
+        struct worker *w = c->workers[i];
+        if (w->link == WORKER_AWAY && w->row.instance != row->instance &&
+            strcmp(w->row.name, row->name) == 0)
+            pool_lose(c, w, true, out);
+        else
+            i++;
+    }
+}
+
+static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struct outbox *out)
+{
+    if (!l->started_ms)
+        l->started_ms = c->now - elapsed_ms;
+    if (elapsed_ms >= DURABLE_LEASE_MS)
+        lease_make_durable(l, out);
+    l->array->progress_dirty = true;
+}
+
+/* One lease that a worker says it holds: kept, adopted, or to be given up. Returns the lease when
+ * it is kept. */
+static struct lease *claim(struct core *c, struct worker *w, const struct event_held *h,
+                           struct outbox *out)
+{
+    struct lease *l = lease_find(c, h->lease);
+
+    if (l)
+        return l->worker == w && l->task.n == h->task.n ? l : NULL;
+    struct array *a = array_of_task(c, h->task);
+    if (!a || (h->lease.n >> 32) > c->cfg.epoch)
+        return NULL;
+    enum task_state state = array_state(a, h->task);
+    if (state != TASK_READY && state != TASK_WAITING) {
+        if (task_state_ended(state) && h->finished)
+            out_grant(out, out_send(out, SEND_ACK, w->peer), h->lease, h->task);
+        return NULL;
+    }
+    l = lease_adopt(c, w, a, h->task, h->lease);
+    if (a->retired || a->mode == MODE_HALTED)
+        lease_revoke(c, l, out);
+    return l;
+}
+
+/* After hello the two agree: what the worker named is leased to it, what it did not name is ready.
+ */
+static void reconcile(struct core *c, struct worker *w, const struct event *ev, struct outbox *out)
+{
+    struct lease *l, *next;
+
+    DL_FOREACH(w->leases, l)
+    l->named = false;
+    for (size_t i = 0; i < ev->n_held; i++) {
+        const struct event_held *h = &ev->held[i];
+        size_t acked = out->n_sends;
+        l = claim(c, w, h, out);
+        if (l) {
+            l->named = true;
+            if (h->running)
+                note_elapsed(c, l, h->elapsed_ms, out);
+        } else if (out->n_sends == acked) {
+            out_grant(out, out_send(out, SEND_REVOKE, w->peer), h->lease, h->task);
+        }
+    }
+    DL_FOREACH_SAFE(w->leases, l, next)
+    if (!l->named) { /* its assign was lost with the connection, or its return or result was */
+        result_stopped(c, l);
+        lease_end(c, l, out);
+    }
+    DL_FOREACH(w->leases, l)
+    if (l->revoked) { /* it may not have heard */
+        l->revoked = false;
+        lease_revoke(c, l, out);
+    }
+}
+
+void on_hello(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = known_instance(c, ev->worker->instance);
+
+    if (pool_by_peer(c, ev->from)) {
+        out_refuse(out, ev, ERR_STATE, "this connection has said hello already");
+        return;
+    }
+    if (!w && c->n_workers >= WORKERS_MAX) {
+        out_refuse(out, ev, ERR_LIMIT, "too many workers are connected (WORKERS_MAX)");
+        return;
+    }
+    lose_replaced(c, ev->worker, out);
+    w = known_instance(c, ev->worker->instance);
+    if (w && w->link == WORKER_UP)
+        out_send(out, SEND_CLOSE, w->peer); /* it came back before we noticed that it had gone */
+    if (!w) {
+        w = pool_add(c, ev->worker);
+        w->row.id = (worker_id){ c->next_worker++ };
+        w->row.since_ms = c->now;
+        out_change(out, CHG_WORKER)->worker = w->row;
+    }
+    w->row.slots = ev->worker->slots;
+    w->row.memory_mib = ev->worker->memory_mib;
+    w->link = WORKER_UP;
+    w->peer = ev->from;
+    w->awaited = false;
+    w->heard_ms = c->now;
+    w->recall_until = 0;
+    out_send(out, SEND_WELCOME, ev->from)->worker = w->row.id;
+    reconcile(c, w, ev, out);
+    c->want_dispatch = true;
+}
+
+void on_beat(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = pool_by_peer(c, ev->from);
+
+    if (!w)
+        return;
+    w->heard_ms = c->now;
+    for (size_t i = 0; i < ev->n_held; i++) {
+        struct lease *l = lease_find(c, ev->held[i].lease);
+        if (l && l->worker == w)
+            note_elapsed(c, l, ev->held[i].elapsed_ms, out);
+    }
+}
+
+void on_returned(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = pool_by_peer(c, ev->from);
+
+    if (!w)
+        return;
+    w->heard_ms = c->now;
+    w->recall_until = 0;
+    for (size_t i = 0; i < ev->n_held; i++) {
+        struct lease *l = lease_find(c, ev->held[i].lease);
+        if (!l || l->worker != w)
+            continue;
+        result_stopped(c, l);
+        lease_end(c, l, out);
+    }
+}
+
+void on_bye(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = pool_by_peer(c, ev->from);
+
+    if (w)
+        pool_lose(c, w, false, out);
+}
+
+void on_known_worker(struct core *c, const struct event *ev)
+{
+    if (known_instance(c, ev->worker->instance) || pool_by_id(c, ev->worker->id))
+        return;
+    struct worker *w = pool_add(c, ev->worker);
+    w->link = WORKER_AWAY;
+    w->awaited = true;
+    w->deadline_ms = c->now + c->cfg.adopt_ms;
+}
+
+void on_running(struct core *c, const struct event *ev)
+{
+    struct worker *w = pool_by_id(c, ev->worker_id);
+    struct array *a = array_of_task(c, ev->task);
+
+    if (!w || !a || lease_find(c, ev->lease))
+        return;
+    enum task_state state = array_state(a, ev->task);
+    if (state != TASK_READY && state != TASK_WAITING)
+        return;
+    struct lease *l = lease_adopt(c, w, a, ev->task, ev->lease);
+    l->durable = true;
+    l->started_ms = ev->started_ms;
+}
