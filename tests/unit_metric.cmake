@@ -1,0 +1,1 @@
+grange_unit_test(metric LINK grange_study)
