@@ -1,0 +1,153 @@
+#include "tests/scenario/print.h"
+
+#include <inttypes.h>
+
+#include "base/must.h"
+
+void print_lease(struct buf *b, task_id task, lease_id lease)
+{
+    if (task.n)
+        buf_addf(b, "t%" PRIu64, task.n);
+    if (task.n && lease.n)
+        buf_addc(b, '/');
+    if (lease.n)
+        buf_addf(b, "%" PRIu64 ".%" PRIu64, lease.n >> 32, lease.n & UINT32_MAX);
+}
+
+static void print_end(struct buf *b, const char *what, const struct end_row *e)
+{
+    buf_addf(b, "%s ", what);
+    print_lease(b, e->task, e->lease);
+    buf_addf(b, " %s", task_state_name(e->state));
+    buf_addf(b, ": %s", end_reason_name(e->reason));
+    if (e->code || e->reason == END_EXIT)
+        buf_addf(b, " %d", (int)e->code);
+    if (e->worker.n)
+        buf_addf(b, " #%u", (unsigned)e->worker.n);
+    if (e->attempts)
+        buf_addf(b, " attempts=%u", (unsigned)e->attempts);
+    if (e->counted)
+        buf_adds(b, " counted");
+}
+
+void print_change(struct buf *b, const struct change *c)
+{
+    switch (c->kind) {
+    case CHG_ARRAY:
+        buf_addf(b, "array a%u s%u n=%" PRIu64, (unsigned)c->array.id.n, (unsigned)c->array.study.n,
+                 c->array.n);
+        break;
+    case CHG_CURRENT:
+        buf_addf(b, "current a%u s%u", (unsigned)c->array.id.n, (unsigned)c->array.study.n);
+        break;
+    case CHG_STUDY_STATE:
+        buf_addf(b, "%s s%u", c->active ? "active" : "inactive", (unsigned)c->study.n);
+        break;
+    case CHG_ADOPT:
+        buf_addf(b, "adopt t%" PRIu64 "<t%" PRIu64, c->task.n, c->from.n);
+        break;
+    case CHG_END:
+        print_end(b, "end", &c->end);
+        break;
+    case CHG_ATTEMPT:
+        print_end(b, "attempt", &c->end);
+        break;
+    case CHG_REOPEN:
+        buf_addf(b, "reopen t%" PRIu64, c->task.n);
+        break;
+    case CHG_REOPEN_FAILED:
+        buf_addf(b, "reopen-failed t%" PRIu64 "..t%" PRIu64, c->task.n, c->from.n);
+        break;
+    case CHG_RUNNING:
+        buf_adds(b, "running ");
+        print_lease(b, c->end.task, c->end.lease);
+        buf_addf(b, " #%u since %" PRId64, (unsigned)c->end.worker.n, c->end.started_ms);
+        break;
+    case CHG_STOPPED:
+        buf_adds(b, "stopped ");
+        print_lease(b, (task_id){ 0 }, c->end.lease);
+        break;
+    case CHG_WORKER:
+        buf_addf(b, "worker #%u %s slots=%u", (unsigned)c->worker.id.n, c->worker.name,
+                 (unsigned)c->worker.slots);
+        break;
+    case CHG_WORKER_GONE:
+        buf_addf(b, "worker-gone #%u", (unsigned)c->worker.id.n);
+        break;
+    }
+}
+
+static void print_grants(struct buf *b, const struct send *s, const struct outbox *out)
+{
+    must(s->grants + s->n <= out->n_grants);
+    for (size_t i = 0; i < s->n; i++) {
+        buf_addc(b, i ? ',' : ' ');
+        print_lease(b, out->grants[s->grants + i].task, out->grants[s->grants + i].lease);
+    }
+}
+
+static const char *const send_names[] = {
+    [SEND_WELCOME] = "welcome", [SEND_REFUSED] = "refused",   [SEND_SUBMITTED] = "submitted",
+    [SEND_REPLY] = "reply",     [SEND_PROGRESS] = "progress", [SEND_ASSIGN] = "assign",
+    [SEND_REVOKE] = "revoke",   [SEND_RECALL] = "recall",     [SEND_ACK] = "ack",
+    [SEND_LIMIT] = "limit",     [SEND_CLOSE] = "close",
+};
+
+void print_send(struct buf *b, const struct send *s, const struct outbox *out, print_peer_fn peer,
+                void *ctx)
+{
+    buf_addf(b, "%s ", send_names[s->kind]);
+    peer(ctx, b, s->to);
+    switch (s->kind) {
+    case SEND_WELCOME:
+        buf_addf(b, " #%u", (unsigned)s->worker.n);
+        break;
+    case SEND_REFUSED:
+        buf_addf(b, " '%s'", s->text ? s->text : "");
+        break;
+    case SEND_SUBMITTED:
+        buf_addf(b, " a%u%s", (unsigned)s->array.n, s->flag ? " changed" : "");
+        break;
+    case SEND_REPLY:
+    case SEND_RECALL:
+        buf_addf(b, " n=%zu", s->n);
+        break;
+    case SEND_PROGRESS:
+        buf_addf(b, " s%u", (unsigned)s->study.n);
+        break;
+    case SEND_ASSIGN:
+        print_grants(b, s, out);
+        if (s->limit_ms)
+            buf_addf(b, " limit=%" PRId64, s->limit_ms);
+        break;
+    case SEND_REVOKE:
+    case SEND_ACK:
+        print_grants(b, s, out);
+        break;
+    case SEND_CLOSE:
+        break;
+    case SEND_LIMIT:
+        buf_addf(b, " a%u %" PRId64, (unsigned)s->array.n, s->limit_ms);
+        break;
+    }
+}
+
+static const char *const act_names[] = {
+    [ACT_HELLO] = "hello",     [ACT_BEAT] = "beat",     [ACT_SPAWN] = "spawn",
+    [ACT_TERM] = "term",       [ACT_KILL] = "kill",     [ACT_RESULT] = "result",
+    [ACT_RETURN] = "return",   [ACT_FORGET] = "forget", [ACT_DROP] = "drop",
+    [ACT_HANG_UP] = "hang-up", [ACT_BYE] = "bye",       [ACT_EXIT] = "exit",
+};
+
+void print_act(struct buf *b, const struct act *a)
+{
+    static const char *const why[] = { "", " timeout", " revoked" };
+
+    buf_adds(b, act_names[a->kind]);
+    if (a->task.n || a->lease.n) {
+        buf_addc(b, ' ');
+        print_lease(b, a->task, a->lease);
+    }
+    if (a->kind == ACT_TERM)
+        buf_adds(b, why[a->why]);
+}
