@@ -1,0 +1,387 @@
+/* wire_decode - protobuf objects -> struct message, after checking all of it. Texts, bytes and
+ * arrays of numbers stay where protobuf-c put them in the arena; arrays of objects become arrays of
+ * our structs. */
+#include <string.h>
+
+#include "proto/wire.h"
+#include "proto/wire_inner.h"
+
+enum {
+    HELD_MAX =
+        1 << 16, /* leases that one worker names: SLOTS_MAX + GRANTS_MAX outstanding, generously */
+    GRANTS_MESSAGE_MAX = GRANTS_MAX,
+    NOTICE_BYTES_MAX = 64 * 1024, /* the text of a refusal */
+};
+
+#define REFUSE(f, code, ...) return fault_set((f), (code), __VA_ARGS__)
+#define CHECK(call)                                                                                \
+    do {                                                                                           \
+        enum err check_err = (call);                                                               \
+        if (check_err)                                                                             \
+            return check_err;                                                                      \
+    } while (0)
+
+enum err wire_text(const ProtobufCBinaryData *b, size_t max, const char *what, const char **text,
+                   struct fault *f)
+{
+    *text = "";
+    if (b->len == 0)
+        return ERR_NONE;
+    if (b->len > max)
+        REFUSE(f, ERR_LIMIT, "%s of %zu bytes; at most %zu are allowed", what, b->len, max);
+    if (memchr(b->data, 0, b->len))
+        REFUSE(f, ERR_MALFORMED, "%s with a zero byte", what);
+    *text = (const char *)b->data; /* the arena put a zero byte behind it */
+    return ERR_NONE;
+}
+
+static enum err is_set(uint64_t id, const char *what, struct fault *f)
+{
+    return id ? ERR_NONE : fault_set(f, ERR_MALFORMED, "%s is 0", what);
+}
+
+static enum err at_most(uint64_t n, uint64_t max, const char *what, struct fault *f)
+{
+    if (n <= max)
+        return ERR_NONE;
+    return fault_set(f, ERR_LIMIT, "%s is %llu; at most %llu is allowed", what,
+                     (unsigned long long)n, (unsigned long long)max);
+}
+
+static enum err study_name(const ProtobufCBinaryData *b, const char **name, struct fault *f)
+{
+    CHECK(wire_text(b, NAME_BYTES_MAX, "the name of a study", name, f));
+    return **name ? ERR_NONE : fault_set(f, ERR_MALFORMED, "a study without a name");
+}
+
+static enum err held_from_pb(Wire__Held *const *pb, size_t n, struct arena *a,
+                             const struct held_lease **held, struct fault *f)
+{
+    *held = NULL;
+    if (n == 0)
+        return ERR_NONE;
+    CHECK(at_most(n, HELD_MAX, "the number of leases of a worker", f));
+    struct held_lease *to = arena_alloc(a, n * sizeof *to);
+    if (!to)
+        REFUSE(f, ERR_LIMIT, "a message that unpacks to too much");
+    for (size_t i = 0; i < n; i++) {
+        CHECK(is_set(pb[i]->lease, "a lease", f));
+        CHECK(is_set(pb[i]->task, "a task", f));
+        if ((unsigned)pb[i]->state > HOLD_FINISHED)
+            REFUSE(f, ERR_MALFORMED, "a lease in state %d", (int)pb[i]->state);
+        CHECK(at_most(pb[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        to[i] = (struct held_lease){ .lease = { pb[i]->lease },
+                                     .task = { pb[i]->task },
+                                     .state = (enum hold_state)pb[i]->state,
+                                     .elapsed_ms = (ms_t)pb[i]->elapsed_ms };
+    }
+    *held = to;
+    return ERR_NONE;
+}
+
+/* Another version's hello is good for telling it so, and for nothing else: the rest is left empty.
+ */
+static enum err hello(const Wire__Hello *pb, struct message *m, struct fault *f)
+{
+    m->hello.version = pb->version;
+    m->hello.role = ROLE_CLIENT;
+    m->hello.name = m->hello.host = "";
+    CHECK(wire_text(&pb->program, NAME_BYTES_MAX, "the name of a program", &m->hello.program, f));
+    if (pb->version != WIRE_VERSION)
+        return ERR_NONE;
+    if (pb->role != WIRE__ROLE__CLIENT && pb->role != WIRE__ROLE__WORKER)
+        REFUSE(f, ERR_MALFORMED, "a hello from role %d", (int)pb->role);
+    m->hello.role = (enum role)pb->role;
+    m->hello.instance = pb->instance;
+    CHECK(is_set(pb->instance, "the instance of a hello", f));
+    CHECK(wire_text(&pb->name, NAME_BYTES_MAX, "a name", &m->hello.name, f));
+    CHECK(wire_text(&pb->host, NAME_BYTES_MAX, "the name of a host", &m->hello.host, f));
+    m->hello.pid = pb->pid;
+    m->hello.slots = pb->slots;
+    m->hello.memory_mib = pb->memory_mib;
+    CHECK(at_most(pb->slots, SLOTS_MAX, "the number of slots", f));
+    if (pb->role == WIRE__ROLE__WORKER) {
+        CHECK(is_set(pb->slots, "the number of slots", f));
+        if (!*m->hello.name)
+            REFUSE(f, ERR_MALFORMED, "a worker without a name");
+    }
+    m->hello.n_held = pb->n_held;
+    return held_from_pb(pb->held, pb->n_held, m->arena, &m->hello.held, f);
+}
+
+static enum err welcome(const Wire__Welcome *pb, struct message *m, struct fault *f)
+{
+    m->welcome.version = pb->version;
+    m->welcome.owner = "";
+    CHECK(wire_text(&pb->program, NAME_BYTES_MAX, "the name of a program", &m->welcome.program, f));
+    if (pb->version != WIRE_VERSION)
+        return ERR_NONE;
+    m->welcome.epoch = pb->epoch;
+    m->welcome.worker.n = pb->worker;
+    return wire_text(&pb->owner, NAME_BYTES_MAX, "the name of an owner", &m->welcome.owner, f);
+}
+
+static enum err refused(const Wire__Refused *pb, struct message *m, struct fault *f)
+{
+    m->refused.request = pb->request;
+    m->refused.code = pb->code;
+    CHECK(is_set(pb->code, "the code of a refusal", f));
+    return wire_text(&pb->text, NOTICE_BYTES_MAX, "the text of a refusal", &m->refused.text, f);
+}
+
+static enum err reply(const Wire__Reply *pb, struct message *m, struct fault *f)
+{
+    m->reply.request = pb->request;
+    m->reply.n = pb->n;
+    return is_set(pb->request, "a request", f);
+}
+
+static enum err submit(const Wire__Submit *pb, struct message *m, struct fault *f)
+{
+    m->submit.request = pb->request;
+    CHECK(is_set(pb->request, "a request", f));
+    CHECK(wire_text(&pb->study, NAME_BYTES_MAX, "the name of a study", &m->submit.study, f));
+    const char *spec;
+    CHECK(wire_text(&pb->spec, SPEC_BYTES_MAX, "a study", &spec, f));
+    m->submit.spec = spec;
+    m->submit.spec_bytes = pb->spec.len;
+    m->submit.resume = pb->resume;
+    m->submit.retry_failed = pb->retry_failed;
+    m->submit.fresh = pb->fresh;
+    if (pb->resume && !*m->submit.study)
+        REFUSE(f, ERR_MALFORMED, "a study to resume without a name");
+    if (pb->resume ? pb->spec.len != 0 : pb->spec.len == 0)
+        REFUSE(f, ERR_MALFORMED, "%s",
+               pb->resume ? "a study to resume that is handed over too"
+                          : "a submission without a study");
+    return ERR_NONE;
+}
+
+static enum err hold(const Wire__Hold *pb, struct message *m, struct fault *f)
+{
+    m->hold.request = pb->request;
+    m->hold.now = pb->now;
+    CHECK(is_set(pb->request, "a request", f));
+    return study_name(&pb->study, &m->hold.study, f);
+}
+
+/* points - of cancel and retry. */
+static enum err points(const Wire__Points *pb, const char **study, struct fault *f)
+{
+    CHECK(is_set(pb->request, "a request", f));
+    CHECK(study_name(&pb->study, study, f));
+    CHECK(at_most(pb->n_index, POINTS_MAX, "the number of points", f));
+    if (pb->all && pb->n_index)
+        REFUSE(f, ERR_MALFORMED, "both all points and some");
+    for (size_t i = 0; i < pb->n_index; i++)
+        CHECK(at_most(pb->index[i], POINTS_MAX - 1, "the index of a point", f));
+    return ERR_NONE;
+}
+
+static enum err cancel(const Wire__Points *pb, struct message *m, struct fault *f)
+{
+    m->cancel.request = pb->request;
+    m->cancel.all = pb->all;
+    m->cancel.index = pb->index;
+    m->cancel.n = pb->n_index;
+    return points(pb, &m->cancel.study, f);
+}
+
+static enum err retry(const Wire__Points *pb, struct message *m, struct fault *f)
+{
+    m->retry.request = pb->request;
+    m->retry.failed = pb->all;
+    m->retry.index = pb->index;
+    m->retry.n = pb->n_index;
+    return points(pb, &m->retry.study, f);
+}
+
+static enum err follow(const Wire__Follow *pb, struct message *m, struct fault *f)
+{
+    m->follow.request = pb->request;
+    CHECK(is_set(pb->request, "a request", f));
+    return study_name(&pb->study, &m->follow.study, f);
+}
+
+static void counts(const Wire__Counts *pb, struct counts *c)
+{
+    if (!pb)
+        return; /* proto3: all zero */
+    *c = (struct counts){ .n = pb->n,
+                          .ready = pb->ready,
+                          .waiting = pb->waiting,
+                          .running = pb->running,
+                          .done = pb->done,
+                          .failed = pb->failed,
+                          .cancelled = pb->cancelled,
+                          .skipped = pb->skipped,
+                          .quarantined = pb->quarantined,
+                          .reused = pb->reused,
+                          .lost = pb->lost };
+}
+
+static enum err submitted(const Wire__Submitted *pb, struct message *m, struct fault *f)
+{
+    m->submitted.request = pb->request;
+    m->submitted.id.n = pb->id;
+    m->submitted.array.n = pb->array;
+    m->submitted.first.n = pb->first;
+    m->submitted.template_changed = pb->template_changed;
+    counts(pb->counts, &m->submitted.counts);
+    CHECK(is_set(pb->request, "a request", f));
+    CHECK(is_set(pb->id, "a study", f));
+    CHECK(is_set(pb->array, "an array", f));
+    CHECK(is_set(pb->first, "a task", f));
+    return study_name(&pb->study, &m->submitted.study, f);
+}
+
+static enum err progress(const Wire__Progress *pb, struct message *m, struct fault *f)
+{
+    size_t n = pb->n_running;
+
+    CHECK(study_name(&pb->study, &m->progress.study, f));
+    if ((unsigned)pb->state > STUDY_ENDED)
+        REFUSE(f, ERR_MALFORMED, "a study in state %d", (int)pb->state);
+    m->progress.state = (enum study_state)pb->state;
+    counts(pb->counts, &m->progress.counts);
+    m->progress.n_workers = pb->n_workers;
+    m->progress.slots = pb->slots;
+    m->progress.slots_busy = pb->slots_busy;
+    m->progress.limit_ms = pb->limit_ms;
+    m->progress.n_running = n;
+    CHECK(at_most(n, RUNNING_SHOWN_MAX, "the number of running points", f));
+    struct running_point *to = arena_alloc(m->arena, RUNNING_SHOWN_MAX * sizeof *to);
+    if (!to)
+        REFUSE(f, ERR_LIMIT, "a message that unpacks to too much");
+    for (size_t i = 0; i < n; i++) {
+        CHECK(at_most(pb->running[i]->index, POINTS_MAX - 1, "the index of a point", f));
+        CHECK(at_most(pb->running[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        to[i] = (struct running_point){ pb->running[i]->index, (ms_t)pb->running[i]->elapsed_ms };
+    }
+    m->progress.running = to;
+    return ERR_NONE;
+}
+
+static enum err spec(const Wire__Spec *pb, struct message *m, struct fault *f)
+{
+    const char *text;
+
+    m->spec.array.n = pb->array;
+    m->spec.first.n = pb->first;
+    CHECK(is_set(pb->array, "an array", f));
+    CHECK(is_set(pb->first, "a task", f));
+    CHECK(wire_text(&pb->spec, SPEC_BYTES_MAX, "a study", &text, f));
+    m->spec.spec = text;
+    m->spec.spec_bytes = pb->spec.len;
+    return pb->spec.len ? ERR_NONE : fault_set(f, ERR_MALFORMED, "an array without its study");
+}
+
+static enum err ids(const uint64_t *id, size_t n, const char *what, struct fault *f)
+{
+    for (size_t i = 0; i < n; i++)
+        CHECK(is_set(id[i], what, f));
+    return ERR_NONE;
+}
+
+static enum err assign(const Wire__Assign *pb, struct message *m, struct fault *f)
+{
+    m->assign.array.n = pb->array;
+    CHECK(is_set(pb->array, "an array", f));
+    CHECK(at_most(pb->limit_ms, INT64_MAX, "a limit", f));
+    if (pb->n_grants % 2)
+        REFUSE(f, ERR_MALFORMED, "a lease without its task");
+    CHECK(at_most(pb->n_grants / 2, GRANTS_MESSAGE_MAX, "the number of leases", f));
+    CHECK(ids(pb->grants, pb->n_grants, "a lease or its task", f));
+    m->assign.limit_ms = (ms_t)pb->limit_ms;
+    m->assign.grants = (const struct grant *)(const void *)pb->grants;
+    m->assign.n = pb->n_grants / 2;
+    return ERR_NONE;
+}
+
+static enum err leases(const Wire__Leases *pb, struct message *m, struct fault *f)
+{
+    m->revoke.leases = (const lease_id *)(const void *)pb->lease;
+    m->revoke.n = pb->n_lease;
+    return ids(pb->lease, pb->n_lease, "a lease", f);
+}
+
+static enum err recall(const Wire__Recall *pb, struct message *m, struct fault *f)
+{
+    m->recall.n = pb->n;
+    return is_set(pb->n, "the number of leases to give back", f);
+}
+
+static enum err limit(const Wire__Limit *pb, struct message *m, struct fault *f)
+{
+    m->limit.array.n = pb->array;
+    m->limit.limit_ms = (ms_t)pb->limit_ms;
+    CHECK(is_set(pb->array, "an array", f));
+    return at_most(pb->limit_ms, INT64_MAX, "a limit", f);
+}
+
+static enum err beat(const Wire__Beat *pb, struct message *m, struct fault *f)
+{
+    m->beat.n_held = pb->n_held;
+    return held_from_pb(pb->held, pb->n_held, m->arena, &m->beat.held, f);
+}
+
+static enum err from_workers(const Wire__Envelope *e, struct message *m, struct fault *f);
+
+enum err wire_from_pb(const Wire__Envelope *e, struct message *m, struct fault *f)
+{
+    m->kind = (enum message_kind)e->message_case;
+    switch (m->kind) {
+    case MSG_HELLO:
+        return hello(e->hello, m, f);
+    case MSG_BEAT:
+        return beat(e->beat, m, f);
+    case MSG_BYE:
+    case MSG_SHUTDOWN:
+        return ERR_NONE;
+    case MSG_WELCOME:
+        return welcome(e->welcome, m, f);
+    case MSG_REFUSED:
+        return refused(e->refused, m, f);
+    case MSG_REPLY:
+        return reply(e->reply, m, f);
+    case MSG_SUBMIT:
+        return submit(e->submit, m, f);
+    case MSG_HOLD:
+        return hold(e->hold, m, f);
+    case MSG_CANCEL:
+        return cancel(e->cancel, m, f);
+    case MSG_RETRY:
+        return retry(e->retry, m, f);
+    case MSG_FOLLOW:
+        return follow(e->follow, m, f);
+    case MSG_SUBMITTED:
+        return submitted(e->submitted, m, f);
+    case MSG_PROGRESS:
+        return progress(e->progress, m, f);
+    default:
+        return from_workers(e, m, f);
+    }
+}
+
+/* from_workers - what passes between scheduler and workers. */
+static enum err from_workers(const Wire__Envelope *e, struct message *m, struct fault *f)
+{
+    switch (m->kind) {
+    case MSG_SPEC:
+        return spec(e->spec, m, f);
+    case MSG_ASSIGN:
+        return assign(e->assign, m, f);
+    case MSG_REVOKE:
+    case MSG_ACK:
+    case MSG_RETURNED:
+        return leases(e->revoke, m, f);
+    case MSG_RECALL:
+        return recall(e->recall, m, f);
+    case MSG_LIMIT:
+        return limit(e->limit, m, f);
+    case MSG_RESULTS:
+        return wire_from_results(e->results, m, f);
+    default:
+        REFUSE(f, ERR_MALFORMED, "a message of a kind that this version does not know");
+    }
+}
