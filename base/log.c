@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static struct {
     char who[32];
     enum log_level level;
@@ -31,12 +33,12 @@ void log_line(enum log_level level, const char *format, ...)
         return;
 
     char line[1024];
-    struct timespec t;
+    ms_t now = clock_wall_ms();
+    time_t seconds = (time_t)(now / 1000);
     struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &t);
-    gmtime_r(&t.tv_sec, &tm);
+    gmtime_r(&seconds, &tm);
     size_t n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(line + n, sizeof line - n, ".%03ldZ %s ", t.tv_nsec / 1000000, logger.who);
+    n += (size_t)snprintf(line + n, sizeof line - n, ".%03ldZ %s ", (long)(now % 1000), logger.who);
 
     va_list args;
     va_start(args, format);
