@@ -1,0 +1,13 @@
+# The rules of docs/design.md and CONTRIBUTING.md that a script can check.
+foreach(rule layers length words)
+  add_test(NAME lint.${rule} COMMAND ${CMAKE_SOURCE_DIR}/tests/lint/${rule}.sh)
+  set_tests_properties(lint.${rule} PROPERTIES LABELS lint TIMEOUT 120)
+endforeach()
+if(TARGET grange_core AND TARGET grange_agent AND NOT GRANGE_SANITIZE)
+  add_test(NAME lint.purity COMMAND ${CMAKE_SOURCE_DIR}/tests/lint/purity.sh ${CMAKE_BINARY_DIR})
+  set_tests_properties(lint.purity PROPERTIES LABELS lint TIMEOUT 120)
+endif()
+if(TARGET grange)
+  add_test(NAME lint.options COMMAND ${CMAKE_SOURCE_DIR}/tests/lint/options.sh $<TARGET_FILE:grange>)
+  set_tests_properties(lint.options PROPERTIES LABELS lint TIMEOUT 120)
+endif()
