@@ -14,6 +14,7 @@
 #include "base/rows.h"
 
 enum { WIRE_VERSION = 1 };
+#define GRANGE_PROGRAM_VERSION "0.1.0" /* the same as GRANGE_VERSION of client/grange.h: a test compares them */
 
 enum role { ROLE_CLIENT = 1, ROLE_WORKER = 2 };
 

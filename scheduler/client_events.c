@@ -66,8 +66,8 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
     a->new_failed = a->new_ended = 0;
     a->progress_dirty = true;
     if (ev->kind == EV_ARRAY) {
-        a->told_active = true;
-        a->mode = c->cfg.hold_all ? MODE_HELD : MODE_ACTIVE;
+        a->told_active = ev->active;
+        a->mode = c->cfg.hold_all || !ev->active ? MODE_HELD : MODE_ACTIVE;
         return;
     }
     out_change(out, ev->is_new ? CHG_ARRAY : CHG_CURRENT)->array = *ev->array;

@@ -281,12 +281,19 @@ void core_farm(const struct core *c, struct core_farm *f)
     *f = (struct core_farm){ .leases = HASH_COUNT(c->leases) };
     for (size_t i = 0; i < c->n_workers; i++) {
         const struct worker *w = c->workers[i];
-        if (w->link != WORKER_UP)
+        if (w->link != WORKER_UP) {
+            f->n_away++;
             continue;
+        }
         f->n_workers++;
         f->slots += w->row.slots;
         f->slots_busy += w->cores_used < w->row.slots ? w->cores_used : w->row.slots;
     }
+}
+
+bool core_holds(const struct core *c, lease_id lease)
+{
+    return lease_find(c, lease) != NULL;
 }
 
 enum task_state core_task_state(const struct core *c, task_id task)

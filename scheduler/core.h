@@ -34,8 +34,8 @@ enum study_mode { MODE_ACTIVE, MODE_HELD, MODE_HALTED }; /* may its tasks be dis
 
 enum event_kind {
     /* start-up, in this order */
-    EV_ARRAY,   /* array, states: the current array of a study that is restored (from.n == 0) */
-    EV_TROUBLE, /* task, failures, losses: attempts counted so far */
+    EV_ARRAY,        /* array, states, active: the current array of a study, as the store has it */
+    EV_TROUBLE,      /* task, failures, losses: attempts counted so far */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
     EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
     EV_RESTORED,     /* start-up is over */
@@ -75,6 +75,7 @@ struct event {
     size_t n_adopts;
     uint64_t n_reused; /* points of it that had ended before */
     bool is_new;       /* not in the store yet */
+    bool active;       /* ARRAY: the study was being worked on */
     bool template_changed;
     const uint64_t *durations_us;
     size_t n_durations; /* of points done before: for the median; a sample will do */
@@ -171,10 +172,11 @@ struct core_running {
 size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running,
                     size_t most);
 struct core_farm {
-    uint32_t n_workers, slots, slots_busy;
+    uint32_t n_workers, n_away, slots, slots_busy;
     uint64_t leases;
 };
 void core_farm(const struct core *c, struct core_farm *f);
+bool core_holds(const struct core *c, lease_id lease); /* whether a worker has this lease */
 enum task_state core_task_state(const struct core *c, task_id task);
 
 void core_check(const struct core *c);      /* aborts unless every invariant holds; for tests */

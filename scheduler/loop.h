@@ -1,0 +1,114 @@
+#ifndef GRANGE_SCHEDULER_LOOP_H
+#define GRANGE_SCHEDULER_LOOP_H
+/* loop - the doing around the core: take what arrived, step, commit once, send. Internal to the
+ * scheduler's shell. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/must.h"
+#define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "proto/link.h"
+#include "proto/message.h"
+#include "scheduler/core.h"
+#include "scheduler/scheduler.h"
+#include "store/store.h"
+
+struct study;
+struct peer;
+
+/* A study whose current array the core has loaded. */
+struct loaded {
+    study_id id;
+    array_id array;
+    char name[NAME_BYTES_MAX + 1];
+};
+
+/* A study whose views are to be made once the commit is through. */
+struct view_due {
+    study_id study;
+    struct study *spec;
+};
+
+struct scheduler {
+    const struct scheduler_options *opt;
+    struct store *store;
+    struct link *link;
+    struct core *core;
+    struct outbox out;
+    struct store_next next;
+    struct peer *peers; /* hash by peer id */
+    struct loaded *loaded;
+    size_t n_loaded, cap_loaded;
+    struct message *messages; /* of this turn: bodies point into them until the commit */
+    size_t n_messages, cap_messages;
+    struct buf **texts; /* of this turn: specs that changes point into */
+    size_t n_texts, cap_texts;
+    struct view_due *views;
+    size_t n_views, cap_views;
+    ms_t now, next_beat_ms;
+    uint32_t epoch;
+    bool swept; /* directories of old attempts were looked after */
+    bool stopping;
+    int signal_fd;
+};
+
+/* What is known of a connection. */
+struct peer {
+    uint64_t id;
+    enum role role; /* 0: has not said hello */
+    ms_t since_ms;
+    array_id *specs; /* arrays whose spec a worker has */
+    size_t n_specs, cap_specs;
+    UT_hash_handle hh;
+};
+
+/* loop.c */
+int loop_run(struct scheduler *s); /* until it is told to stop: an exit code */
+/* commits what the outbox holds, makes views, sends, clears; an exit code, 0 when well */
+int loop_commit_and_send(struct scheduler *s);
+struct buf *loop_text(struct scheduler *s); /* an empty buf that lives until the end of the turn */
+void loop_die(struct scheduler *s, const struct fault *f); /* logs; says it on stderr */
+int loop_exit_code(const struct fault *f);
+
+/* request.c */
+void request_handle(struct scheduler *s, struct peer *p, struct message *m);
+void request_refuse(struct scheduler *s, peer_id to, uint64_t request, enum err code,
+                    const char *text);
+
+/* submit.c */
+enum err submit_spec(struct scheduler *s, peer_id from, const struct message *m, struct fault *f);
+enum err submit_resume(struct scheduler *s, peer_id from, const struct message *m, struct fault *f);
+/* loads the current array of a study into the core as it is in the store, unless it is loaded */
+enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct fault *f);
+struct loaded *loaded_find(struct scheduler *s, study_id id);
+struct loaded *loaded_name(struct scheduler *s, const char *name);
+
+/* known.c: which points of an array have ended, own, adopted, left out */
+struct known {
+    uint8_t *states;       /* [n] or NULL when all are ready */
+    struct change *adopts; /* CHG_ADOPT that are new */
+    size_t n_adopts, cap_adopts;
+    bool template_changed;
+    uint64_t *durations_us;
+    size_t n_durations, cap_durations;
+    uint64_t n_skipped;
+};
+enum err known_find(struct scheduler *s, const struct study *spec, const struct array_row *row,
+                    bool is_new, bool fresh, struct known *k, struct fault *f);
+void known_fini(struct known *k);
+
+/* restore.c */
+enum err restore(struct scheduler *s, struct fault *f);
+
+/* send.c */
+void send_all(struct scheduler *s);
+void send_message(struct scheduler *s, peer_id to, const struct message *m);
+
+/* sweep.c: attempts/LEASE of leases that are over */
+void sweep_attempts(struct scheduler *s);
+
+#endif

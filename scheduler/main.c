@@ -1,0 +1,158 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "scheduler/loop.h"
+
+/* Takes DIR/lock, which says who holds it. Returns the descriptor, or -1. */
+static int lock_directory(const struct scheduler_options *opt, struct fault *f)
+{
+    char path[PATH_MAX], who[128] = "";
+
+    if (mkdir(opt->dir, 0777) && errno != EEXIST) {
+        fault_set(f, ERR_PERMISSION, "cannot make the directory %s: %s", opt->dir, strerror(errno));
+        return -1;
+    }
+    snprintf(path, sizeof path, "%s/lock", opt->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        fault_set(f, ERR_PERMISSION, "cannot write to %s: %s", opt->dir, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        ssize_t n = read(fd, who, sizeof who - 1);
+        who[n > 0 ? n : 0] = '\0';
+        who[strcspn(who, "\n")] = '\0';
+        fault_set(f, ERR_BUSY, "%s is in use by another scheduler (%s)", opt->dir,
+                  *who ? who : "it has just started");
+        close(fd);
+        return -1;
+    }
+    int n = snprintf(who, sizeof who, "%d %s\n", (int)getpid(), opt->owner ? opt->owner : "daemon");
+    if (ftruncate(fd, 0) || pwrite(fd, who, (size_t)n, 0) != n) {
+        fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "cannot write %s: %s", path,
+                  strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int signals_open(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static enum err store_start(struct scheduler *s, struct fault *f)
+{
+    struct core_config cfg;
+    enum err err = store_open(s->opt->dir, (enum store_sync)s->opt->sync, &s->store, f);
+
+    if (!err)
+        err = store_epoch_raise(s->store, &s->epoch, f);
+    if (!err)
+        err = store_next(s->store, &s->next, f);
+    if (err)
+        return err;
+    core_config_default(&cfg);
+    cfg.seed = (uint64_t)clock_wall_ms() ^ s->epoch;
+    cfg.epoch = s->epoch;
+    cfg.next_worker = (worker_id){ s->next.worker };
+    cfg.hold_all = s->opt->owner && strncmp(s->opt->owner, "run", 3) == 0;
+    s->core = core_new(&cfg);
+    return restore(s, f);
+}
+
+static enum err listen_start(struct scheduler *s, struct fault *f)
+{
+    char url[PATH_MAX + 32];
+
+    s->link = link_new();
+    snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
+    enum err err = link_listen(s->link, url, f);
+    if (!err && s->opt->listen)
+        err = link_listen(s->link, s->opt->listen, f);
+    return err;
+}
+
+static void say_ready(int fd)
+{
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, "ready\n", 6);
+    (void)n; /* who does not read it has gone, and the lifeline tells */
+    close(fd);
+}
+
+static void scheduler_fini(struct scheduler *s)
+{
+    struct peer *p, *next;
+
+    if (s->link) {
+        link_flush(s->link);
+        link_free(s->link);
+    }
+    HASH_ITER(hh, s->peers, p, next)
+    {
+        HASH_DELETE(hh, s->peers, p);
+        free(p->specs);
+        free(p);
+    }
+    core_free(s->core);
+    store_close(s->store);
+    outbox_fini(&s->out);
+    free(s->loaded);
+    free(s->messages);
+    free(s->texts);
+    free(s->views);
+}
+
+int scheduler_main(const struct scheduler_options *opt)
+{
+    struct scheduler s = { .opt = opt };
+    struct fault f;
+
+    log_open("scheduler", opt->log_level, opt->log_path);
+    s.signal_fd = signals_open();
+    int lock = lock_directory(opt, &f);
+    if (lock < 0) {
+        loop_die(&s, &f);
+        return loop_exit_code(&f);
+    }
+    outbox_init(&s.out);
+    s.now = clock_farm_ms();
+    enum err err = store_start(&s, &f);
+    if (!err)
+        err = listen_start(&s, &f);
+    int code = err ? loop_exit_code(&f) : loop_commit_and_send(&s);
+    if (err)
+        loop_die(&s, &f);
+    if (!code) {
+        log_info("event=start epoch=%u owner=\"%s\"", s.epoch, opt->owner ? opt->owner : "daemon");
+        say_ready(opt->ready_fd);
+        code = loop_run(&s);
+        log_info("event=end code=%d", code);
+    }
+    scheduler_fini(&s);
+    close(s.signal_fd);
+    close(lock);
+    return code;
+}

@@ -1,0 +1,238 @@
+/* send - what the core decided to say, as messages: one for each run of sends of a kind to a peer.
+ */
+
+#include <stdlib.h>
+
+#include "proto/wire.h"
+#include "scheduler/loop.h"
+
+void send_message(struct scheduler *s, peer_id to, const struct message *m)
+{
+    static struct buf frame; /* one thread owns all state; the memory is reused from send to send */
+
+    if (!to.n)
+        return;
+    buf_clear(&frame);
+    wire_encode(m, &frame);
+    link_send(s->link, to, frame.data, frame.n);
+}
+
+static struct peer *peer_of(struct scheduler *s, peer_id id)
+{
+    struct peer *p;
+
+    HASH_FIND(hh, s->peers, &id.n, sizeof id.n, p);
+    return p;
+}
+
+/* A worker hears an array's spec once, before its first lease of it. */
+static void send_spec(struct scheduler *s, peer_id to, array_id array)
+{
+    struct peer *p = peer_of(s, to);
+    struct array_row row;
+    struct buf text = { 0 };
+    struct fault f;
+    bool found;
+
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_specs; i++)
+        if (p->specs[i].n == array.n)
+            return;
+    if (store_array(s->store, array, &found, &row, &text, &f) || !found) {
+        log_error("event=no_spec array=%u", array.n);
+        buf_fini(&text);
+        return;
+    }
+    send_message(s, to,
+                 &(struct message){ .kind = MSG_SPEC,
+                                    .spec = { .array = array,
+                                              .first = row.first,
+                                              .spec = row.spec,
+                                              .spec_bytes = row.spec_bytes } });
+    if (p->n_specs == p->cap_specs) {
+        p->cap_specs = p->cap_specs ? 2 * p->cap_specs : 4;
+        p->specs = realloc(p->specs, p->cap_specs * sizeof *p->specs);
+        must(p->specs != NULL);
+    }
+    p->specs[p->n_specs++] = array;
+    buf_fini(&text);
+}
+
+static struct counts counts_of(const struct core_counts *c)
+{
+    return (struct counts){ .n = c->n,
+                            .ready = c->ready,
+                            .waiting = c->waiting,
+                            .running = c->running,
+                            .done = c->done,
+                            .failed = c->failed,
+                            .cancelled = c->cancelled,
+                            .skipped = c->skipped,
+                            .quarantined = c->quarantined,
+                            .reused = c->reused,
+                            .lost = c->lost };
+}
+
+static void send_submitted(struct scheduler *s, const struct send *d)
+{
+    struct core_study st;
+    const struct loaded *l = loaded_find(s, d->study);
+
+    if (!l || !core_study(s->core, d->study, &st))
+        return;
+    send_message(s, d->to,
+                 &(struct message){ .kind = MSG_SUBMITTED,
+                                    .submitted = { .request = d->request,
+                                                   .study = l->name,
+                                                   .id = d->study,
+                                                   .array = st.array,
+                                                   .first = st.first,
+                                                   .counts = counts_of(&st.counts),
+                                                   .template_changed = d->flag } });
+}
+
+static enum study_state state_of(const struct core_study *st)
+{
+    if (st->ended)
+        return STUDY_ENDED;
+    if (st->mode == MODE_HALTED)
+        return STUDY_HALTED;
+    return st->mode == MODE_HELD ? STUDY_HELD : STUDY_ACTIVE;
+}
+
+static void send_progress(struct scheduler *s, const struct send *d)
+{
+    struct core_study st;
+    struct core_farm farm;
+    struct core_running slowest[RUNNING_SHOWN_MAX];
+    struct running_point running[RUNNING_SHOWN_MAX];
+    const struct loaded *l = loaded_find(s, d->study);
+
+    if (!l || !core_study(s->core, d->study, &st))
+        return;
+    core_farm(s->core, &farm);
+    size_t n = core_slowest(s->core, d->study, s->now, slowest, RUNNING_SHOWN_MAX);
+    for (size_t i = 0; i < n; i++)
+        running[i] = (struct running_point){ .index = slowest[i].task.n - st.first.n,
+                                             .elapsed_ms = slowest[i].elapsed_ms };
+    send_message(s, d->to,
+                 &(struct message){ .kind = MSG_PROGRESS,
+                                    .progress = { .study = l->name,
+                                                  .state = state_of(&st),
+                                                  .counts = counts_of(&st.counts),
+                                                  .n_workers = farm.n_workers,
+                                                  .slots = farm.slots,
+                                                  .slots_busy = farm.slots_busy,
+                                                  .limit_ms = (uint64_t)st.limit_ms,
+                                                  .running = running,
+                                                  .n_running = n } });
+}
+
+/* Sends that carry leases: runs of the same kind to the same peer become one message. Returns how
+ * many sends it took. */
+static size_t send_leases(struct scheduler *s, size_t at)
+{
+    static struct grant *grants;
+    static lease_id *leases;
+    static size_t cap;
+    const struct send *d = &s->out.sends[at];
+    size_t n = 0, taken = 0;
+
+    for (; at + taken < s->out.n_sends; taken++) {
+        const struct send *e = &s->out.sends[at + taken];
+        if (e->kind != d->kind || e->to.n != d->to.n || e->array.n != d->array.n ||
+            e->limit_ms != d->limit_ms)
+            break;
+        if (n + e->n > cap) {
+            cap = 2 * (n + e->n) + 1024;
+            grants = realloc(grants, cap * sizeof *grants);
+            leases = realloc(leases, cap * sizeof *leases);
+            must(grants != NULL && leases != NULL);
+        }
+        for (size_t i = 0; i < e->n; i++, n++) {
+            const struct core_grant *g = &s->out.grants[e->grants + i];
+            grants[n] = (struct grant){ .lease = g->lease, .task = g->task };
+            leases[n] = g->lease;
+        }
+    }
+    struct message m = { .kind = MSG_ACK };
+    if (d->kind == SEND_ASSIGN) {
+        send_spec(s, d->to, d->array);
+        m.kind = MSG_ASSIGN;
+        m.assign.array = d->array;
+        m.assign.limit_ms = d->limit_ms;
+        m.assign.grants = grants;
+        m.assign.n = n;
+    } else {
+        if (d->kind == SEND_REVOKE)
+            m.kind = MSG_REVOKE;
+        m.revoke.leases = leases;
+        m.revoke.n = n;
+    }
+    send_message(s, d->to, &m);
+    return taken;
+}
+
+static void send_welcome(struct scheduler *s, const struct send *d)
+{
+    send_message(s, d->to,
+                 &(struct message){ .kind = MSG_WELCOME,
+                                    .welcome = { .version = WIRE_VERSION,
+                                                 .program = "grange " GRANGE_PROGRAM_VERSION,
+                                                 .epoch = s->epoch,
+                                                 .worker = d->worker,
+                                                 .owner = s->opt->owner ? s->opt->owner : "" } });
+}
+
+static void send_one(struct scheduler *s, const struct send *d)
+{
+    switch (d->kind) {
+    case SEND_WELCOME:
+        send_welcome(s, d);
+        break;
+    case SEND_REFUSED:
+        request_refuse(s, d->to, d->request, (enum err)d->err, d->text);
+        break;
+    case SEND_SUBMITTED:
+        send_submitted(s, d);
+        break;
+    case SEND_REPLY:
+        send_message(
+            s, d->to,
+            &(struct message){ .kind = MSG_REPLY, .reply = { .request = d->request, .n = d->n } });
+        break;
+    case SEND_PROGRESS:
+        send_progress(s, d);
+        break;
+    case SEND_RECALL:
+        send_message(s, d->to,
+                     &(struct message){ .kind = MSG_RECALL, .recall = { .n = (uint32_t)d->n } });
+        break;
+    case SEND_LIMIT:
+        send_message(s, d->to,
+                     &(struct message){ .kind = MSG_LIMIT,
+                                        .limit = { .array = d->array, .limit_ms = d->limit_ms } });
+        break;
+    case SEND_CLOSE:
+        link_close_peer(s->link, d->to);
+        break;
+    case SEND_ASSIGN:
+    case SEND_REVOKE:
+    case SEND_ACK:
+        break; /* send_leases */
+    }
+}
+
+void send_all(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->out.n_sends;) {
+        const struct send *d = &s->out.sends[i];
+        if (d->kind == SEND_ASSIGN || d->kind == SEND_REVOKE || d->kind == SEND_ACK) {
+            i += send_leases(s, i);
+        } else {
+            send_one(s, d);
+            i++;
+        }
+    }
+}

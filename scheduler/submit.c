@@ -1,0 +1,247 @@
+/* submit - a study that came in, or is taken up again, as one array of the core. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "scheduler/loop.h"
+#include "study/study.h"
+
+struct loaded *loaded_find(struct scheduler *s, study_id id)
+{
+    for (size_t i = 0; i < s->n_loaded; i++)
+        if (s->loaded[i].id.n == id.n)
+            return &s->loaded[i];
+    return NULL;
+}
+
+struct loaded *loaded_name(struct scheduler *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_loaded; i++)
+        if (strcmp(s->loaded[i].name, name) == 0)
+            return &s->loaded[i];
+    return NULL;
+}
+
+static void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name)
+{
+    struct loaded *l = loaded_find(s, id);
+
+    if (!l) {
+        if (s->n_loaded == s->cap_loaded) {
+            s->cap_loaded = s->cap_loaded ? 2 * s->cap_loaded : 8;
+            s->loaded = realloc(s->loaded, s->cap_loaded * sizeof *s->loaded);
+            must(s->loaded != NULL);
+        }
+        l = &s->loaded[s->n_loaded++];
+        l->id = id;
+    }
+    l->array = array;
+    snprintf(l->name, sizeof l->name, "%s", name);
+}
+
+static void view_due(struct scheduler *s, study_id study, struct study *spec)
+{
+    if (s->n_views == s->cap_views) {
+        s->cap_views = s->cap_views ? 2 * s->cap_views : 4;
+        s->views = realloc(s->views, s->cap_views * sizeof *s->views);
+        must(s->views != NULL);
+    }
+    s->views[s->n_views++] = (struct view_due){ .study = study, .spec = spec };
+}
+
+/* Attempts that were counted before this start. */
+struct trouble_ctx {
+    struct scheduler *s;
+};
+static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses)
+{
+    struct scheduler *s = ((struct trouble_ctx *)ctx)->s;
+
+    core_step(
+        s->core, s->now,
+        &(struct event){ .kind = EV_TROUBLE, .task = task, .failures = failures, .losses = losses },
+        &s->out);
+}
+
+/* The row of a submission: of the array with this key when there is one, else a new one. */
+static enum err find_row(struct scheduler *s, const struct study *spec, bool fresh, bool *is_new,
+                         struct array_row *row, struct fault *f)
+{
+    struct study_row study;
+    uint64_t key[2];
+    bool found;
+    enum err err = store_find_study(s->store, study_name(spec), &found, &study, f);
+
+    if (err)
+        return err;
+    study_key(spec, key);
+    if (fresh) { /* an array that no other submission is the same as */
+        uint64_t now[3] = { key[0], (uint64_t)clock_wall_ms(), s->next.array };
+        key[0] = hash64(now, sizeof now, s->epoch);
+    }
+    *is_new = true;
+    if (found) {
+        bool known;
+        err = store_find_array(s->store, study.id, key, &known, row, loop_text(s), f);
+        if (err)
+            return err;
+        *is_new = !known;
+    }
+    if (*is_new)
+        *row = (struct array_row){ .id = { s->next.array },
+                                   .study = found ? study.id : (study_id){ s->next.study },
+                                   .first = { s->next.task },
+                                   .n = study_n_points(spec),
+                                   .key = { key[0], key[1] } };
+    row->policy = *study_policy(spec);
+    row->submitted_ms = clock_wall_ms();
+    return ERR_NONE;
+}
+
+static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum event_kind kind,
+                      bool active, const struct study *spec, const struct array_row *row,
+                      bool is_new, bool fresh, struct fault *f)
+{
+    struct known k = { 0 };
+    enum err err = known_find(s, spec, row, is_new, fresh, &k, f);
+
+    if (!err && k.n_skipped == row->n)
+        err = fault_set(f, ERR_USAGE, "0 points: --where '%s' leaves out all %llu",
+                        study_where(spec), (unsigned long long)row->n);
+    if (err) {
+        known_fini(&k);
+        return err;
+    }
+    core_step(s->core, s->now,
+              &(struct event){ .kind = kind,
+                               .from = from,
+                               .request = request,
+                               .array = row,
+                               .states = k.states,
+                               .adopts = k.adopts,
+                               .n_adopts = k.n_adopts,
+                               .is_new = is_new,
+                               .active = active,
+                               .template_changed = k.template_changed,
+                               .durations_us = k.durations_us,
+                               .n_durations = k.n_durations },
+              &s->out);
+    known_fini(&k);
+    if (!is_new)
+        err = store_troubles(s->store, row, on_trouble, &(struct trouble_ctx){ s }, f);
+    return err;
+}
+
+/* After the array is in the core: what the client asked for beside running what is left. */
+static void entered(struct scheduler *s, const struct message *m, const struct array_row *row,
+                    bool is_new, struct study *spec)
+{
+    if (is_new) {
+        s->next.array++;
+        s->next.task += row->n;
+        if (row->study.n == s->next.study)
+            s->next.study++;
+    }
+    loaded_set(s, row->study, row->id, study_name(spec));
+    if (m->submit.retry_failed)
+        core_step(s->core, s->now,
+                  &(struct event){ .kind = EV_RETRY, .study = row->study, .failed = true },
+                  &s->out);
+    log_info("event=submit study=%s array=%u n=%llu new=%d", study_name(spec), row->id.n,
+             (unsigned long long)row->n, is_new);
+    view_due(s, row->study, spec);
+}
+
+enum err submit_spec(struct scheduler *s, peer_id from, const struct message *m, struct fault *f)
+{
+    struct study *spec;
+    struct array_row row;
+    bool is_new;
+    enum err err = study_from_json(m->submit.spec, m->submit.spec_bytes, &spec, f);
+
+    if (err)
+        return err;
+    err = find_row(s, spec, m->submit.fresh, &is_new, &row, f);
+    if (!err) {
+        row.name = study_name(spec);
+        row.spec = m->submit.spec;
+        row.spec_bytes = m->submit.spec_bytes;
+        struct buf *name = loop_text(s); /* spec is freed before the commit */
+        buf_adds(name, row.name);
+        row.name = name->data;
+        err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, is_new,
+                    m->submit.fresh, f);
+    }
+    if (err) {
+        study_free(spec);
+        return err;
+    }
+    entered(s, m, &row, is_new, spec);
+    return ERR_NONE;
+}
+
+static enum err read_current(struct scheduler *s, const char *name, struct study_row *study,
+                             struct array_row *row, struct study **spec, struct fault *f)
+{
+    bool found;
+    enum err err = store_find_study(s->store, name, &found, study, f);
+
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND,
+                         "there is no study '%s' in %s; `grange status` lists them", name,
+                         s->opt->dir);
+    err = store_array(s->store, study->current, &found, row, loop_text(s), f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_DAMAGED, "study '%s' has no array in the store", name);
+    return study_from_json(row->spec, row->spec_bytes, spec, f);
+}
+
+enum err submit_resume(struct scheduler *s, peer_id from, const struct message *m, struct fault *f)
+{
+    struct study *spec;
+    struct study_row study;
+    struct array_row row;
+    enum err err = read_current(s, m->submit.study, &study, &row, &spec, f);
+
+    if (err)
+        return err;
+    row.submitted_ms = clock_wall_ms();
+    err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, false, false, f);
+    if (err) {
+        study_free(spec);
+        return err;
+    }
+    entered(s, m, &row, false, spec);
+    return ERR_NONE;
+}
+
+enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct fault *f)
+{
+    struct study *spec;
+    struct study_row study;
+    struct array_row row;
+    const struct loaded *l = loaded_name(s, name);
+
+    if (l) {
+        *id = l->id;
+        return ERR_NONE;
+    }
+    enum err err = read_current(s, name, &study, &row, &spec, f);
+    if (err)
+        return err;
+    err = enter(s, (peer_id){ 0 }, 0, EV_ARRAY, study.active, spec, &row, false, false, f);
+    if (!err) {
+        loaded_set(s, row.study, row.id, name);
+        *id = row.study;
+    }
+    study_free(spec);
+    return err;
+}
