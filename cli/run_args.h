@@ -1,0 +1,32 @@
+#ifndef GRANGE_CLI_RUN_ARGS_H
+#define GRANGE_CLI_RUN_ARGS_H
+/* run_args - what was typed after `grange run`, and the study that it means. */
+
+#include "cli/control.h"
+#include "cli/sources.h"
+#include "study/study.h"
+
+enum { REPEATED_MAX = 512 }; /* --input, --metric, --where given again and again; refused */
+
+struct run_args {
+    struct control control;
+    struct words words; /* points into argv and sources */
+    struct sources sources;
+    const char *file; /* the study file; NULL: a command was typed */
+    const char *inputs[REPEATED_MAX], *metrics[REPEATED_MAX];
+    char cwd[4096];
+    bool dry_run;
+    const char *save;
+};
+
+extern const struct argp run_argp;
+
+/* run_args_parse - fills *a. Returns as cli_parse does: -1 to go on. a is large: keep it static. */
+int run_args_parse(int argc, char **argv, struct run_args *a);
+void run_args_fini(struct run_args *a);
+
+/* run_args_study - the study; checks all that can be checked before anything starts, also that the
+ * command can be found. */
+enum err run_args_study(const struct run_args *a, struct study **s, struct fault *f);
+
+#endif
