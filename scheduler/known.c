@@ -14,15 +14,15 @@ enum {
     DURATIONS_MAX = 100000
 }; /* a sample of this size gives the median well within our buckets */
 
-/* A point that ended elsewhere. */
+/* A point that ended elsewhere. Sorted by identity and searched: a hash table of a million of them
+ * would take three times the memory. */
 struct elsewhere {
     uint64_t id[2];
     task_id task;
-    uint8_t state;
-    UT_hash_handle hh;
+    uint64_t not_done; /* 0: DONE, else its state; sorts the best end first */
 };
 struct elsewheres {
-    struct elsewhere *hash, *items;
+    struct elsewhere *items;
     size_t n, cap;
 };
 
@@ -112,7 +112,7 @@ static enum err collect(struct scheduler *s, array_id id, const uint64_t templat
         study_point(spec, i, &p);
         study_identity(spec, &p, e->id);
         e->task = (task_id){ row.first.n + i };
-        e->state = states[i];
+        e->not_done = states[i] == TASK_DONE ? 0 : states[i];
     }
     study_template_key(spec, other);
     if (all->n > before && memcmp(other, template_key, sizeof other) != 0)
@@ -125,16 +125,34 @@ static enum err collect(struct scheduler *s, array_id id, const uint64_t templat
     return err;
 }
 
-static void index_elsewheres(struct elsewheres *all)
+static int by_identity(const void *a, const void *b)
 {
-    for (size_t i = 0; i < all->n; i++) {
-        struct elsewhere *e = &all->items[i], *had;
-        HASH_FIND(hh, all->hash, e->id, sizeof e->id, had);
-        if (!had)
-            HASH_ADD(hh, all->hash, id, sizeof e->id, e);
-        else if (had->state != TASK_DONE && e->state == TASK_DONE) /* the best end wins */
-            had->task = e->task, had->state = e->state;
+    const struct elsewhere *x = a, *y = b;
+
+    for (int k = 0; k < 2; k++)
+        if (x->id[k] != y->id[k])
+            return x->id[k] < y->id[k] ? -1 : 1;
+    if (x->not_done != y->not_done)
+        return x->not_done < y->not_done ? -1 : 1;
+    return x->task.n < y->task.n ? -1 : x->task.n > y->task.n;
+}
+
+/* The best end of an identity, or NULL. */
+static const struct elsewhere *look_up(const struct elsewheres *all, const uint64_t id[2])
+{
+    size_t low = 0, high = all->n;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        const uint64_t *at = all->items[mid].id;
+        if (at[0] < id[0] || (at[0] == id[0] && at[1] < id[1]))
+            low = mid + 1;
+        else
+            high = mid;
     }
+    if (low == all->n || memcmp(all->items[low].id, id, sizeof all->items[low].id) != 0)
+        return NULL;
+    return &all->items[low];
 }
 
 static void adopt(const struct study *spec, const struct array_row *row,
@@ -145,14 +163,13 @@ static void adopt(const struct study *spec, const struct array_row *row,
 
     point_init(&p);
     for (uint64_t i = 0; i < row->n; i++) {
-        struct elsewhere *e;
         uint64_t id[2];
         if (states[i] == TASK_DONE || states[i] == TASK_SKIPPED)
             continue;
         study_point(spec, i, &p);
         study_identity(spec, &p, id);
-        HASH_FIND(hh, all->hash, id, sizeof id, e);
-        if (!e || (states[i] && e->state != TASK_DONE))
+        const struct elsewhere *e = look_up(all, id);
+        if (!e || (states[i] && e->not_done))
             continue;
         if (k->n_adopts == k->cap_adopts) {
             k->cap_adopts = k->cap_adopts ? 2 * k->cap_adopts : 256;
@@ -161,7 +178,7 @@ static void adopt(const struct study *spec, const struct array_row *row,
         }
         k->adopts[k->n_adopts++] =
             (struct change){ .kind = CHG_ADOPT, .task = { row->first.n + i }, .from = e->task };
-        states[i] = e->state;
+        states[i] = (uint8_t)(e->not_done ? e->not_done : TASK_DONE);
     }
     point_fini(&p);
 }
@@ -181,9 +198,8 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
         err = collect(s, id, template_key, &all, k, f);
     }
     if (!err && all.n) {
-        index_elsewheres(&all);
+        qsort(all.items, all.n, sizeof *all.items, by_identity);
         adopt(spec, row, &all, k);
-        HASH_CLEAR(hh, all.hash);
     }
     free(all.items);
     buf_fini(&ids);
