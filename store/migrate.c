@@ -1,0 +1,95 @@
+/* migrate - from an older schema to ours, with the old file kept. */
+#include "store/impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Schema 1 is the first, so there is nothing to come from yet. A step: { 1, "ALTER TABLE ..." }. */
+const struct migration store_migrations[] = { { 0, NULL } };
+const size_t store_n_migrations = 0;
+
+static enum err copy_to(struct db *db, const char *path, struct fault *f)
+{
+    struct db copy;
+    enum err e = db_open(&copy, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, f);
+
+    if (e)
+        return e;
+    sqlite3_backup *backup = sqlite3_backup_init(copy.sql, "main", db->sql, "main");
+    if (backup) {
+        sqlite3_backup_step(backup, -1);
+        sqlite3_backup_finish(backup);
+    }
+    int rc = sqlite3_errcode(copy.sql);
+    if (rc != SQLITE_OK && rc != SQLITE_DONE)
+        e = db_fault(&copy, rc, f);
+    /* A file of its own, without a WAL beside it. */
+    if (!e)
+        e = db_exec(&copy, "PRAGMA journal_mode = DELETE", f);
+    db_close(&copy);
+    return e;
+}
+
+/* keep - PATH.vN appears whole or not at all; one that is there from a start that was cut off is
+ * the same file, and is made again. */
+static enum err keep(struct db *db, int version, struct fault *f)
+{
+    struct buf part = { 0 }, kept = { 0 };
+
+    buf_addf(&kept, "%s.v%d", db->path, version);
+    buf_addf(&part, "%s.part", kept.data);
+    unlink(part.data);
+    enum err e = copy_to(db, part.data, f);
+    if (!e && rename(part.data, kept.data) != 0)
+        e = fault_set(f, ERR_IO, "%s: %s", kept.data, strerror(errno));
+    if (e)
+        unlink(part.data);
+    buf_fini(&part);
+    buf_fini(&kept);
+    return e;
+}
+
+static enum err run_steps(struct db *db, const struct migration *steps, size_t n, int from, int to,
+                          struct fault *f)
+{
+    for (int v = from; v < to; v++) {
+        const struct migration *step = NULL;
+        for (size_t i = 0; i < n && !step; i++)
+            if (steps[i].from == v)
+                step = &steps[i];
+        if (!step)
+            return fault_set(f, ERR_VERSION,
+                             "%s was made by an older Grange (schema %d) that this one cannot "
+                             "read: finish it with "
+                             "that version, or use another --dir",
+                             db->path, from);
+        enum err e = db_exec(db, step->sql, f);
+        if (e)
+            return e;
+    }
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", to);
+    return db_exec(db, sql, f);
+}
+
+enum err db_migrate(struct db *db, const struct migration *steps, size_t n, int to, struct fault *f)
+{
+    int64_t from;
+    enum err e = db_int(db, "PRAGMA user_version", &from, f);
+
+    if (e || from == to)
+        return e;
+    e = keep(db, (int)from, f);
+    if (!e)
+        e = db_exec(db, "BEGIN IMMEDIATE", f);
+    if (e)
+        return e;
+    e = run_steps(db, steps, n, (int)from, to, f);
+    if (!e)
+        e = db_exec(db, "COMMIT", f);
+    if (!sqlite3_get_autocommit(db->sql))
+        sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+    return e;
+}

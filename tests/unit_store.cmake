@@ -1,0 +1,5 @@
+foreach(test store store_reader store_filter)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/unit/${test}.c)
+    grange_unit_test(${test} LINK grange_store)
+  endif()
+endforeach()
