@@ -253,10 +253,9 @@ static enum err again_worker(struct local *l, struct fault *f)
 
 enum err local_tend(struct local *l, bool *again, struct fault *f)
 {
-    bool had_scheduler = l->scheduler.pid != 0;
     reap_all(l);
     enum err err = ERR_NONE;
-    bool scheduler_died = had_scheduler && !l->scheduler.pid;
+    bool scheduler_died = !l->joined && !l->scheduler.pid;
     if (again)
         *again = scheduler_died;
     if (scheduler_died)
