@@ -47,7 +47,7 @@ static void act_plain(struct acts *out, enum act_kind kind)
 
 static void act_on(struct acts *out, enum act_kind kind, const struct lease *l)
 {
-    act(out, &(struct act){ kind, l->id, l->task, l->array, l->why });
+    act(out, &(struct act){ kind, l->id, l->task, l->array, l->why, l->limit_ms });
 }
 
 /* --- lists --- */
@@ -95,7 +95,7 @@ static void send_back(const struct agent *a, lease_id id, task_id task, array_id
                       struct acts *out)
 {
     if (a->welcome)
-        act(out, &(struct act){ ACT_RETURN, id, task, array, STOP_NOT });
+        act(out, &(struct act){ ACT_RETURN, id, task, array, STOP_NOT, 0 });
 }
 
 static void give_back(struct agent *a, struct lease *l, struct acts *out)

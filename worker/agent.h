@@ -59,7 +59,14 @@ enum act_kind {
     ACT_EXIT      /* nothing is left to do: end */
 };
 enum stop_why { STOP_NOT, STOP_TIMEOUT, STOP_REVOKED };
-struct act { enum act_kind kind; lease_id lease; task_id task; array_id array; enum stop_why why; };
+struct act {
+    enum act_kind kind;
+    lease_id lease;
+    task_id task;
+    array_id array;
+    enum stop_why why; /* DROP with STOP_NOT: it ended by itself and was revoked later; it may count after all */
+    ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached */
+};
 struct acts { struct act *items; size_t n, cap; };
 void acts_init(struct acts *a);
 void acts_fini(struct acts *a);

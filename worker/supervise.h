@@ -17,10 +17,10 @@ int reaper_become(void);
  * except (0: none) is spared. Returns how many processes it reaped. Finds children by /proc. */
 size_t reaper_kill_all(pid_t except);
 
-/* supervise - runs `argv` (the worker proper, with the number of its pipe end put in place of
+/* supervise - runs the program at `path` with `argv` (the worker proper, with the number of its pipe end put in place of
  * "{lifeline}") as a child until it ends, forwards SIGTERM, SIGINT and SIGHUP to it, then kills all
  * that is left. Also ends, the same way, when parent_fd (-1: none) reaches end of file: whoever
  * started us is gone. Returns the exit status for main: the worker's own, or 128 + signal. */
-int supervise(char *const argv[], int parent_fd);
+int supervise(const char *path, char *const argv[], int parent_fd);
 
 #endif

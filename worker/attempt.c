@@ -1,0 +1,257 @@
+#include "worker/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "worker/tree.h"
+
+static bool prepare(struct attempt *a, struct workplace *wp);
+static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_tag,
+                          uint64_t err_tag);
+
+void workplace_init(struct workplace *wp, const char *dir, int epoll_fd)
+{
+    *wp = (struct workplace){ .epoll_fd = epoll_fd };
+    wp->dir = strdup(dir);
+    must(wp->dir != NULL);
+    point_init(&wp->point);
+    command_init(&wp->command);
+}
+
+void workplace_fini(struct workplace *wp)
+{
+    free(wp->dir);
+    point_fini(&wp->point);
+    command_fini(&wp->command);
+    buf_fini(&wp->text);
+    buf_fini(&wp->packed);
+}
+
+struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+
+    must(a != NULL);
+    a->lease = lease;
+    a->task = task;
+    a->payload = payload_ref(payload);
+    capture_init(&a->run.out);
+    capture_init(&a->run.err);
+    return a;
+}
+
+void attempt_free(struct attempt *a)
+{
+    run_fini(&a->run);
+    payload_unref(a->payload);
+    free(a->dir);
+    free(a->place);
+    free(a->note);
+    free(a->text);
+    free(a->out);
+    free(a->err);
+    free(a);
+}
+
+/* fail - it ends before it began. */
+__attribute__((format(printf, 4, 5))) static bool fail(struct attempt *a, enum end_reason reason,
+                                                       int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    must(vasprintf(&a->note, format, args) >= 0);
+    va_end(args);
+    a->row.reason = reason;
+    a->row.code = err;
+    a->ended = true;
+    return false;
+}
+
+static bool run_function(struct attempt *a, const char *name)
+{
+    if (strcmp(name, "noop") != 0)
+        return fail(a, END_NOT_STARTED, ENOSYS, "this worker has no function '%s'", name);
+    a->row.reason = END_EXIT;
+    a->row.started_ms = a->row.ended_ms = clock_wall_ms();
+    a->ended = true;
+    return false;
+}
+
+bool attempt_start(struct attempt *a, struct workplace *wp, uint64_t out_tag, uint64_t err_tag)
+{
+    const char *function = study_function(payload_study(a->payload));
+
+    if (function)
+        return run_function(a, function);
+    study_point(payload_study(a->payload), payload_index(a->payload, a->task), &wp->point);
+    return prepare(a, wp) && start_process(a, wp, out_tag, err_tag);
+}
+
+static int write_file(const char *path, const struct buf *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int err = 0;
+
+    if (fd < 0)
+        return errno;
+    for (size_t done = 0; !err && done < text->n;) {
+        ssize_t n = write(fd, text->data + done, text->n - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            err = n == 0 ? EIO : errno;
+    }
+    if (close(fd) != 0 && !err)
+        err = errno;
+    return err;
+}
+
+static char *print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static char *print(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    must(vasprintf(&text, format, args) >= 0);
+    va_end(args);
+    return text;
+}
+
+/* prepare - its directory with the input files, when it has one. */
+static bool prepare(struct attempt *a, struct workplace *wp)
+{
+    const struct study *s = payload_study(a->payload);
+
+    if (!study_needs_dir(s))
+        return true;
+    a->dir = print("%s/attempts/%llu", wp->dir, (unsigned long long)a->lease.n);
+    buf_clear(&wp->text);
+    study_point_dirname(s, &wp->point, &wp->text);
+    a->place = print("%s/points/%s/%s", wp->dir, payload_folder(a->payload), buf_text(&wp->text));
+    int err = tree_make(a->dir);
+    if (err)
+        return fail(a, END_INFRA, err, "cannot make the directory '%s': %s", a->dir, strerror(err));
+    for (size_t k = 0; k < study_n_inputs(s); k++) {
+        buf_clear(&wp->text);
+        study_input_render(s, k, &wp->point, a->dir, &wp->text);
+        char *path = print("%s/%s", a->dir, study_input_name(s, k));
+        err = write_file(path, &wp->text);
+        if (err)
+            fail(a, END_INFRA, err, "cannot write '%s': %s", path, strerror(err));
+        free(path);
+        if (err)
+            return false;
+    }
+    return true;
+}
+
+static bool no_command(struct attempt *a, const char *argv0, int err)
+{
+    if (err == ENOENT && !strchr(argv0, '/'))
+        return fail(a, END_NOT_STARTED, err, "cannot start '%s': no such command in PATH", argv0);
+    return fail(a, END_NOT_STARTED, err, "cannot start '%s': %s", argv0, strerror(err));
+}
+
+/* not_started - which step failed says whose trouble it is: the command's or this machine's. */
+static bool not_started(struct attempt *a, const char *argv0, int err)
+{
+    if (a->run.failed == RUN_CHDIR)
+        return fail(a, END_NOT_STARTED, err, "cannot change to the directory '%s': %s",
+                    study_cwd(payload_study(a->payload)), strerror(err));
+    if (a->run.failed != RUN_EXEC)
+        return fail(a, END_INFRA, err, "cannot start a process: %s", strerror(err));
+    payload_forget_path(a->payload);
+    if (err == ENOENT)
+        return fail(a, END_NOT_STARTED, err, "cannot start '%s': its interpreter is not there",
+                    argv0);
+    if (err == ENOEXEC)
+        return fail(a, END_NOT_STARTED, err,
+                    "cannot start '%s': neither a program nor a script with a #! line", argv0);
+    if (err == EAGAIN || err == ENOMEM)
+        return fail(a, END_INFRA, err, "cannot start '%s': %s", argv0, strerror(err));
+    return fail(a, END_NOT_STARTED, err, "cannot start '%s': %s", argv0, strerror(err));
+}
+
+static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_tag,
+                          uint64_t err_tag)
+{
+    const struct study *s = payload_study(a->payload);
+    unsigned long long index = payload_index(a->payload, a->task);
+    const char *folder = payload_folder(a->payload);
+
+    study_command(s, &wp->point, a->dir, &wp->command);
+    const char *argv0 = wp->command.argv[0];
+    const char *path = payload_path(a->payload, argv0);
+    if (!path)
+        return no_command(a, argv0, errno);
+    /* The lease makes the names unique: the same index means another point in another array. */
+    char *out = print("%s/output/%s/%llu-%llu.stdout", wp->dir, folder, index,
+                      (unsigned long long)a->lease.n);
+    char *err = print("%s/output/%s/%llu-%llu.stderr", wp->dir, folder, index,
+                      (unsigned long long)a->lease.n);
+    struct run_spec spec = {
+        .argv = wp->command.argv,
+        .path = path,
+        .envp = payload_environment(a->payload, &wp->point, a->lease, a->dir),
+        .cwd = study_runs_in_dir(s) ? a->dir : study_cwd(s),
+        .memory_mib = study_policy(s)->memory_mib,
+        .out_spill = out,
+        .err_spill = err,
+        .epoll_fd = wp->epoll_fd,
+        .out_tag = out_tag,
+        .err_tag = err_tag,
+    };
+    int e = run_start(&a->run, &spec);
+    free(out);
+    free(err);
+    if (e)
+        return not_started(a, argv0, e);
+    a->ran = true;
+    return true;
+}
+
+void attempt_stop(struct attempt *a, enum stop_why why, ms_t limit_ms)
+{
+    siginfo_t info = { 0 };
+
+    if (a->run.pid <= 0 ||
+        waitid(P_PID, (id_t)a->run.pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid != 0)
+        return;
+    a->why = why;
+    a->limit_ms = limit_ms;
+    run_signal(&a->run, SIGTERM);
+    run_signal(&a->run, SIGCONT); /* a stopped one could not hear it */
+}
+
+void attempt_reap(struct attempt *a)
+{
+    run_reap(&a->run);
+    a->ended = true;
+}
+
+void attempt_settle(struct attempt *a, bool dropped)
+{
+    if (!a->dir)
+        return;
+    int err = 0;
+    bool keep = !*a->body.dir ? false : !dropped || a->why == STOP_NOT;
+    if (keep)
+        err = tree_place(a->dir, a->place, !dropped);
+    if (!keep || err == EEXIST)
+        err = tree_delete(a->dir);
+    if (err)
+        log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
+}

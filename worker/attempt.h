@@ -1,0 +1,57 @@
+#ifndef GRANGE_WORKER_ATTEMPT_H
+#define GRANGE_WORKER_ATTEMPT_H
+/* attempt - one lease from its start until its result is acknowledged: prepared, run, and then only
+ * a row that waits to be sent and told that it is durable. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rows.h"
+#include "worker/agent.h"
+#include "worker/payload.h"
+#include "worker/run.h"
+
+/* workplace - what all attempts of a worker share. */
+struct workplace {
+    char *dir;         /* the grange directory, absolute */
+    int epoll_fd;
+    struct point point;
+    struct command command;
+    struct buf text, packed; /* scratch */
+};
+void workplace_init(struct workplace *wp, const char *dir, int epoll_fd);
+void workplace_fini(struct workplace *wp);
+
+struct attempt {
+    lease_id lease;
+    task_id task;
+    struct payload *payload; /* NULL once concluded */
+    uint32_t slot;           /* while it runs: the loop's business */
+    struct run run;
+    bool ran, ended, concluded;
+    enum stop_why why;       /* TERM was sent for this */
+    ms_t limit_ms;
+    char *dir, *place;       /* of its own, and where that goes in the end; NULL: none */
+    char *note;              /* why it could not start */
+    struct end_row row;      /* complete once concluded, but for what the scheduler adds */
+    struct end_body body;
+    char *text;              /* the body's texts */
+    void *out, *err;
+};
+
+/* attempt_new - takes a reference of the payload. */
+struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload);
+void attempt_free(struct attempt *a);
+/* attempt_start - true: a process runs; false: it ended at once (could not start, or was a function). */
+bool attempt_start(struct attempt *a, struct workplace *wp, uint64_t out_tag, uint64_t err_tag);
+/* attempt_stop - TERM for the reason given; nothing when its process has exited already. */
+void attempt_stop(struct attempt *a, enum stop_why why, ms_t limit_ms);
+/* attempt_reap - its main process has exited; see run_reap. */
+void attempt_reap(struct attempt *a);
+/* attempt_conclude - after its end, once: reads metrics, packs output, makes the row. */
+void attempt_conclude(struct attempt *a, struct workplace *wp);
+/* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when the
+ * result does not count. */
+void attempt_settle(struct attempt *a, bool dropped);
+
+#endif

@@ -1,0 +1,193 @@
+/* conclude - what an attempt that ended says: its row and its body. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "base/zip.h"
+#include "worker/attempt.h"
+#include "worker/utf8.h"
+
+static void make_row(struct attempt *a);
+static void make_body(struct attempt *a, struct workplace *wp);
+static void *take_output(struct capture *c, struct workplace *wp, uint32_t *bytes, bool *packed);
+
+void attempt_conclude(struct attempt *a, struct workplace *wp)
+{
+    must(a->ended);
+    if (a->concluded)
+        return;
+    a->concluded = true;
+    make_row(a);
+    make_body(a, wp);
+    a->out = take_output(&a->run.out, wp, &a->body.out_bytes, &a->body.out_packed);
+    a->err = take_output(&a->run.err, wp, &a->body.err_bytes, &a->body.err_packed);
+    a->body.out = a->out;
+    a->body.err = a->err;
+    a->body.out_total = a->run.out.total;
+    a->body.err_total = a->run.err.total;
+    run_fini(&a->run);
+    payload_unref(a->payload);
+    a->payload = NULL;
+}
+
+static uint64_t timeval_us(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+static void make_row(struct attempt *a)
+{
+    struct end_row *row = &a->row;
+    const struct run *r = &a->run;
+
+    row->task = a->task;
+    row->lease = a->lease;
+    row->body = &a->body;
+    if (!a->ran)
+        return;
+    row->started_ms = r->started_ms;
+    row->wall_us = r->ended_us - r->started_us;
+    row->ended_ms = r->started_ms + (ms_t)(row->wall_us / 1000);
+    row->user_us = timeval_us(r->usage.ru_utime);
+    row->sys_us = timeval_us(r->usage.ru_stime);
+    row->maxrss_kib = (uint64_t)r->usage.ru_maxrss;
+    if (a->why == STOP_TIMEOUT) {
+        row->reason = END_TIMEOUT;
+        row->code = a->limit_ms > INT32_MAX ? INT32_MAX : (int32_t)a->limit_ms;
+    } else if (a->why == STOP_REVOKED) {
+        row->reason = END_REVOKED;
+    } else if (WIFSIGNALED(r->status)) {
+        row->reason = END_SIGNAL;
+        row->code = WTERMSIG(r->status);
+    } else {
+        row->reason = END_EXIT;
+        row->code = WEXITSTATUS(r->status);
+    }
+}
+
+/* --- the texts: one after the other in one block --- */
+
+struct texts {
+    struct buf *buf;
+    size_t at[8];
+    size_t n;
+};
+enum text { VALUES, METRICS, ERROR_LINE, OUT_FILE, ERR_FILE, DIR };
+
+/* text_end - closes the text that was added to the buffer since the last one. */
+static void text_end(struct texts *t)
+{
+    buf_addc(t->buf, '\0');
+    t->at[++t->n] = t->buf->n;
+}
+
+/* relative - of a path in the grange directory. */
+static const char *relative(const char *path, const struct workplace *wp)
+{
+    size_t n = strlen(wp->dir);
+
+    return strncmp(path, wp->dir, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+/* stream - all of it, as far as it was kept; *map is to be unmapped. */
+static const void *stream(const struct capture *c, size_t *bytes, void **map)
+{
+    *bytes = c->head.n;
+    *map = NULL;
+    if (!c->spilled)
+        return buf_text(&c->head);
+    int fd = open(c->spill_path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return buf_text(&c->head);
+    void *all = mmap(NULL, c->spilled, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (all == MAP_FAILED)
+        return buf_text(&c->head);
+    *bytes = c->spilled;
+    return *map = all;
+}
+
+static uint32_t add_metrics(const struct attempt *a, struct buf *text)
+{
+    const struct study *s = payload_study(a->payload);
+    struct streams streams;
+    void *out_map, *err_map;
+
+    if (!a->ran || a->why == STOP_REVOKED || study_n_metrics(s) == 0) {
+        buf_adds(text, "{}");
+        return 0;
+    }
+    streams.out = stream(&a->run.out, &streams.out_bytes, &out_map);
+    streams.err = stream(&a->run.err, &streams.err_bytes, &err_map);
+    uint32_t missing = study_metrics(s, a->dir, &streams, text);
+    if (out_map)
+        munmap(out_map, a->run.out.spilled);
+    if (err_map)
+        munmap(err_map, a->run.err.spilled);
+    return missing;
+}
+
+static void add_error_line(const struct attempt *a, struct buf *text)
+{
+    if (a->note)
+        utf8_first_line(a->note, strlen(a->note), ERROR_LINE_MAX, text);
+    else if (a->ran && (a->row.reason != END_EXIT || a->row.code != 0))
+        utf8_first_line(buf_text(&a->run.err.head), a->run.err.head.n, ERROR_LINE_MAX, text);
+}
+
+static void make_body(struct attempt *a, struct workplace *wp)
+{
+    const struct study *s = payload_study(a->payload);
+    struct texts t = { .buf = &wp->text };
+    bool keeps = a->dir && a->row.reason != END_REVOKED && a->row.reason != END_INFRA;
+
+    study_point(s, payload_index(a->payload, a->task), &wp->point);
+    buf_clear(t.buf);
+    point_values_json(&wp->point, t.buf);
+    text_end(&t);
+    a->body.metrics_missing = add_metrics(a, t.buf);
+    text_end(&t);
+    add_error_line(a, t.buf);
+    text_end(&t);
+    if (a->run.out.spilled)
+        buf_adds(t.buf, relative(a->run.out.spill_path, wp));
+    text_end(&t);
+    if (a->run.err.spilled)
+        buf_adds(t.buf, relative(a->run.err.spill_path, wp));
+    text_end(&t);
+    if (keeps)
+        buf_adds(t.buf, relative(a->place, wp));
+    text_end(&t);
+
+    a->text = malloc(t.buf->n);
+    must(a->text != NULL);
+    memcpy(a->text, t.buf->data, t.buf->n);
+    a->body.values = a->text + t.at[VALUES];
+    a->body.metrics = a->text + t.at[METRICS];
+    a->body.error_line = a->text + t.at[ERROR_LINE];
+    a->body.out_file = a->text + t.at[OUT_FILE];
+    a->body.err_file = a->text + t.at[ERR_FILE];
+    a->body.dir = a->text + t.at[DIR];
+}
+
+/* take_output - what the store will keep of a stream, malloc'd; NULL when nothing was printed. */
+static void *take_output(struct capture *c, struct workplace *wp, uint32_t *bytes, bool *packed)
+{
+    const struct buf *from = &c->head;
+
+    if (c->head.n == 0)
+        return NULL;
+    buf_clear(&wp->packed);
+    *packed = zip_pack(c->head.data, c->head.n, &wp->packed);
+    if (*packed)
+        from = &wp->packed;
+    void *data = malloc(from->n);
+    must(data != NULL);
+    memcpy(data, from->data, from->n);
+    *bytes = (uint32_t)from->n;
+    return data;
+}

@@ -1,0 +1,158 @@
+#include <stdio.h>
+
+#include "base/log.h"
+#include "proto/wire.h"
+#include "worker/loop.h"
+
+static void take_message(struct worker *w, const struct message *m);
+
+void inbox_take(struct worker *w, const void *data, size_t n)
+{
+    struct message m;
+    struct fault fault;
+
+    if (wire_decode(data, n, &m, &fault)) {
+        log_error("event=malformed error=\"%s\"", fault.text);
+        link_close_peer(w->link, w->peer);
+        return;
+    }
+    worker_feed(w, &(struct agent_event){ .kind = AGENT_HEARD });
+    take_message(w, &m);
+    message_fini(&m);
+}
+
+static void welcome(struct worker *w, const struct message *m)
+{
+    if (m->welcome.version != WIRE_VERSION) {
+        fprintf(stderr,
+                "grange: the scheduler (%s) speaks version %u of the protocol, this worker version "
+                "%d: upgrade the older of the two\n",
+                m->welcome.program, m->welcome.version, WIRE_VERSION);
+        worker_end(w, WORKER_REFUSED);
+        return;
+    }
+    log_info("event=welcome epoch=%u id=%u", m->welcome.epoch, m->welcome.worker.n);
+    w->welcomed = true;
+    worker_feed(w, &(struct agent_event){ .kind = AGENT_WELCOME });
+}
+
+static void refused(struct worker *w, const struct message *m)
+{
+    log_error("event=refused code=%u text=\"%s\"", m->refused.code, m->refused.text);
+    if (w->welcomed)
+        return;
+    fprintf(stderr, "grange: the scheduler refused this worker: %s\n", m->refused.text);
+    worker_end(w, WORKER_REFUSED);
+}
+
+struct use {
+    const struct agent_held *held;
+    size_t n;
+};
+
+static bool array_in_use(const void *context, array_id array)
+{
+    const struct use *use = context;
+
+    for (size_t i = 0; i < use->n; i++)
+        if (use->held[i].array.n == array.n)
+            return true;
+    return false;
+}
+
+static size_t read_held(struct worker *w)
+{
+    size_t n = agent_held(w->agent, w->now, w->held, w->held_cap);
+
+    return n < w->held_cap ? n : w->held_cap;
+}
+
+static void spec(struct worker *w, const struct message *m)
+{
+    struct fault fault;
+
+    if (payloads_put(w->payloads, m->spec.array, m->spec.first, m->spec.spec, m->spec.spec_bytes,
+                     &fault)) {
+        log_error("event=spec array=%u error=\"%s\"", m->spec.array.n, fault.text);
+        return;
+    }
+    struct use use = { w->held, read_held(w) };
+    payloads_trim(w->payloads, array_in_use, &use);
+}
+
+/* assign - without its spec, which we may have forgotten, the connection starts anew: the scheduler
+ * then tells it again. A task that is none of the array goes back. */
+static void assign(struct worker *w, const struct message *m)
+{
+    struct payload *p = payloads_find(w->payloads, m->assign.array);
+
+    if (!p) {
+        log_error("event=assign array=%u error=\"its spec is not known\"", m->assign.array.n);
+        link_close_peer(w->link, w->peer);
+        return;
+    }
+    const struct policy *policy = study_policy(payload_study(p));
+    for (size_t i = 0; i < m->assign.n; i++) {
+        const struct grant *g = &m->assign.grants[i];
+        if (!payload_has(p, g->task)) {
+            leases_add(&w->returned, g->lease);
+            continue;
+        }
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_ASSIGN,
+                                              .lease = g->lease,
+                                              .task = g->task,
+                                              .array = m->assign.array,
+                                              .limit_ms = m->assign.limit_ms,
+                                              .grace_ms = policy->grace_ms,
+                                              .cores = policy->cores,
+                                              .memory_mib = policy->memory_mib });
+    }
+}
+
+static void each(struct worker *w, enum agent_event_kind kind, const lease_id *leases, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        worker_feed(w, &(struct agent_event){ .kind = kind, .lease = leases[i] });
+}
+
+static void take_message(struct worker *w, const struct message *m)
+{
+    switch (m->kind) {
+    case MSG_WELCOME:
+        welcome(w, m);
+        break;
+    case MSG_REFUSED:
+        refused(w, m);
+        break;
+    case MSG_SPEC:
+        spec(w, m);
+        break;
+    case MSG_ASSIGN:
+        assign(w, m);
+        break;
+    case MSG_REVOKE:
+        each(w, AGENT_REVOKE, m->revoke.leases, m->revoke.n);
+        break;
+    case MSG_ACK:
+        each(w, AGENT_ACK, m->ack.leases, m->ack.n);
+        break;
+    case MSG_RECALL:
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_RECALL, .n = m->recall.n });
+        break;
+    case MSG_LIMIT:
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_LIMIT,
+                                              .array = m->limit.array,
+                                              .limit_ms = m->limit.limit_ms });
+        break;
+    case MSG_BYE: /* the farm is shut down; a scheduler that starts again just goes away */
+        log_info("event=bye");
+        w->draining = true;
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
+        break;
+    case MSG_BEAT:
+        break;
+    default:
+        log_error("event=unexpected message=%s", message_kind_name(m->kind));
+        break;
+    }
+}

@@ -1,0 +1,383 @@
+#include "worker/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "worker/supervise.h"
+#include "worker/tree.h"
+
+enum { EVENTS_A_TURN = 256 };
+
+static int worker_open(struct worker *w);
+static void worker_close(struct worker *w);
+static void turn(struct worker *w);
+
+int worker_run(const struct worker_options *opt)
+{
+    struct worker w = { .opt = opt, .epoll_fd = -1, .signal_fd = -1, .running = true };
+
+    if (worker_open(&w) == 0) {
+        worker_feed(&w, &(struct agent_event){ .kind = AGENT_TIMEOUT });
+        while (w.running)
+            turn(&w);
+        link_flush(w.link);
+    }
+    worker_close(&w);
+    return w.exit_code;
+}
+
+void worker_end(struct worker *w, int exit_code)
+{
+    w->running = false;
+    w->exit_code = exit_code;
+}
+
+void worker_feed(struct worker *w, const struct agent_event *ev)
+{
+    agent_step(w->agent, w->now, ev, &w->acts);
+}
+
+struct attempt *worker_attempt(const struct worker *w, lease_id lease)
+{
+    struct known *k;
+
+    HASH_FIND(hh, w->attempts, &lease, sizeof lease, k);
+    return k ? k->attempt : NULL;
+}
+
+void leases_add(struct leases *l, lease_id id)
+{
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->ids = realloc(l->ids, l->cap * sizeof *l->ids);
+        must(l->ids != NULL);
+    }
+    l->ids[l->n++] = id;
+}
+
+/* --- a turn --- */
+
+static void read_pipe(struct worker *w, uint64_t tag)
+{
+    struct slot *slot = &w->slots[tag >> 33 & ((1u << SLOT_BITS) - 1)];
+
+    if (slot->attempt && slot->generation == (uint32_t)tag)
+        run_read(&slot->attempt->run, tag >> 32 & 1);
+}
+
+static struct slot *slot_of(struct worker *w, pid_t pid)
+{
+    for (uint32_t i = 0; i < w->n_slots; i++)
+        if (w->slots[i].attempt && w->slots[i].attempt->run.pid == pid)
+            return &w->slots[i];
+    return NULL;
+}
+
+/* reap - every child that ended: points, and what they left behind, which came to us. */
+static void reap(struct worker *w)
+{
+    for (;;) {
+        siginfo_t info = { 0 };
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        struct slot *slot = slot_of(w, info.si_pid);
+        if (!slot) {
+            waitpid(info.si_pid, NULL, 0);
+            continue;
+        }
+        struct attempt *a = slot->attempt;
+        slot->attempt = NULL;
+        attempt_reap(a);
+        leases_add(&w->ended, a->lease);
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_EXITED, .lease = a->lease });
+        deeds_do(w); /* the next one starts before this one's result is made */
+    }
+}
+
+/* stop - asked once: drain; twice: at once. */
+static void stop(struct worker *w)
+{
+    if (w->draining) {
+        worker_end(w, WORKER_OK);
+        return;
+    }
+    w->draining = true;
+    worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
+}
+
+static void take_signals(struct worker *w)
+{
+    struct signalfd_siginfo info[8];
+    ssize_t n;
+
+    while ((n = read(w->signal_fd, info, sizeof info)) > 0) {
+        for (size_t i = 0; i < (size_t)n / sizeof *info; i++)
+            if (info[i].ssi_signo != SIGCHLD)
+                stop(w);
+        if ((size_t)n < sizeof info)
+            break;
+    }
+    reap(w);
+}
+
+static void take_link(struct worker *w)
+{
+    struct link_event ev;
+
+    while (w->running && link_take(w->link, &ev)) {
+        switch (ev.kind) {
+        case LINK_UP:
+            w->peer = ev.peer;
+            w->results.n = w->returned.n = 0;
+            worker_feed(w, &(struct agent_event){ .kind = AGENT_UP });
+            break;
+        case LINK_GONE:
+            if (ev.peer.n != w->peer.n)
+                break;
+            log_info("event=gone reason=\"%s\"", err_text((int)ev.reason));
+            w->peer = (peer_id){ 0 };
+            w->welcomed = false;
+            w->results.n = w->returned.n = 0;
+            worker_feed(w, &(struct agent_event){ .kind = AGENT_GONE });
+            break;
+        case LINK_FRAME:
+            if (ev.peer.n == w->peer.n)
+                inbox_take(w, ev.data, ev.n);
+            break;
+        }
+        deeds_do(w);
+    }
+}
+
+/* lifeline_gone - the supervisor is: nothing waits for us, and nobody else cleans up. */
+static void lifeline_gone(struct worker *w)
+{
+    char byte;
+
+    if (read(w->opt->lifeline_fd, &byte, 1) > 0)
+        return;
+    log_error("event=supervisor-gone");
+    reaper_kill_all(0);
+    _exit(128 + SIGKILL);
+}
+
+static void take_event(struct worker *w, const struct epoll_event *ev)
+{
+    switch ((enum source)(ev->data.u64 >> 56)) {
+    case SOURCE_LINK:
+        take_link(w);
+        break;
+    case SOURCE_SIGNAL:
+        take_signals(w);
+        break;
+    case SOURCE_LIFELINE:
+        lifeline_gone(w);
+        break;
+    case SOURCE_PIPE:
+        read_pipe(w, ev->data.u64);
+        break;
+    }
+    deeds_do(w);
+}
+
+static int time_left(const struct worker *w)
+{
+    ms_t at = agent_deadline(w->agent);
+
+    if (at == MS_NEVER)
+        return -1;
+    return at <= w->now ? 0 : at - w->now > INT32_MAX ? INT32_MAX : (int)(at - w->now);
+}
+
+static void turn(struct worker *w)
+{
+    struct epoll_event events[EVENTS_A_TURN];
+    int n = epoll_wait(w->epoll_fd, events, EVENTS_A_TURN, time_left(w));
+
+    w->now = clock_mono_ms();
+    for (int i = 0; i < n && w->running; i++)
+        take_event(w, &events[i]);
+    if (w->running && agent_deadline(w->agent) <= w->now) {
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_TIMEOUT });
+        deeds_do(w);
+    }
+    deeds_send(w);
+    link_flush(w->link);
+}
+
+/* --- beginning and end --- */
+
+static int trouble(struct worker *w, const char *what, int err)
+{
+    fprintf(stderr, "grange: worker: %s: %s\n", what, strerror(err));
+    w->exit_code = WORKER_TROUBLE;
+    return -1;
+}
+
+static int watch_fd(struct worker *w, int fd, enum source source)
+{
+    struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)source << 56 };
+
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static uint32_t cores(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (uint32_t)CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (uint32_t)n : 1;
+}
+
+static void describe(struct worker *w)
+{
+    struct sysinfo info;
+
+    gethostname(w->host, sizeof w->host - 1);
+    snprintf(w->name, sizeof w->name, "%s", w->opt->name ? w->opt->name : w->host);
+    w->n_slots = w->opt->slots ? w->opt->slots : cores();
+    if (w->n_slots > SLOTS_MAX)
+        w->n_slots = SLOTS_MAX;
+    w->memory_mib = w->opt->memory_mib;
+    if (!w->memory_mib && sysinfo(&info) == 0)
+        w->memory_mib = ((uint64_t)info.totalram * info.mem_unit) >> 20;
+    while (w->instance == 0)
+        if (getrandom(&w->instance, sizeof w->instance, 0) != (ssize_t)sizeof w->instance)
+            w->instance = clock_mono_us() << 20 ^ (uint64_t)getpid();
+}
+
+/* open_place - the grange directory, or one of our own where that is on another machine. */
+static int open_place(struct worker *w)
+{
+    char *dir;
+
+    if (w->opt->dir) {
+        int err = tree_make(w->opt->dir);
+        dir = err ? NULL : realpath(w->opt->dir, NULL);
+        if (!dir)
+            return trouble(w, w->opt->dir, err ? err : errno);
+    } else {
+        const char *tmp = getenv("TMPDIR");
+        must(asprintf(&dir, "%s/grange-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp") > 0);
+        if (!mkdtemp(dir)) {
+            free(dir);
+            return trouble(w, "cannot make a scratch directory", errno);
+        }
+    }
+    workplace_init(&w->place, dir, w->epoll_fd);
+    free(dir);
+    return 0;
+}
+
+static int open_signals(struct worker *w)
+{
+    sigset_t mask;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGHUP);
+    sigprocmask(SIG_BLOCK, &mask, NULL); /* before the threads of the link start */
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    w->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (w->epoll_fd < 0 || w->signal_fd < 0 || watch_fd(w, w->signal_fd, SOURCE_SIGNAL) != 0)
+        return trouble(w, "cannot wait for signals", errno);
+    if (w->opt->lifeline_fd >= 0) {
+        fcntl(w->opt->lifeline_fd, F_SETFD, FD_CLOEXEC);
+        if (watch_fd(w, w->opt->lifeline_fd, SOURCE_LIFELINE) != 0)
+            return trouble(w, "the lifeline", errno);
+    }
+    return 0;
+}
+
+static int worker_open(struct worker *w)
+{
+    struct agent_config cfg;
+    struct fault fault;
+
+    w->now = clock_mono_ms();
+    describe(w);
+    reaper_become();
+    if (open_signals(w) != 0 || open_place(w) != 0)
+        return -1;
+    agent_config_default(&cfg);
+    cfg.slots = w->n_slots;
+    cfg.memory_mib = w->memory_mib;
+    w->agent = agent_new(&cfg);
+    acts_init(&w->acts);
+    w->payloads = payloads_new();
+    w->slots = calloc(w->n_slots, sizeof *w->slots);
+    w->held_cap = 2 * ((size_t)GRANTS_MAX + w->n_slots);
+    w->held = malloc(w->held_cap * sizeof *w->held);
+    must(w->slots != NULL && w->held != NULL);
+    w->link = link_new();
+    if (link_dial(w->link, w->opt->url, &fault)) {
+        fprintf(stderr, "grange: %s\n", fault.text);
+        w->exit_code = WORKER_TROUBLE;
+        return -1;
+    }
+    if (watch_fd(w, link_fd(w->link), SOURCE_LINK) != 0)
+        return trouble(w, "cannot wait for the connection", errno);
+    log_info("event=start name=%s slots=%u memory_mib=%llu", w->name, w->n_slots,
+             (unsigned long long)w->memory_mib);
+    return 0;
+}
+
+static void free_attempts(struct worker *w)
+{
+    struct known *k, *next;
+
+    HASH_ITER(hh, w->attempts, k, next)
+    {
+        run_signal(&k->attempt->run, SIGKILL);
+        attempt_free(k->attempt);
+        HASH_DEL(w->attempts, k);
+        free(k);
+    }
+}
+
+static void worker_close(struct worker *w)
+{
+    log_info("event=end code=%d", w->exit_code);
+    free_attempts(w);
+    reaper_kill_all(0);
+    if (w->link)
+        link_free(w->link);
+    if (w->place.dir && !w->opt->dir)
+        tree_delete(w->place.dir);
+    if (w->place.dir)
+        workplace_fini(&w->place);
+    agent_free(w->agent);
+    acts_fini(&w->acts);
+    payloads_free(w->payloads);
+    free(w->slots);
+    free(w->held);
+    free(w->ended.ids);
+    free(w->results.ids);
+    free(w->returned.ids);
+    buf_fini(&w->frame);
+    if (w->signal_fd >= 0)
+        close(w->signal_fd);
+    if (w->epoll_fd >= 0)
+        close(w->epoll_fd);
+}

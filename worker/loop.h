@@ -1,0 +1,75 @@
+#ifndef GRANGE_WORKER_LOOP_H
+#define GRANGE_WORKER_LOOP_H
+/* loop - the worker proper. A turn: take what processes and the connection have to say, feed it to
+ * the agent, do what it answers, send what there is to send in as few messages as possible, wait
+ * until agent_deadline. loop.c turns the crank, inbox.c reads messages, deeds.c does what the agent
+ * says and writes messages. Private to these files. */
+
+#include "base/buf.h"
+#include "proto/link.h"
+#include "proto/message.h"
+#include "worker/agent.h"
+#include "worker/attempt.h"
+#include "worker/payload.h"
+#include "worker/worker.h"
+
+#define uthash_fatal(text) must_fail(__FILE__, __LINE__, text)
+#include <uthash.h>
+
+/* What an epoll event is about: kind, and of a pipe its slot, which stream, and whose turn in that slot
+ * it was, so that an event that comes late is told apart from the next attempt's. */
+enum source { SOURCE_LINK = 1, SOURCE_SIGNAL, SOURCE_LIFELINE, SOURCE_PIPE };
+enum { SLOT_BITS = 20 };
+
+struct slot { struct attempt *attempt; uint32_t generation; };
+
+struct known { struct attempt *attempt; lease_id lease; UT_hash_handle hh; };
+
+struct leases { lease_id *ids; size_t n, cap; };
+
+struct worker {
+    const struct worker_options *opt;
+    char name[NAME_BYTES_MAX + 1], host[NAME_BYTES_MAX + 1];
+    uint64_t instance;
+    uint32_t n_slots;
+    uint64_t memory_mib;
+
+    struct link *link;
+    peer_id peer;          /* the scheduler; 0: not connected */
+    struct agent *agent;
+    struct acts acts;
+    struct workplace place;
+    struct payloads *payloads;
+    struct known *attempts; /* by lease */
+    struct slot *slots;     /* [n_slots] */
+    int epoll_fd, signal_fd;
+    ms_t now;
+    bool draining, welcomed, running;
+    int exit_code;
+
+    struct leases ended;    /* this turn: to be concluded */
+    struct leases results;  /* to be sent at the end of the turn */
+    struct leases returned;
+    struct agent_held *held; size_t held_cap;
+    struct buf frame;
+};
+
+/* worker_run - until it is told to end; returns the exit code. */
+int worker_run(const struct worker_options *opt);
+
+/* worker_feed - one event to the agent; what it answers is done by deeds_do, not here. */
+void worker_feed(struct worker *w, const struct agent_event *ev);
+/* worker_end - ends the loop after this turn. */
+void worker_end(struct worker *w, int exit_code);
+struct attempt *worker_attempt(const struct worker *w, lease_id lease);
+
+void leases_add(struct leases *l, lease_id id);
+
+/* inbox_take - a frame of the scheduler. */
+void inbox_take(struct worker *w, const void *data, size_t n);
+
+/* deeds_do - what the agent decided; deeds_send - what is to be sent after a turn. */
+void deeds_do(struct worker *w);
+void deeds_send(struct worker *w);
+
+#endif

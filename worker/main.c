@@ -1,0 +1,100 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "worker/loop.h"
+#include "worker/supervise.h"
+#include "worker/worker.h"
+
+/* standard_fds - 0, 1 and 2 are open from here on, so that no pipe becomes one of them. */
+static void standard_fds(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+int worker_main(const struct worker_options *opt)
+{
+    standard_fds();
+    signal(SIGCHLD, SIG_DFL);
+    if (opt->inner) {
+        log_open("worker", opt->log_level, opt->log_path);
+        return worker_run(opt);
+    }
+    log_open("supervisor", opt->log_level, opt->log_path);
+    char **argv = worker_inner_argv(opt);
+    int status = supervise("/proc/self/exe", argv, opt->lifeline_fd);
+    free(argv);
+    return status;
+}
+
+enum { INNER_ARGS_MAX = 24 };
+
+struct args {
+    char **argv;
+    size_t n;
+    char *text;
+};
+
+static void add(struct args *a, const char *arg)
+{
+    must(a->n + 1 < INNER_ARGS_MAX);
+    a->argv[a->n++] = a->text;
+    a->text = stpcpy(a->text, arg) + 1;
+}
+
+static void add_text(struct args *a, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    add(a, option);
+    add(a, value);
+}
+
+static void add_number(struct args *a, const char *option, uint64_t value)
+{
+    char text[24];
+
+    if (!value)
+        return;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    add_text(a, option, text);
+}
+
+static size_t length(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+char **worker_inner_argv(const struct worker_options *opt)
+{
+    static const char *const levels[] = { "quiet", "error", "info", "debug" };
+    size_t bytes = INNER_ARGS_MAX * (sizeof(char *) + 24) + length(opt->url) + length(opt->name) +
+                   length(opt->dir) + length(opt->log_path);
+    char **argv = calloc(1, bytes);
+    must(argv != NULL);
+    struct args a = { .argv = argv, .text = (char *)(argv + INNER_ARGS_MAX) };
+
+    add(&a, "grange");
+    add(&a, "worker");
+    add(&a, "--inner");
+    add_text(&a, "--lifeline-fd", "{lifeline}");
+    add_text(&a, "--connect", opt->url);
+    add_number(&a, "--slots", opt->slots);
+    add_text(&a, "--name", opt->name);
+    add_text(&a, "--dir", opt->dir);
+    add_number(&a, "--memory-mib", opt->memory_mib);
+    add_text(&a, "--log", opt->log_path);
+    add_text(&a, "--log-level", levels[opt->log_level & 3]);
+    return argv;
+}
