@@ -1,7 +1,5 @@
 #include "study/decimal.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +7,10 @@
 struct decimal {
     int64_t mantissa;
     unsigned decimals; /* digits after the point */
-    unsigned width;    /* digits before the point, when these start with a zero and are more than one */
+    unsigned
+        width; /* digits before the point, when these start with a zero and are more than one */
     int exponent;
-    char letter; /* e or E; 0 when there is no exponent */
+    const char *tail; /* the exponent as spelled, "e-3", or "" */
 };
 
 enum { EXPONENT_MAX = 400, POWER_MAX = 18 }; /* beyond any double; 10^18 is the last in an int64 */
@@ -70,10 +69,8 @@ enum decimal_error decimal_range_parse(const char *start, const char *stop, cons
         return DECIMAL_TOO_LARGE;
     if (by == 0)
         return DECIMAL_NO_STEP;
-    /* A stop between two units was cut towards zero: right when that is towards the start. */
-    if (!exact_b && (by > 0 ? last < 0 : last > 0))
-        last += by > 0 ? -1 : 1;
-    if (!exact_b && last == 0 && (b.mantissa < 0) == (by > 0))
+    /* A stop between two units was cut towards zero, which may be beyond it. */
+    if (!exact_b && (b.mantissa < 0) == (by > 0))
         last += by > 0 ? -1 : 1;
     if (by > 0 ? last < first : last > first)
         return DECIMAL_NEVER_ENDS;
@@ -81,10 +78,8 @@ enum decimal_error decimal_range_parse(const char *start, const char *stop, cons
                                  .step = (int64_t)by,
                                  .n = (uint64_t)((last - first) / by) + 1,
                                  .decimals = (unsigned)decimals,
-                                 .width = a.width,
-                                 .exponent = a.exponent,
-                                 .has_exponent = a.letter != 0,
-                                 .letter = a.letter };
+                                 .width = a.width };
+    memcpy(r->tail, a.tail, strlen(a.tail) + 1);
     return DECIMAL_OK;
 }
 
@@ -101,7 +96,7 @@ static size_t print_digits(uint64_t v, char *end)
 
 void decimal_range_add(const struct decimal_range *r, uint64_t i, struct buf *out)
 {
-    int64_t v = r->start + (int64_t)((__int128)r->step * (__int128)i);
+    int64_t v = (int64_t)(r->start + (__int128)r->step * (__int128)i);
     uint64_t size = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     char text[96], *end = text + sizeof text;
     size_t n = print_digits(size, end);
@@ -116,8 +111,7 @@ void decimal_range_add(const struct decimal_range *r, uint64_t i, struct buf *ou
         buf_addc(out, '.');
         buf_add(out, end - r->decimals, r->decimals);
     }
-    if (r->has_exponent)
-        buf_addf(out, "%c%d", r->letter, r->exponent);
+    buf_adds(out, r->tail);
 }
 
 static const char *digits(const char *p)
@@ -141,7 +135,7 @@ static enum decimal_error parse(const char *text, struct decimal *d)
 {
     const char *p = text, *end;
 
-    *d = (struct decimal){ 0 };
+    *d = (struct decimal){ .tail = "" };
     if (!decimal_is_number(text, strlen(text)))
         return DECIMAL_NO_NUMBER;
     bool negative = *p == '-';
@@ -163,7 +157,9 @@ static enum decimal_error parse(const char *text, struct decimal *d)
     if (negative)
         d->mantissa = -d->mantissa;
     if (*end) {
-        d->letter = *end;
+        d->tail = end;
+        if (strlen(end) > DECIMAL_TAIL_MAX)
+            return DECIMAL_TOO_LARGE;
         long exponent = strtol(end + 1, NULL, 10);
         if (exponent > EXPONENT_MAX || exponent < -EXPONENT_MAX)
             return DECIMAL_TOO_LARGE;

@@ -42,18 +42,32 @@ struct factor {
 struct group {
     size_t first, n_factors; /* in the study's factors */
     uint64_t n;              /* values; 0 for a continuous factor */
+    uint64_t stride;         /* points of a grid between two values of the group */
     uint64_t key;            /* what a sampled design draws from */
 };
+
+struct file_reader;
+
+/* gen_parse - what stands behind `NAME=`; gen_take_values makes a list of given values (copied).
+ * Both check the values; `what` says whose they are in messages: "factor 'T'", "list 1". */
+enum err gen_parse(struct arena *a, const struct file_reader *reader, const char *what,
+                   const char *text, struct gen *g, struct fault *f);
+enum err gen_take_values(struct arena *a, const char *what, const char *const *values, uint64_t n,
+                         struct gen *g, struct fault *f);
 
 /* gen_add - value i < n; gen_add_share - the value at the share u of a span, 0 <= u < 1. */
 void gen_add(const struct gen *g, uint64_t i, struct buf *out);
 void gen_add_share(const struct gen *g, double u, struct buf *out);
-static inline bool gen_is_span(const struct gen *g) { return g->kind >= GEN_SPAN; }
+static inline bool gen_is_span(const struct gen *g)
+{
+    return g->kind >= GEN_SPAN;
+}
 
 /* struct factors - being collected. factors_add parses one word, factors_add_list takes one
  * positional list, named 1, 2, ... in order. Files are read with `read`, which sets *f itself. */
 struct file_reader {
-    enum err (*read)(void *context, const char *path, const char **data, size_t *n, struct fault *f);
+    enum err (*read)(void *context, const char *path, const char **data, size_t *n,
+                     struct fault *f);
     void *context;
 };
 struct factors {

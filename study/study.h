@@ -137,7 +137,9 @@ struct command {
 void command_init(struct command *c);
 void command_fini(struct command *c);
 void study_command(const struct study *s, const struct point *p, const char *out_dir, struct command *c);
-/* study_command_line - the same as one line for people, quoted so that it can be pasted into sh. */
+/* study_command_line - the same as one line for people, quoted so that it can be pasted into sh in
+ * study_cwd (a relative program is shown as it was typed), or, where study_runs_in_dir, in the
+ * directory of the point. */
 void study_command_line(const struct study *s, const struct point *p, const char *out_dir, struct buf *out);
 
 /* study_input_render - input file k with the placeholders of known names replaced, all else byte for

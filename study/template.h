@@ -13,11 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "study/study.h"
 
-struct study;
-
-enum piece_kind { PIECE_TEXT, PIECE_FACTOR, PIECE_ALL, PIECE_INDEX, PIECE_REP, PIECE_SEED, PIECE_STUDY, PIECE_OUT };
+enum piece_kind {
+    PIECE_TEXT,
+    PIECE_FACTOR,
+    PIECE_ALL,
+    PIECE_INDEX,
+    PIECE_REP,
+    PIECE_SEED,
+    PIECE_STUDY,
+    PIECE_OUT
+};
 
 struct piece {
     enum piece_kind kind;
@@ -26,7 +35,8 @@ struct piece {
     size_t n;
 };
 
-struct template {
+struct template
+{
     struct piece *pieces;
     size_t n;
 };
@@ -37,5 +47,20 @@ enum { TEMPLATE_USES_SEED = 1, TEMPLATE_USES_OUT = 2, TEMPLATE_USES_ANY = 4 };
  * template_input the content of a file. Both mark the factors and raise s->uses. */
 enum err template_command(struct study *s, const char *text, struct template *t, struct fault *f);
 void template_input(struct study *s, const char *data, size_t n, struct template *t);
+
+/* template_add - renders for one point. `sh`: what placeholders stand for is quoted for sh where it
+ * must be, as text that stands outside of quotes: "{T}" in quotes of the template itself would get
+ * the quotes as text when a value has unusual letters. */
+struct scene {
+    const struct study *s;
+    const struct point *p;
+    const char *out_dir;
+    bool sh;
+};
+void template_add(const struct template *t, const struct scene *scene, struct buf *out);
+static inline bool template_is_all(const struct template *t)
+{
+    return t->n == 1 && t->pieces[0].kind == PIECE_ALL;
+}
 
 #endif

@@ -1,0 +1,343 @@
+/* A study as JSON: the words that it was made from and the contents of the files that they name, so
+ * that study_make can make it again anywhere. Keys that were not given are left out. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "study/impl.h"
+#include "study/text.h"
+
+enum { SPEC_VERSION = 1 };
+
+static void add_key(struct buf *out, const char *key)
+{
+    buf_addf(out, ",\"%s\":", key);
+}
+
+static void add_text(struct buf *out, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    add_key(out, key);
+    buf_add_json(out, text, strlen(text));
+}
+
+static void add_number(struct buf *out, const char *key, uint64_t v)
+{
+    if (v == 0)
+        return;
+    add_key(out, key);
+    buf_addf(out, "%" PRIu64, v);
+}
+
+static void add_array(struct buf *out, const char *const *texts, size_t n)
+{
+    buf_addc(out, '[');
+    for (size_t k = 0; k < n; k++) {
+        if (k)
+            buf_addc(out, ',');
+        buf_add_json(out, texts[k], strlen(texts[k]));
+    }
+    buf_addc(out, ']');
+}
+
+static void add_texts(struct buf *out, const char *key, const char *const *texts, size_t n)
+{
+    if (n == 0)
+        return;
+    add_key(out, key);
+    add_array(out, texts, n);
+}
+
+static void add_lists(struct buf *out, const struct words *w)
+{
+    if (w->n_lists == 0)
+        return;
+    add_key(out, "lists");
+    for (size_t l = 0; l < w->n_lists; l++) {
+        size_t n = 0;
+        while (w->lists[l][n])
+            n++;
+        buf_addc(out, l ? ',' : '[');
+        add_array(out, w->lists[l], n);
+    }
+    buf_addc(out, ']');
+}
+
+static void add_files(struct buf *out, const char *key, const struct file *files, size_t n)
+{
+    if (n == 0)
+        return;
+    add_key(out, key);
+    for (size_t k = 0; k < n; k++) {
+        bool text = text_line_of_no_utf8(files[k].data, files[k].n) == 0;
+        buf_adds(out, k ? ",{\"path\":" : "[{\"path\":");
+        buf_add_json(out, files[k].path, strlen(files[k].path));
+        add_key(out, text ? "text" : "base64");
+        if (text) {
+            buf_add_json(out, files[k].data, files[k].n);
+        } else {
+            buf_addc(out, '"');
+            text_add_base64(out, files[k].data, files[k].n);
+            buf_addc(out, '"');
+        }
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
+void study_to_json(const struct study *s, struct buf *out)
+{
+    const struct words *w = &s->words;
+
+    buf_addf(out, "{\"version\":%d", SPEC_VERSION);
+    add_text(out, "name", w->name);
+    add_texts(out, "command", w->command, w->n_command);
+    add_text(out, "function", w->function);
+    add_texts(out, "factors", w->factors, w->n_factors);
+    add_lists(out, w);
+    add_text(out, "where", w->where);
+    add_text(out, "design", w->design);
+    add_number(out, "n", w->n);
+    add_number(out, "reps", w->reps);
+    if (w->seed) { /* a text: it may be larger than the numbers of many readers of JSON */
+        add_key(out, "seed");
+        buf_addf(out, "\"%" PRIu64 "\"", w->seed);
+    }
+    add_text(out, "code_version", w->code_version);
+    add_texts(out, "metrics", w->metrics, w->n_metrics);
+    add_text(out, "timeout", w->timeout);
+    add_text(out, "halt", w->halt);
+    add_text(out, "exits", w->exits);
+    add_text(out, "memory", w->memory);
+    add_number(out, "retries", w->retries);
+    add_number(out, "cores", w->cores);
+    if (w->shuffle)
+        buf_adds(out, w->shuffle > 0 ? ",\"shuffle\":true" : ",\"shuffle\":false");
+    add_text(out, "cwd", w->cwd);
+    add_files(out, "files", s->files, s->n_files);
+    add_files(out, "inputs", s->inputs, w->n_inputs);
+    buf_addc(out, '}');
+}
+
+/* struct reading - a study while it is read. Texts are jansson's, arrays the arena's. */
+struct reading {
+    json_t *root;
+    struct arena arena;
+    struct words words;
+    struct sources from;
+    size_t n_keys;     /* keys that were known */
+    const char *wrong; /* first key that is not what it should be */
+};
+
+static const json_t *take(struct reading *r, const char *key)
+{
+    const json_t *v = json_object_get(r->root, key);
+
+    r->n_keys += v != NULL;
+    return v;
+}
+
+static void wrong(struct reading *r, const char *key)
+{
+    if (!r->wrong)
+        r->wrong = key;
+}
+
+static const char *take_text(struct reading *r, const char *key)
+{
+    const json_t *v = take(r, key);
+
+    if (v && !json_is_string(v))
+        wrong(r, key);
+    return json_string_value(v);
+}
+
+static uint64_t take_number(struct reading *r, const char *key, uint64_t max)
+{
+    const json_t *v = take(r, key);
+    json_int_t n = json_integer_value(v);
+
+    if (v && (!json_is_integer(v) || n < 1 || (uint64_t)n > max))
+        wrong(r, key);
+    return (uint64_t)n;
+}
+
+static uint64_t take_seed(struct reading *r)
+{
+    const char *text = take_text(r, "seed");
+    char *end = NULL;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    uint64_t seed = strtoull(text, &end, 10);
+    if (*text < '1' || *text > '9' || *end || errno)
+        wrong(r, "seed");
+    return seed;
+}
+
+/* An array of texts with a NULL behind the last. */
+static const char *const *read_texts(struct reading *r, const char *key, const json_t *v, size_t *n)
+{
+    *n = json_array_size(v);
+    if (v && !json_is_array(v))
+        wrong(r, key);
+    const char **texts = arena_array(&r->arena, *n + 1, sizeof *texts);
+    for (size_t k = 0; k < *n; k++) {
+        texts[k] = json_string_value(json_array_get(v, k));
+        if (!texts[k]) {
+            wrong(r, key);
+            texts[k] = "";
+        }
+    }
+    return texts;
+}
+
+static const char *const *take_texts(struct reading *r, const char *key, size_t *n)
+{
+    return read_texts(r, key, take(r, key), n);
+}
+
+static void take_lists(struct reading *r)
+{
+    const json_t *v = take(r, "lists");
+    size_t n = json_array_size(v), unused;
+
+    if (v && !json_is_array(v))
+        wrong(r, "lists");
+    const char *const **lists = arena_array(&r->arena, n + 1, sizeof *lists);
+    for (size_t l = 0; l < n; l++)
+        lists[l] = read_texts(r, "lists", json_array_get(v, l), &unused);
+    r->words.lists = lists;
+    r->words.n_lists = n;
+}
+
+static void read_file(struct reading *r, const char *key, const json_t *v, struct file *file)
+{
+    const json_t *text = json_object_get(v, "text"), *packed = json_object_get(v, "base64");
+    struct buf data = { 0 };
+
+    *file = (struct file){ .path = json_string_value(json_object_get(v, "path")) };
+    if (!file->path || !json_is_string(text) == !json_is_string(packed)) {
+        wrong(r, key);
+        file->path = "";
+        return;
+    }
+    file->data = json_string_value(text);
+    file->n = json_string_length(text);
+    if (!packed)
+        return;
+    if (!text_add_unbase64(&data, json_string_value(packed), json_string_length(packed)))
+        wrong(r, key);
+    file->data = arena_bytes(&r->arena, data.data, data.n);
+    file->n = data.n;
+    buf_fini(&data);
+}
+
+static struct file *take_files(struct reading *r, const char *key, size_t *n)
+{
+    const json_t *v = take(r, key);
+
+    *n = json_array_size(v);
+    if (v && !json_is_array(v))
+        wrong(r, key);
+    struct file *files = arena_array(&r->arena, *n + 1, sizeof *files);
+    for (size_t k = 0; k < *n; k++)
+        read_file(r, key, json_array_get(v, k), &files[k]);
+    return files;
+}
+
+static void take_inputs(struct reading *r)
+{
+    size_t n;
+    const struct file *inputs = take_files(r, "inputs", &n);
+    const char **paths = arena_array(&r->arena, n + 1, sizeof *paths);
+
+    for (size_t k = 0; k < n; k++)
+        paths[k] = inputs[k].path;
+    r->from.inputs = inputs;
+    r->words.inputs = paths;
+    r->words.n_inputs = n;
+}
+
+static void take_words(struct reading *r)
+{
+    struct words *w = &r->words;
+    const json_t *shuffle = take(r, "shuffle");
+
+    w->name = take_text(r, "name");
+    w->command = take_texts(r, "command", &w->n_command);
+    w->function = take_text(r, "function");
+    w->factors = take_texts(r, "factors", &w->n_factors);
+    take_lists(r);
+    w->where = take_text(r, "where");
+    w->design = take_text(r, "design");
+    w->n = take_number(r, "n", POINTS_MAX);
+    w->reps = (uint32_t)take_number(r, "reps", POINTS_MAX);
+    w->seed = take_seed(r);
+    w->code_version = take_text(r, "code_version");
+    w->metrics = take_texts(r, "metrics", &w->n_metrics);
+    w->timeout = take_text(r, "timeout");
+    w->halt = take_text(r, "halt");
+    w->exits = take_text(r, "exits");
+    w->memory = take_text(r, "memory");
+    w->retries = (uint32_t)take_number(r, "retries", RETRIES_MAX);
+    w->cores = (uint32_t)take_number(r, "cores", SLOTS_MAX);
+    if (shuffle && !json_is_boolean(shuffle))
+        wrong(r, "shuffle");
+    w->shuffle = !shuffle ? 0 : json_is_true(shuffle) ? 1 : -1;
+    w->cwd = take_text(r, "cwd");
+    r->from.held_only = true;
+    r->from.factor_files = take_files(r, "files", &r->from.n_factor_files);
+    take_inputs(r);
+    if (!w->name)
+        wrong(r, "name");
+    if (!w->cwd)
+        wrong(r, "cwd");
+}
+
+static enum err read_root(struct reading *r, struct study **s, struct fault *f)
+{
+    const json_t *version = take(r, "version");
+
+    if (!json_is_integer(version))
+        return fault_set(f, ERR_MALFORMED, "the stored study is malformed: it has no version");
+    if (json_integer_value(version) != SPEC_VERSION)
+        return fault_set(f, ERR_MALFORMED,
+                         "the stored study has the version %" JSON_INTEGER_FORMAT
+                         ", this program knows version %d",
+                         json_integer_value(version), SPEC_VERSION);
+    take_words(r);
+    if (r->wrong)
+        return fault_set(f, ERR_MALFORMED,
+                         "the stored study is malformed: '%s' is not what it should be", r->wrong);
+    if (r->n_keys != json_object_size(r->root))
+        return fault_set(f, ERR_MALFORMED, "the stored study is malformed: it has unknown keys");
+    struct fault inner = { 0 };
+    if (study_make(&r->words, &r->from, s, &inner, NULL))
+        return fault_set(f, ERR_MALFORMED, "the stored study is malformed: %.900s", inner.text);
+    return ERR_NONE;
+}
+
+enum err study_from_json(const void *json, size_t bytes, struct study **s, struct fault *f)
+{
+    struct reading r = { 0 };
+    json_error_t error;
+
+    *s = NULL;
+    if (bytes > SPEC_BYTES_MAX)
+        return fault_set(f, ERR_MALFORMED, "the stored study has %zu bytes, the limit is %d", bytes,
+                         SPEC_BYTES_MAX);
+    r.root = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (!r.root)
+        return fault_set(f, ERR_MALFORMED, "the stored study is malformed: line %d: %s", error.line,
+                         error.text);
+    enum err err = read_root(&r, s, f);
+    arena_fini(&r.arena);
+    json_decref(r.root);
+    return err;
+}
