@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 void cli_dir_flag(const char *dir, struct buf *out)
 {
@@ -20,7 +21,7 @@ void cli_url(const char *dir, struct buf *out)
     buf_adds(out, "ipc://");
     int fd = strlen(dir) < room ? -1 : open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
-        buf_addf(out, "/proc/self/fd/%d", fd); /* stays open as long as this process dials */
+        buf_addf(out, "/proc/%d/fd/%d", (int)getpid(), fd); /* for children too */
     else
         buf_adds(out, dir);
     buf_adds(out, socket_name);

@@ -1,0 +1,68 @@
+/* run - the verb `grange run`: words -> study -> session. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/dryrun.h"
+#include "cli/run_args.h"
+#include "cli/session.h"
+
+static int save(const char *path, const struct study *s)
+{
+    struct buf yaml;
+    struct fault f;
+    buf_init(&yaml);
+    enum err err = study_to_yaml(s, &yaml, &f);
+    FILE *file = err ? NULL : fopen(path, "we");
+    if (!err && !file)
+        err = fault_set(&f, ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    if (!err) {
+        fwrite(yaml.data, 1, yaml.n, file);
+        bool bad = ferror(file) != 0;
+        if (fclose(file) != 0 || bad)
+            err = fault_set(&f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "cannot write '%s': %s",
+                            path, strerror(errno));
+    }
+    buf_fini(&yaml);
+    if (!err)
+        return -1;
+    return cli_fail(&f);
+}
+
+static int run_study(const struct run_args *a, const struct study *s)
+{
+    int rc = a->save ? save(a->save, s) : -1;
+    if (rc >= 0)
+        return rc;
+    if (a->dry_run) {
+        rc = dryrun(&a->control, s);
+        if (rc == CLI_OK && a->save && !a->control.quiet)
+            cli_say("wrote %s; run it with: grange run %s", a->save, a->save);
+        return rc;
+    }
+    return session_run(&(struct session_plan){ .control = &a->control, .study = s });
+}
+
+static int run_main(int argc, char **argv)
+{
+    static struct run_args a; /* large */
+    int rc = run_args_parse(argc, argv, &a);
+    struct study *s = NULL;
+    struct fault f;
+    if (rc < 0) {
+        rc = run_args_study(&a, &s, &f) ? cli_fail(&f) : run_study(&a, s);
+        study_free(s);
+    }
+    run_args_fini(&a);
+    return rc;
+}
+
+const struct verb verb_run = {
+    .name = "run",
+    .summary = "run a command for every point of a sweep; again: only what is missing",
+    .argp = &run_argp,
+    .command_follows = true,
+    .main = run_main,
+};
