@@ -132,6 +132,11 @@ static enum err syntax_error(struct file_words *y, const yaml_parser_t *p, const
     if (at < text->n && text->data[at] == '\t')
         return fault_set(y->f, ERR_USAGE, "%s:%zu: a tab stands here; YAML is indented with spaces",
                          y->path, line);
+    if (strstr(problem, "mapping values"))
+        return fault_set(y->f, ERR_USAGE,
+                         "%s:%zu: column %zu: a second ': ' here; is the indentation right? A text "
+                         "with ': ' in it needs quotes",
+                         y->path, line, p->problem_mark.column + 1);
     if (p->context)
         return fault_set(y->f, ERR_USAGE, "%s:%zu: column %zu: %s (%s that starts on line %zu)",
                          y->path, line, p->problem_mark.column + 1, problem, p->context,
