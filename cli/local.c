@@ -63,6 +63,13 @@ enum holder local_holder(const char *dir, pid_t *pid)
     return HOLDER_RUN;
 }
 
+bool local_serves(const char *dir)
+{
+    pid_t pid = 0;
+    enum holder holder = local_holder(dir, &pid);
+    return holder == HOLDER_DAEMON || (holder == HOLDER_RUN && run_is_alive(pid));
+}
+
 static void nap(ms_t ms)
 {
     nanosleep(&(struct timespec){ 0, (long)ms * 1000000 }, NULL);

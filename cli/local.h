@@ -42,6 +42,9 @@ struct local {
 /* Who has a directory. */
 enum holder { HOLDER_NONE, HOLDER_DAEMON, HOLDER_RUN };
 enum holder local_holder(const char *dir, pid_t *pid);
+/* local_serves - whether a scheduler has it that will go on: a daemon, or that of a `grange run`
+ * that is still there. */
+bool local_serves(const char *dir);
 
 void local_init(struct local *l, const char *dir, const char *sync, uint32_t slots);
 void local_fini(struct local *l);

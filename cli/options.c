@@ -71,15 +71,17 @@ static bool is_end(const struct argp_option *o)
 static const struct argp_option *find_long(const struct argp_option *options, const char *name,
                                            size_t n)
 {
-    const struct argp_option *found = NULL;
+    const struct argp_option *found = NULL, *real = NULL;
     int fits = 0;
     for (const struct argp_option *o = options; o && !is_end(o); o++) {
+        if (!(o->flags & OPTION_ALIAS))
+            real = o;
         if (!o->name || strncmp(o->name, name, n) != 0)
             continue;
         if (strlen(o->name) == n)
-            return o;
-        found = o;
-        fits++;
+            return real;
+        fits += found != real;
+        found = real;
     }
     return fits == 1 ? found : NULL;
 }

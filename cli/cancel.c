@@ -1,0 +1,107 @@
+/* cancel - the verb `grange cancel`: points that shall not run any more. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/local.h"
+#include "cli/points.h"
+#include "cli/signals.h"
+#include "cli/stored.h"
+
+struct cancel_args {
+    const char *dir;
+    bool json;
+    const char *const *words; /* STUDY [POINT...] */
+    size_t n;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct cancel_args *a = state->input;
+    switch (key) {
+    case 'd':
+        a->dir = arg;
+        return 0;
+    case 'J':
+        a->json = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        a->words = (const char *const *)&state->argv[state->next];
+        a->n = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_END:
+        return a->n ? 0 : cli_bad("which study? for example: grange cancel sim");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = { CLI_OPTION_DIR, CLI_OPTION_JSON, { 0 } };
+
+static const struct argp argp = {
+    options,
+    parse,
+    "STUDY [POINT...]",
+    "Points that have not ended never will: those that run are stopped, those that wait are not "
+    "started. Without POINT: all of the study. POINT is an index or factor values. `grange retry` "
+    "takes it back.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange cancel sim\n"
+    "  grange cancel sim 17 T=290,n=2\n",
+    0,
+    0,
+    0
+};
+
+/* The request goes to the scheduler of the directory, whoever started it, or to one that lives only
+ * as long as this takes. */
+static enum err cancel(const struct cancel_args *a, const char *name, const uint64_t *index,
+                       uint64_t *touched, struct fault *f)
+{
+    struct local local;
+    signals_early();
+    local_init(&local, a->dir, "full", 1);
+    signals_let(true);
+    enum err err = local_start(&local, true, f);
+    signals_let(false);
+    if (!err)
+        err = points_ask(buf_text(&local.url), grange_cancel, name, index, a->n - 1, touched, f);
+    local_stop(&local, true);
+    local_fini(&local);
+    return err;
+}
+
+static int cancel_main(int argc, char **argv)
+{
+    struct cancel_args a = { .dir = CLI_DIR_DEFAULT };
+    int rc = cli_parse(&verb_cancel, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct study *s = NULL;
+    struct fault f;
+    uint64_t *index = NULL, touched = 0;
+    enum err err = stored_study(a.dir, a.words[0], &s, &f);
+    if (!err)
+        err = points_find(s, a.words + 1, a.n - 1, &index, &f);
+    if (!err)
+        err = cancel(&a, study_name(s), index, &touched, &f);
+    free(index);
+    study_free(s);
+    if (err)
+        return cli_fail(&f);
+    if (a.json)
+        printf("{\"cancelled\": %" PRIu64 "}\n", touched);
+    else
+        cli_say("%" PRIu64 " %s cancelled", touched, touched == 1 ? "point" : "points");
+    return CLI_OK;
+}
+
+const struct verb verb_cancel = {
+    .name = "cancel",
+    .summary = "give up points of a study that have not ended",
+    .argp = &argp,
+    .main = cancel_main,
+};

@@ -1,0 +1,243 @@
+/* daemons - the verbs `grange scheduler` and `grange worker`: the two daemons, in the foreground.
+ */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "cli/control.h"
+#include "scheduler/scheduler.h"
+#include "worker/worker.h"
+
+enum {
+    OPT_LIFELINE = OPT_VERB,
+    OPT_READY,
+    OPT_OWNER,
+    OPT_LOG,
+    OPT_LEVEL,
+    OPT_LISTEN,
+    OPT_CONNECT,
+    OPT_NAME,
+    OPT_MEMORY,
+    OPT_INNER,
+};
+
+static error_t one_of(const char *what, const char *arg, const char *const *words, int *to)
+{
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], arg) != 0)
+            continue;
+        *to = i;
+        return 0;
+    }
+    struct buf b;
+    buf_init(&b);
+    for (int i = 0; words[i]; i++)
+        buf_addf(&b, "%s%s", i ? ", " : "", words[i]);
+    cli_bad("%s: '%s' is not known; it is one of %s", what, arg, buf_text(&b));
+    buf_fini(&b);
+    return EINVAL;
+}
+
+static error_t parse_level(const char *arg, enum log_level *level)
+{
+    static const char *const words[] = { "quiet", "error", "info", "debug", NULL };
+    int i = 0;
+    error_t rc = one_of("--log-level", arg, words, &i);
+    *level = (enum log_level)i;
+    return rc;
+}
+
+static error_t parse_fd(const char *what, const char *arg, int *fd)
+{
+    uint64_t n = 0;
+    error_t rc = cli_number(what, arg, 0, 1 << 20, &n);
+    *fd = (int)n;
+    return rc;
+}
+
+#define LOG_OPTIONS                                                                                \
+    { "log", OPT_LOG, "FILE", 0, "append the log to FILE (default: stderr)", 0 },                  \
+        { "log-level", OPT_LEVEL, "LEVEL", 0, "quiet, error, info (default) or debug", 0 },        \
+    {                                                                                              \
+        "lifeline-fd", OPT_LIFELINE, "N", 0, "end when this descriptor reaches its end", 0         \
+    }
+
+/* ---- scheduler ---- */
+
+static error_t parse_scheduler(int key, char *arg, struct argp_state *state)
+{
+    static const char *const syncs[] = { "full", "normal", "off", NULL }; /* in this order */
+    struct scheduler_options *o = state->input;
+    switch (key) {
+    case 'd':
+        o->dir = arg;
+        return 0;
+    case OPT_OWNER:
+        o->owner = arg;
+        return 0;
+    case OPT_LISTEN:
+        o->listen = arg;
+        return 0;
+    case OPT_LOG:
+        o->log_path = arg;
+        return 0;
+    case OPT_LEVEL:
+        return parse_level(arg, &o->log_level);
+    case OPT_LIFELINE:
+        return parse_fd("--lifeline-fd", arg, &o->lifeline_fd);
+    case OPT_READY:
+        return parse_fd("--ready-fd", arg, &o->ready_fd);
+    case OPT_SYNC:
+        return one_of("--sync", arg, syncs, &o->sync);
+    case ARGP_KEY_ARG:
+        return cli_bad("grange scheduler takes no '%s'", arg);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option scheduler_options[] = {
+    CLI_OPTION_DIR,
+    { "listen", OPT_LISTEN, "URL", 0,
+      "also listen here for workers on other hosts; not protected: trusted networks only", 0 },
+    { "sync", OPT_SYNC, "full|normal|off", 0,
+      "how results are written: full (default) survives a power cut", 0 },
+    { "owner", OPT_OWNER, "TEXT", 0, "who started it: \"run PID\"", 0 },
+    { "ready-fd", OPT_READY, "N", 0, "write \"ready\" to this descriptor once it serves", 0 },
+    LOG_OPTIONS,
+    { 0 },
+};
+
+static const struct argp scheduler_argp = {
+    scheduler_options,
+    parse_scheduler,
+    "",
+    "The scheduler of a grange directory, in the foreground. `grange run` starts one by itself; "
+    "with this one there, it uses it.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange scheduler                      in one terminal\n"
+    "  grange worker -j 4                    in another\n"
+    "  grange run ./sim {T} ::: T=1:100      in a third\n",
+    0,
+    0,
+    0
+};
+
+static int scheduler_verb(int argc, char **argv)
+{
+    struct scheduler_options o = {
+        .dir = CLI_DIR_DEFAULT,
+        .log_level = LOG_INFO,
+        .lifeline_fd = -1,
+        .ready_fd = -1 /* and sync is full */
+    };
+    int rc = cli_parse(&verb_scheduler, argc, argv, &o);
+    return rc >= 0 ? rc : scheduler_main(&o);
+}
+
+const struct verb verb_scheduler = {
+    .name = "scheduler",
+    .summary = "the scheduler of a directory, in the foreground",
+    .argp = &scheduler_argp,
+    .main = scheduler_verb,
+};
+
+/* ---- worker ---- */
+
+static error_t parse_slots(const char *arg, uint32_t *slots)
+{
+    uint64_t n = 0;
+    error_t rc = cli_number("-j", arg, 1, SLOTS_MAX, &n);
+    *slots = (uint32_t)n;
+    return rc;
+}
+
+static error_t parse_worker(int key, char *arg, struct argp_state *state)
+{
+    struct worker_options *o = state->input;
+    switch (key) {
+    case 'd':
+        o->dir = arg;
+        return 0;
+    case 'j':
+        return parse_slots(arg, &o->slots);
+    case OPT_CONNECT:
+        o->url = arg;
+        return 0;
+    case OPT_NAME:
+        o->name = arg;
+        return strlen(arg) <= NAME_BYTES_MAX
+                   ? 0
+                   : cli_bad("--name: a name has at most %d bytes", (int)NAME_BYTES_MAX);
+    case OPT_MEMORY:
+        return cli_number("--memory-mib", arg, 1, 1 << 30, &o->memory_mib);
+    case OPT_LOG:
+        o->log_path = arg;
+        return 0;
+    case OPT_LEVEL:
+        return parse_level(arg, &o->log_level);
+    case OPT_LIFELINE:
+        return parse_fd("--lifeline-fd", arg, &o->lifeline_fd);
+    case OPT_INNER:
+        o->inner = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return cli_bad("grange worker takes no '%s'", arg);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option worker_options[] = {
+    CLI_OPTION_DIR,
+    { "connect", OPT_CONNECT, "URL", 0, "where the scheduler is (default: that of --dir)", 0 },
+    { "slots", 'j', "N", 0, "points at a time (default: the cores of this machine)", 0 },
+    { "jobs", 0, 0, OPTION_ALIAS, 0, 0 },
+    { "memory-mib", OPT_MEMORY, "N", 0, "memory that points may take together, in MiB", 0 },
+    { "name", OPT_NAME, "NAME", 0, "of this worker (default: the host's)", 0 },
+    { "inner", OPT_INNER, 0, OPTION_HIDDEN, 0, 0 },
+    LOG_OPTIONS,
+    { 0 },
+};
+
+static const struct argp worker_argp = {
+    worker_options,
+    parse_worker,
+    "",
+    "A worker, in the foreground: runs the points that a scheduler hands out. `grange run` starts "
+    "one by itself.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange worker -j 4\n"
+    "  grange worker --dir /scratch/study/.grange\n",
+    0,
+    0,
+    0
+};
+
+static int worker_verb(int argc, char **argv)
+{
+    struct worker_options o = { .lifeline_fd = -1, .log_level = LOG_INFO };
+    int rc = cli_parse(&verb_worker, argc, argv, &o);
+    if (rc >= 0)
+        return rc;
+    struct buf url;
+    buf_init(&url);
+    if (!o.url) {
+        o.dir = o.dir ? o.dir : CLI_DIR_DEFAULT;
+        cli_url(o.dir, &url);
+        o.url = buf_text(&url);
+    }
+    rc = worker_main(&o);
+    buf_fini(&url);
+    return rc;
+}
+
+const struct verb verb_worker = {
+    .name = "worker",
+    .summary = "a worker, in the foreground",
+    .argp = &worker_argp,
+    .main = worker_verb,
+};

@@ -1,0 +1,38 @@
+#include "cli/points.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+
+enum err points_find(const struct study *s, const char *const *texts, size_t n, uint64_t **index,
+                     struct fault *f)
+{
+    *index = NULL;
+    if (n > POINTS_NAMED_MAX)
+        return fault_set(f, ERR_LIMIT, "%zu points were named; at most %d can be at a time", n,
+                         (int)POINTS_NAMED_MAX);
+    *index = calloc(n + 1, sizeof **index);
+    must(*index);
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < n && !err; i++)
+        err = study_find(s, texts[i], &(*index)[i], f);
+    if (err) {
+        free(*index);
+        *index = NULL;
+    }
+    return err;
+}
+
+enum err points_ask(const char *url, points_request request, const char *name,
+                    const uint64_t *index, size_t n, uint64_t *touched, struct fault *f)
+{
+    struct grange *g = NULL;
+    char why[FAULT_TEXT_MAX / 2];
+    int rc = grange_connect(url, DIAL_MS, &g, why, sizeof why);
+    if (rc)
+        return fault_set(f, (enum err)rc, "cannot connect to the scheduler: %s", why);
+    rc = request(g, name, index, n, REQUEST_MS, touched);
+    enum err err = rc ? fault_set(f, (enum err)rc, "%s", grange_message(g)) : ERR_NONE;
+    grange_close(g);
+    return err;
+}

@@ -1,0 +1,74 @@
+/* resume - the verb `grange resume`: what is missing of a study that the store knows. */
+#include "cli/cli.h"
+
+#include "cli/control.h"
+#include "cli/session.h"
+#include "cli/stored.h"
+#include "client/grange.h"
+
+struct resume_args {
+    struct control control;
+    const char *name;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct resume_args *a = state->input;
+    switch (key) {
+    case OPT_RETRY_FAILED:
+        a->control.flags |= GRANGE_RETRY_FAILED;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->name)
+            return cli_bad("one study at a time: '%s' and '%s' were given", a->name, arg);
+        a->name = arg;
+        return 0;
+    default:
+        return control_option(key, arg, &a->control);
+    }
+}
+
+static const struct argp_option options[] = {
+    { "retry-failed", OPT_RETRY_FAILED, 0, 0, "run points again that failed before", 1 },
+    CONTROL_OPTIONS,
+    { 0 },
+};
+
+static const struct argp argp = {
+    options,
+    parse,
+    "[STUDY]",
+    "Runs the points of STUDY that have not ended, as its last `grange run` asked for. Without "
+    "STUDY: the last one.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange resume\n"
+    "  grange resume sim -j 4\n"
+    "  grange resume sim --retry-failed\n",
+    0,
+    0,
+    0
+};
+
+static int resume_main(int argc, char **argv)
+{
+    struct resume_args a = { 0 };
+    control_init(&a.control);
+    int rc = cli_parse(&verb_resume, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct study *s = NULL;
+    struct fault f;
+    if (stored_study(a.control.dir, a.name, &s, &f))
+        return cli_fail(&f);
+    rc = session_run(&(struct session_plan){ .control = &a.control, .study = s, .resume = true });
+    study_free(s);
+    return rc;
+}
+
+const struct verb verb_resume = {
+    .name = "resume",
+    .summary = "go on with a study that was interrupted or halted",
+    .argp = &argp,
+    .main = resume_main,
+};

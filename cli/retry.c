@@ -1,0 +1,129 @@
+/* retry - the verb `grange retry`: points that failed, once more. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/control.h"
+#include "cli/local.h"
+#include "cli/points.h"
+#include "cli/session.h"
+#include "cli/stored.h"
+
+enum { OPT_FAILED = OPT_VERB };
+
+struct retry_args {
+    struct control control;
+    bool failed;
+    const char *const *words; /* STUDY [POINT...] */
+    size_t n;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct retry_args *a = state->input;
+    switch (key) {
+    case OPT_FAILED:
+        a->failed = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        a->words = (const char *const *)&state->argv[state->next];
+        a->n = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_END:
+        if (a->n == 0)
+            return cli_bad("which study? for example: grange retry sim --failed");
+        if (a->failed && a->n > 1)
+            return cli_bad("either --failed or points, not both");
+        return 0;
+    default:
+        return control_option(key, arg, &a->control);
+    }
+}
+
+static const struct argp_option options[] = {
+    { "failed", OPT_FAILED, 0, 0, "all points that failed (what it does without POINT)", 1 },
+    CONTROL_OPTIONS,
+    { 0 },
+};
+
+static const struct argp argp = {
+    options,
+    parse,
+    "STUDY [POINT...]",
+    "Runs points again that failed, were cancelled or were given up. POINT is an index or factor "
+    "values. When a scheduler has the directory it is told, and this returns at once; otherwise "
+    "this goes on as `grange resume` does.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange retry sim --failed\n"
+    "  grange retry sim 17 T=290,n=2\n",
+    0,
+    0,
+    0
+};
+
+static int tell_scheduler(const struct retry_args *a, const struct study *s, const uint64_t *index,
+                          size_t n)
+{
+    struct buf url;
+    buf_init(&url);
+    cli_url(a->control.dir, &url);
+    uint64_t touched = 0;
+    struct fault f;
+    enum err err = points_ask(buf_text(&url), grange_retry, study_name(s), index, n, &touched, &f);
+    buf_fini(&url);
+    if (err)
+        return cli_fail(&f);
+    if (a->control.json)
+        printf("{\"retried\": %" PRIu64 "}\n", touched);
+    else if (!a->control.quiet)
+        cli_say("%" PRIu64 " %s of %s will run again", touched, touched == 1 ? "point" : "points",
+                study_name(s));
+    return CLI_OK;
+}
+
+static int retry(const struct retry_args *a, const struct study *s)
+{
+    uint64_t *index = NULL;
+    struct fault f;
+    if (points_find(s, a->words + 1, a->n - 1, &index, &f))
+        return cli_fail(&f);
+    int rc;
+    if (local_serves(a->control.dir))
+        rc = tell_scheduler(a, s, index, a->n - 1);
+    else
+        rc = session_run(&(struct session_plan){ .control = &a->control,
+                                                 .study = s,
+                                                 .resume = true,
+                                                 .retry = true,
+                                                 .index = index,
+                                                 .n_index = a->n - 1 });
+    free(index);
+    return rc;
+}
+
+static int retry_main(int argc, char **argv)
+{
+    struct retry_args a = { 0 };
+    control_init(&a.control);
+    int rc = cli_parse(&verb_retry, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct study *s = NULL;
+    struct fault f;
+    if (stored_study(a.control.dir, a.words[0], &s, &f))
+        return cli_fail(&f);
+    rc = retry(&a, s);
+    study_free(s);
+    return rc;
+}
+
+const struct verb verb_retry = {
+    .name = "retry",
+    .summary = "run points again that failed",
+    .argp = &argp,
+    .main = retry_main,
+};
