@@ -90,7 +90,7 @@ char **worker_inner_argv(const struct worker_options *opt)
     add(&a, "--inner");
     add_text(&a, "--lifeline-fd", "{lifeline}");
     add_text(&a, "--connect", opt->url);
-    add_number(&a, "--slots", opt->slots);
+    add_number(&a, "-j", opt->slots);
     add_text(&a, "--name", opt->name);
     add_text(&a, "--dir", opt->dir);
     add_number(&a, "--memory-mib", opt->memory_mib);

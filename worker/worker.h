@@ -36,7 +36,7 @@ struct worker_options {
 int worker_main(const struct worker_options *opt);
 
 /* worker_inner_argv - the command line of the worker proper: {"grange", "worker", "--inner",
- * "--lifeline-fd", "{lifeline}", "--connect", URL, ["--slots", N,] ["--name", TEXT,] ["--dir", TEXT,]
+ * "--lifeline-fd", "{lifeline}", "--connect", URL, ["-j", N,] ["--name", TEXT,] ["--dir", TEXT,]
  * ["--memory-mib", N,] ["--log", PATH,] "--log-level", "quiet|error|info|debug", NULL}. One malloc'd
  * block. */
 char **worker_inner_argv(const struct worker_options *opt);
