@@ -7,7 +7,6 @@
 #include "base/must.h"
 #include "base/zip.h"
 
-enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 };
 enum {
     ATTEMPT_ERR_MAX = 64 * 1024
 }; /* of an attempt's stderr: enough to see why, small enough to keep many */

@@ -155,7 +155,7 @@ static enum err quick_check(struct db *db, struct fault *f)
     return e;
 }
 
-enum err db_recognise(struct db *db, int *version, struct fault *f)
+enum err db_recognise(struct db *db, int *version, bool check, struct fault *f)
 {
     int64_t application, v, n_objects;
     enum err e = db_int(db, "PRAGMA application_id", &application, f);
@@ -180,7 +180,7 @@ enum err db_recognise(struct db *db, int *version, struct fault *f)
     if (v < 1)
         return db_damaged(db, "it has no schema version", f);
     *version = (int)v;
-    return quick_check(db, f);
+    return check ? quick_check(db, f) : ERR_NONE;
 }
 
 void query_open(struct query *q, struct db *db, const char *sql)

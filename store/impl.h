@@ -32,8 +32,8 @@ enum err db_exec(struct db *db, const char *sql, struct fault *f);
 enum err db_int(struct db *db, const char *sql, int64_t *value,
                 struct fault *f); /* one row, one column */
 /* db_recognise - is this ours, and of which version; 0: nothing in it yet. ERR_DAMAGED,
- * ERR_VERSION. */
-enum err db_recognise(struct db *db, int *version, struct fault *f);
+ * ERR_VERSION. With `check` a file that is not large is read through as well. */
+enum err db_recognise(struct db *db, int *version, bool check, struct fault *f);
 
 struct query {
     struct db *db;
@@ -91,6 +91,8 @@ extern const size_t store_n_migrations;
  * was has been kept as PATH.vN. */
 enum err db_migrate(struct db *db, const struct migration *steps, size_t n, int to,
                     struct fault *f);
+
+enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
 
 /* The statements of store_commit. */
 #define STATEMENTS(X)                                                                              \

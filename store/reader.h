@@ -2,7 +2,7 @@
 #define GRANGE_STORE_READER_H
 /* reader - what the commands that only look (status, results, log, explain, --dry-run) ask the
  * store, while a scheduler writes or when none runs. Never writes a row. Works on a store that was
- * left behind by kill -9 (SQLite replays the WAL). */
+ * left behind by kill -9 (SQLite replays the WAL), and on one in a directory that may not be written. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +32,10 @@ void reader_study_fini(struct reader_study *s);
 typedef enum err (*reader_study_fn)(void *ctx, const struct reader_study *s, struct fault *f);
 enum err reader_studies(struct reader *r, reader_study_fn fn, void *ctx, struct fault *f);
 
-/* reader_counts - of the current array, adopted ends included. left = n - the others (running too). */
+/* reader_counts - of the current array, adopted ends included. left = n - the ended and skipped ones
+ * (those running are left). What --where leaves out is no row of the store, so `skipped` is 0 and such
+ * points are among the left ones here: who has the spec takes them off. running: leases older than
+ * DURABLE_LEASE_MS, as the last commit has them. */
 struct reader_counts {
     uint64_t n, done, failed, cancelled, quarantined, skipped, running, left;
     uint64_t wall_us_sum, n_wall; /* of DONE points: for an estimate of the time left */
@@ -41,24 +44,29 @@ struct reader_counts {
 enum err reader_counts(struct reader *r, const struct reader_study *s, struct reader_counts *c, struct fault *f);
 /* reader_states - as store_states. */
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state, struct fault *f);
-/* reader_known - identities are joined by the caller: each ended task of any array of the study (best
- * end first is not promised), with the array's spec given once per array before its tasks. */
+/* reader_known - identities are joined by the caller: each task of any array of the study that ended
+ * itself (an adopted end is given where it is from), array after array in the order of their ids: first
+ * on_array with the spec, then on_end for its tasks, in which row->spec is borrowed from the same call. */
 typedef enum err (*reader_array_fn)(void *ctx, const struct array_row *row, struct fault *f);
 typedef void (*reader_ended_fn)(void *ctx, const struct array_row *row, uint64_t index, enum task_state state);
 enum err reader_known(struct reader *r, const struct reader_study *s, reader_array_fn on_array,
                       reader_ended_fn on_end, void *ctx, struct fault *f);
 
-/* reader_results - rows of the study's results view. where / sort are SQL over its columns (NULL:
- * none; sort "-col" descends); a bad one is ERR_USAGE with SQLite's words and the known columns. The
- * callback gets column names with the first row (row 0: names; cells NULL for SQL NULL). Factor
- * columns come in the spelling they were given in. */
+/* reader_results - rows of the study's results view. where / sort are SQL over its columns (NULL: all,
+ * in order of index; sort "-col" descends; what has no value comes last); a bad one is ERR_USAGE with
+ * SQLite's words and the known columns. The first call gives the names alone (cells and is_number are
+ * NULL), so a table without rows has its heading too; then one call a row, where a cell is NULL for SQL
+ * NULL and is_number where SQL holds a number. Factors and metrics come in the spelling they were given
+ * in. ERR_STATE: the study has no view yet. */
 typedef enum err (*reader_row_fn)(void *ctx, size_t n_columns, const char *const *names,
                                   const char *const *cells, const bool *is_number, struct fault *f);
 enum err reader_results(struct reader *r, const struct reader_study *s, const char *where,
                         const char *sort, reader_row_fn fn, void *ctx, struct fault *f);
 
-/* reader_end - the recorded end of a task (own or adopted); found false when it has not ended. Text in
- * the row points into *text. reader_attempts - attempts that did not become the result, oldest first. */
+/* reader_end - the recorded end of a task (own or adopted) with its output; found false when it has not
+ * ended. row->body is body, and what it points to is in *text, which is cleared first. reader_attempts -
+ * attempts that did not become the result, oldest first, those of the task whose end it adopted
+ * included; of the output there is the head of stderr. */
 enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row *row,
                     struct end_body *body, struct buf *text, struct fault *f);
 typedef enum err (*reader_attempt_fn)(void *ctx, const struct end_row *row, struct fault *f);

@@ -61,7 +61,7 @@ static int move(struct store *st, struct buf *gone)
         end_read(s, 4, &row, &body);
         body.err = sqlite3_column_blob(s, 2);
         body.err_bytes = (uint32_t)sqlite3_column_bytes(s, 2);
-        body.err_packed = (sqlite3_column_int(s, 3) & 2) != 0;
+        body.err_packed = (sqlite3_column_int(s, 3) & FLAG_ERR_PACKED) != 0;
         if (row.task.n == (uint64_t)sqlite3_column_int64(s, 0))
             buf_add(gone, &n, sizeof n);
         row.task.n = (uint64_t)sqlite3_column_int64(s, 0);

@@ -9,8 +9,9 @@
 #include "base/must.h"
 #include "store/schema.sql.h"
 
-/* 4000 pages of 4 KiB (with 8 KiB small batches were slower): a checkpoint about every 16 MiB of WAL,
- * so that its two syncs are rare. Debian's SQLite overwrites deleted rows unless told otherwise. */
+/* 4000 pages of 4 KiB (with 8 KiB small batches were slower): a checkpoint about every 16 MiB of
+ * WAL, so that its two syncs are rare. Debian's SQLite overwrites deleted rows unless told
+ * otherwise. */
 #define SETTINGS                                                                                   \
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"                      \
     "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"                 \
@@ -85,7 +86,7 @@ static enum err prepare_file(struct db *db, enum store_sync sync, struct fault *
 
     /* Until we know that it is ours and sound, closing must not fold a WAL into it. */
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    enum err e = db_recognise(db, &version, f);
+    enum err e = db_recognise(db, &version, true, f);
     if (e)
         return e;
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -7,7 +7,8 @@
 
 #include "base/must.h"
 
-/* A view in the making. Its columns are point, factors, rep, metrics, state and the rest of ours. */
+/* A view in the making. Its columns are point, factors, rep, metrics, state and the rest of ours.
+ */
 struct view {
     const struct view_column *factors, *metrics;
     size_t n_factors, n_metrics;
@@ -15,12 +16,15 @@ struct view {
     uint64_t first, last; /* tasks */
     char **names;         /* [n_columns], each given once: to SQLite a and A are the same */
     size_t n_columns;
-    struct buf columns;   /* SQL */
-    struct buf spelled;   /* SQL of columns that only `grange results` asks for: values as they were written */
-    size_t at;            /* the column that is written next */
+    struct buf columns; /* SQL */
+    struct buf spelled; /* SQL of columns that only `grange results` asks for: values as they were
+                           written */
+    size_t at;          /* the column that is written next */
 };
 
-static const char *const ours_last[] = { "state", "reason", "seconds", "attempts", "host", "started" };
+static const char *const ours_last[] = {
+    "state", "reason", "seconds", "attempts", "host", "started"
+};
 enum { N_OURS_LAST = 6 };
 
 static void add_quoted(struct buf *b, char quote, const char *text)
@@ -91,7 +95,8 @@ static void end_column(struct view *v)
 
 static void add_factor(struct view *v, size_t j)
 {
-    buf_addf(&v->columns, v->factors[j].numeric ? "CAST(vals ->> %zu AS NUMERIC)" : "vals ->> %zu", j);
+    buf_addf(&v->columns, v->factors[j].numeric ? "CAST(vals ->> %zu AS NUMERIC)" : "vals ->> %zu",
+             j);
     buf_addf(&v->spelled, ", vals ->> %zu AS \" %zu\"", j, v->at);
     end_column(v);
 }
@@ -138,7 +143,8 @@ static void add_ours_last(struct view *v)
     end_column(v);
     buf_adds(b, "(SELECT host FROM worker WHERE id = point_end.worker)");
     end_column(v);
-    buf_adds(b, "CASE WHEN started_ms THEN strftime('%Y-%m-%dT%H:%M:%f', started_ms / 1000.0, 'unixepoch') || 'Z' END");
+    buf_adds(b, "CASE WHEN started_ms THEN strftime('%Y-%m-%dT%H:%M:%f', started_ms / 1000.0, "
+                "'unixepoch') || 'Z' END");
     end_column(v);
 }
 
@@ -164,7 +170,9 @@ static enum err find_tasks(struct db *db, study_id study, struct view *v, struct
     struct query q;
     bool found = false;
 
-    query_open(&q, db, "SELECT a.first_task, a.n FROM study s JOIN array a ON a.id = s.current WHERE s.id = ?1");
+    query_open(
+        &q, db,
+        "SELECT a.first_task, a.n FROM study s JOIN array a ON a.id = s.current WHERE s.id = ?1");
     query_int(&q, 1, study.n);
     if (query_row(&q)) {
         found = true;
@@ -172,12 +180,14 @@ static enum err find_tasks(struct db *db, study_id study, struct view *v, struct
         v->last = v->first + (uint64_t)sqlite3_column_int64(q.stmt, 1) - 1;
     }
     enum err e = query_close(&q, f);
-    return e || found ? e : fault_set(f, ERR_NOT_FOUND, "%s: there is no study %u", db->path, study.n);
+    return e || found ? e
+                      : fault_set(f, ERR_NOT_FOUND, "%s: there is no study %u", db->path, study.n);
 }
 
-/* view_name - results_NAME in letters that need no quotes; a_b and a-b of two studies are told apart
- * by the id of the one that came later. */
-static enum err view_name(struct db *db, study_id study, const char *name, struct buf *out, struct fault *f)
+/* view_name - results_NAME in letters that need no quotes; a_b and a-b of two studies are told
+ * apart by the id of the one that came later. */
+static enum err view_name(struct db *db, study_id study, const char *name, struct buf *out,
+                          struct fault *f)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     bool clash = true;
@@ -199,7 +209,8 @@ static enum err view_name(struct db *db, study_id study, const char *name, struc
     return e;
 }
 
-static enum err remember(struct db *db, study_id study, const char *name, const char *sql, struct fault *f)
+static enum err remember(struct db *db, study_id study, const char *name, const char *sql,
+                         struct fault *f)
 {
     struct query q;
 
@@ -210,14 +221,15 @@ static enum err remember(struct db *db, study_id study, const char *name, const 
     return query_done(&q, f);
 }
 
-static enum err write_views(struct db *db, study_id study, const char *name, const struct view *v, struct fault *f)
+static enum err write_views(struct db *db, study_id study, const char *name, const struct view *v,
+                            struct fault *f)
 {
     struct buf view = { 0 }, from = { 0 }, sql = { 0 }, rows = { 0 };
     enum err e = view_name(db, study, name, &view, f);
 
     if (!e) {
-        buf_addf(&from, " FROM point_end WHERE task BETWEEN %llu AND %llu", (unsigned long long)v->first,
-                 (unsigned long long)v->last);
+        buf_addf(&from, " FROM point_end WHERE task BETWEEN %llu AND %llu",
+                 (unsigned long long)v->first, (unsigned long long)v->last);
         buf_addf(&rows, "SELECT %s%s%s", v->columns.data, buf_text(&v->spelled), from.data);
         buf_addf(&sql,
                  "DROP VIEW IF EXISTS %s; CREATE VIEW %s AS SELECT %s%s;"
@@ -234,11 +246,15 @@ static enum err write_views(struct db *db, study_id study, const char *name, con
     return e;
 }
 
-enum err store_views(struct store *st, study_id study, const char *name, const struct view_column *factors,
-                     size_t n_factors, const struct view_column *metrics, size_t n_metrics, uint32_t reps,
+enum err store_views(struct store *st, study_id study, const char *name,
+                     const struct view_column *factors, size_t n_factors,
+                     const struct view_column *metrics, size_t n_metrics, uint32_t reps,
                      struct fault *f)
 {
-    struct view v = { .factors = factors, .n_factors = n_factors, .metrics = metrics, .n_metrics = n_metrics,
+    struct view v = { .factors = factors,
+                      .n_factors = n_factors,
+                      .metrics = metrics,
+                      .n_metrics = n_metrics,
                       .reps = reps };
     enum err e = db_exec(&st->db, "BEGIN IMMEDIATE", f);
 
