@@ -1,0 +1,1 @@
+grange_unit_test(link LINK grange_proto)
