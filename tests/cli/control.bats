@@ -148,7 +148,7 @@ EOF
 }
 
 @test "Ctrl-C once: points that do not finish are stopped after a grace" {
-    start run "$GRANGE" run --study c -j 2 'echo $$ >>pids; exec sleep 1000; true {n}' ::: n=1:4
+    start run "$GRANGE" run --study c -j 2 'echo $$ >>pids; exec sleep 1000; true {n}' ::: n=1:4 # a point
     run=$pid
     poll_until 20 lines_at_least pids 2
     kill -INT "$run"
@@ -161,7 +161,7 @@ EOF
 }
 
 @test "Ctrl-C twice: at once" {
-    start run "$GRANGE" run --study c -j 2 'trap "" TERM; echo $$ >>pids; while :; do sleep 1; done; true {n}' ::: n=1:4 # grange
+    start run "$GRANGE" run --study c -j 2 'trap "" TERM; echo $$ >>pids; while :; do sleep 1; done; true {n}' ::: n=1:4 # a point
     run=$pid
     poll_until 20 lines_at_least pids 2
     kill -INT "$run"

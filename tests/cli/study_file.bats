@@ -79,16 +79,46 @@ wrong() {
     for part in "grange: " "bad.yaml:" "$@"; do has "$output" "$part"; done
 }
 
-@test "an unknown key, with line and suggestion" { wrong 'command: [true]\nfactor: {x: [1]}\n' "bad.yaml:2" "'factor'" "factors"; }
-@test "an unknown key inside task" { wrong 'command: [true]\nfactors: {x: [1]}\ntask:\n  timeuot: 3s\n' "bad.yaml:4" "timeuot" "timeout"; }
-@test "a key given twice" { wrong 'command: [true]\nfactors: {x: [1]}\ncommand: [false]\n' "bad.yaml:3" "command"; }
-@test "no command" { wrong 'factors: {x: [1]}\n' "command"; }
-@test "a list where a word belongs" { wrong 'study: [a]\ncommand: [true]\n' "bad.yaml:1" "study"; }
-@test "broken YAML" { wrong 'command: [true\nfactors: {x: 1\n' "bad.yaml:"; }
-@test "a range that never ends, with its key" { wrong 'command: [echo, "{x}"]\nfactors:\n  x: 3:1:1\n' "bad.yaml:3" "x"; }
-@test "an unknown placeholder" { wrong 'command: [echo, "{y}"]\nfactors: {x: [1]}\n' "{y}" "{x}"; }
-@test "a wrong exit action" { wrong 'command: [true]\nfactors: {x: [1]}\nexit: {75: again}\n' "bad.yaml:3" "again" "retry"; }
-@test "an empty file" { wrong '' "command"; }
+@test "an unknown key, with line and suggestion" {
+    wrong 'command: [true]\nfactor: {x: [1]}\n' "bad.yaml:2" "'factor'" "factors"
+}
+
+@test "an unknown key inside task" {
+    wrong 'command: [true]\nfactors: {x: [1]}\ntask:\n  timeuot: 3s\n' "bad.yaml:4" "timeuot" "timeout"
+}
+
+@test "a key given twice" {
+    wrong 'command: [true]\nfactors: {x: [1]}\ncommand: [false]\n' "bad.yaml:3" "command"
+}
+
+@test "no command" {
+    wrong 'factors: {x: [1]}\n' "command"
+}
+
+@test "a list where a word belongs" {
+    wrong 'study: [a]\ncommand: [true]\n' "bad.yaml:1" "study"
+}
+
+@test "broken YAML" {
+    wrong 'command: [true\nfactors: {x: 1\n' "bad.yaml:"
+}
+
+@test "a range that never ends, with its key" {
+    wrong 'command: [echo, "{x}"]\nfactors:\n  x: 3:1:1\n' "bad.yaml:3" "x"
+}
+
+@test "an unknown placeholder" {
+    wrong 'command: [echo, "{y}"]\nfactors: {x: [1]}\n' "{y}" "{x}"
+}
+
+@test "a wrong exit action" {
+    wrong 'command: [true]\nfactors: {x: [1]}\nexit: {75: again}\n' "bad.yaml:3" "again" "retry"
+}
+
+@test "an empty file" {
+    wrong '' "command"
+}
+
 @test "an alias bomb is refused" {
     wrong 'a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n' "bad.yaml:"
 }

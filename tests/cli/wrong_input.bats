@@ -18,21 +18,55 @@ wrong() {
     for part in "grange: " "${parts[@]}"; do has "$output" "$part"; done
 }
 
-@test "no command" { wrong "command" --; }
-@test "no command before the factors" { wrong "command" -- ::: T=1,2; }
+@test "no command" {
+    wrong "command" --
+}
+
+@test "no command before the factors" {
+    wrong "command" -- ::: T=1,2
+}
+
 @test "unknown verb, with a suggestion" {
     run -2 grange rnu true
     has "$output" "run"
 }
-@test "unknown option, with a suggestion" { wrong -- --timeot 3 true ::: x=1 && has "$output" "--timeout"; }
-@test "an option without its value" { wrong "--timeout" -- --timeout; }
-@test "a number that is none" { wrong "-j" -- -j many true ::: x=1; }
-@test "unknown placeholder: the known ones are listed" { wrong "{Z}" "{T}" "{seed}" -- echo '{Z}' ::: T=1,2; }
-@test "a factor given twice" { wrong "'T'" "twice" -- echo '{T}' ::: T=1,2 T=3; }
-@test "an empty factor" { wrong "'T'" -- echo '{T}' ::: T=; }
-@test "a range that never ends" { wrong "280:320:-10" "never reaches" "280:320:10" -- echo '{T}' ::: T=280:320:-10; }
-@test "a range with step 0" { wrong "1:2:0" -- echo '{T}' ::: T=1:2:0; }
-@test "a zip of unequal lengths" { wrong "3" "2" "'a'" "'b'" -- echo '{a}' '{b}' ::: '(a=1,2,3 + b=x,y)'; }
+@test "unknown option, with a suggestion" {
+    wrong -- --timeot 3 true ::: x=1
+    has "$output" "--timeout"
+}
+
+@test "an option without its value" {
+    wrong "--timeout" -- --timeout
+}
+
+@test "a number that is none" {
+    wrong "-j" -- -j many true ::: x=1
+}
+
+@test "unknown placeholder: the known ones are listed" {
+    wrong "{Z}" "{T}" "{seed}" -- echo '{Z}' ::: T=1,2
+}
+
+@test "a factor given twice" {
+    wrong "'T'" "twice" -- echo '{T}' ::: T=1,2 T=3
+}
+
+@test "an empty factor" {
+    wrong "'T'" -- echo '{T}' ::: T=
+}
+
+@test "a range that never ends" {
+    wrong "280:320:-10" "never reaches" "280:320:10" -- echo '{T}' ::: T=280:320:-10
+}
+
+@test "a range with step 0" {
+    wrong "1:2:0" -- echo '{T}' ::: T=1:2:0
+}
+
+@test "a zip of unequal lengths" {
+    wrong "3" "2" "'a'" "'b'" -- echo '{a}' '{b}' ::: '(a=1,2,3 + b=x,y)'
+}
+
 @test "a table with a ragged row" {
     printf 'a,b\n1,2\n3\n' >p.csv
     wrong "p.csv" "3" -- echo '{a}' ::: @p.csv
@@ -41,29 +75,76 @@ wrong() {
     printf 'a,a\n1,2\n' >p.csv
     wrong "p.csv" "a" -- echo '{a}' ::: @p.csv
 }
-@test "a table that is not there" { wrong "nosuch.csv" -- echo '{a}' ::: @nosuch.csv; }
-@test "a value file that is not there" { wrong "nosuch.txt" -- echo '{a}' ::: a=@nosuch.txt; }
+@test "a table that is not there" {
+    wrong "nosuch.csv" -- echo '{a}' ::: @nosuch.csv
+}
+
+@test "a value file that is not there" {
+    wrong "nosuch.txt" -- echo '{a}' ::: a=@nosuch.txt
+}
+
 @test "an empty value file" {
     : >empty.txt
     wrong "empty.txt" -- echo '{a}' ::: a=@empty.txt
 }
-@test "a missing input file" { wrong "deck.cir" -- --input deck.cir cat deck.cir ::: T=1; }
-@test "a command that is not found" { wrong "nosuchprogram" "not found" -- nosuchprogram '{T}' ::: T=1; }
-@test "a command file that is not there" { wrong "./nosuch" -- ./nosuch '{T}' ::: T=1; }
-@test "0 points: --where leaves none" { wrong "0 points" -- --where 'T > 5' echo '{T}' ::: T=1,2; }
-@test "a --where that is no expression" { wrong "--where" "T >" -- --where 'T >' echo '{T}' ::: T=1,2; }
-@test "a --where with an unknown name" { wrong "U" "T" -- --where 'U > 1' echo '{T}' ::: T=1,2; }
+@test "a missing input file" {
+    wrong "deck.cir" -- --input deck.cir cat deck.cir ::: T=1
+}
+
+@test "a command that is not found" {
+    wrong "nosuchprogram" "not found" -- nosuchprogram '{T}' ::: T=1
+}
+
+@test "a command file that is not there" {
+    wrong "./nosuch" -- ./nosuch '{T}' ::: T=1
+}
+
+@test "0 points: --where leaves none" {
+    wrong "0 points" -- --where 'T > 5' echo '{T}' ::: T=1,2
+}
+
+@test "a --where that is no expression" {
+    wrong "--where" "T >" -- --where 'T >' echo '{T}' ::: T=1,2
+}
+
+@test "a --where with an unknown name" {
+    wrong "U" "T" -- --where 'U > 1' echo '{T}' ::: T=1,2
+}
+
 @test "more points than a limit, which is named" {
     wrong "67108864" -- echo '{a}' ::: a=1:100000 b=1:100000
 }
-@test "a design without a number of points" { wrong "--n" -- --design lhs echo '{x}' ::: x=0..1; }
-@test "a continuous factor without a design" { wrong "x" "--design" -- echo '{x}' ::: x=0..1; }
-@test "an unknown design, with the known ones" { wrong "sobal" "sobol" -- --design sobal --n 3 echo '{x}' ::: x=0..1; }
-@test "a timeout that is none" { wrong "soonish" -- --timeout soonish echo '{x}' ::: x=1; }
-@test "a halt rule that is none" { wrong "fail=1" -- --halt never echo '{x}' ::: x=1; }
-@test "a metric of unknown kind" { wrong "xml" "regex" -- --metric 'e=xml:a' echo '{x}' ::: x=1; }
-@test "a regular expression that is none" { wrong "e" -- --metric 'e=regex:(oops' echo '{x}' ::: x=1; }
-@test "a metric with the name of a factor" { wrong "x" -- --metric 'x=regex:1' echo '{x}' ::: x=1; }
+@test "a design without a number of points" {
+    wrong "--n" -- --design lhs echo '{x}' ::: x=0..1
+}
+
+@test "a continuous factor without a design" {
+    wrong "x" "--design" -- echo '{x}' ::: x=0..1
+}
+
+@test "an unknown design, with the known ones" {
+    wrong "sobal" "sobol" -- --design sobal --n 3 echo '{x}' ::: x=0..1
+}
+
+@test "a timeout that is none" {
+    wrong "soonish" -- --timeout soonish echo '{x}' ::: x=1
+}
+
+@test "a halt rule that is none" {
+    wrong "fail=1" -- --halt never echo '{x}' ::: x=1
+}
+
+@test "a metric of unknown kind" {
+    wrong "xml" "regex" -- --metric 'e=xml:a' echo '{x}' ::: x=1
+}
+
+@test "a regular expression that is none" {
+    wrong "e" -- --metric 'e=regex:(oops' echo '{x}' ::: x=1
+}
+
+@test "a metric with the name of a factor" {
+    wrong "x" -- --metric 'x=regex:1' echo '{x}' ::: x=1
+}
 
 @test "a directory that cannot be written to" {
     if [ "$(id -u)" = 0 ]; then
