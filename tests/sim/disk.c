@@ -1,0 +1,233 @@
+/* disk - what the store keeps, as far as a restart reads it back: store/load.c in few words. A
+ * commit is applied whole or not at all; the caller decides which when the scheduler dies with one
+ * in flight. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "tests/sim/sim.h"
+
+static struct disk_task *task_at(struct sim *s, task_id task)
+{
+    must(task.n > 0 && task.n < SIM_TASKS);
+    return &s->disk.task[task.n];
+}
+
+static void reopen(struct disk_task *t)
+{
+    *t = (struct disk_task){ 0 };
+}
+
+static void reopen_failed(struct sim *s, const struct change *c)
+{
+    for (uint64_t i = c->task.n; i <= c->from.n; i++) {
+        struct disk_task *t = task_at(s, (task_id){ i });
+        if (t->ended && t->state != TASK_DONE)
+            reopen(t);
+    }
+}
+
+static void attempt(struct sim *s, const struct end_row *e)
+{
+    struct disk_task *t = task_at(s, e->task);
+
+    if (e->counted) {
+        t->failures++;
+        t->losses = 0;
+    } else if (e->reason == END_LOST) {
+        t->losses++;
+    }
+}
+
+static void end(struct sim *s, const struct end_row *e)
+{
+    struct disk_task *t = task_at(s, e->task);
+
+    t->ended = true;
+    t->state = (uint8_t)e->state;
+    t->lease = e->lease;
+}
+
+static void array(struct sim *s, const struct change *c)
+{
+    struct disk *d = &s->disk;
+
+    if (c->kind == CHG_ARRAY) {
+        must(d->n_arrays < SIM_ARRAYS);
+        d->arrays[d->n_arrays++] = c->array;
+    }
+    for (size_t i = 0; i < d->n_arrays; i++)
+        if (d->arrays[i].id.n == c->array.id.n)
+            d->arrays[i].policy = c->array.policy;
+    d->study[c->array.study.n].current = c->array.id;
+}
+
+static void running(struct disk *d, const struct end_row *e)
+{
+    if (d->n_running == d->cap_running) {
+        d->cap_running = d->cap_running ? 2 * d->cap_running : 32;
+        d->running = realloc(d->running, d->cap_running * sizeof *d->running);
+        must(d->running != NULL);
+    }
+    d->running[d->n_running++] =
+        (struct disk_running){ e->lease, e->task, e->worker, e->started_ms };
+}
+
+static void stopped(struct disk *d, lease_id lease)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->n_running; i++)
+        if (d->running[i].lease.n != lease.n)
+            d->running[kept++] = d->running[i];
+    d->n_running = kept;
+}
+
+static void worker_joined(struct disk *d, const struct worker_row *row)
+{
+    if (d->n_workers == d->cap_workers) {
+        d->cap_workers = d->cap_workers ? 2 * d->cap_workers : 8;
+        d->workers = realloc(d->workers, d->cap_workers * sizeof *d->workers);
+        must(d->workers != NULL);
+    }
+    d->workers[d->n_workers++] = *row;
+    if (row->id.n >= d->next_worker.n)
+        d->next_worker.n = row->id.n + 1;
+}
+
+static void worker_gone(struct disk *d, worker_id id)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->n_workers; i++)
+        if (d->workers[i].id.n != id.n)
+            d->workers[kept++] = d->workers[i];
+    d->n_workers = kept;
+}
+
+static void adopt(struct sim *s, const struct change *c)
+{
+    struct disk_task *t = task_at(s, c->task);
+
+    t->ended = t->adopted = true;
+    t->state = task_at(s, c->from)->state;
+    t->lease = (lease_id){ 0 };
+}
+
+static void apply(struct sim *s, const struct change *c)
+{
+    switch (c->kind) {
+    case CHG_ARRAY:
+    case CHG_CURRENT:
+        array(s, c);
+        break;
+    case CHG_STUDY_STATE:
+        s->disk.study[c->study.n].active = c->active;
+        break;
+    case CHG_ADOPT:
+        adopt(s, c);
+        break;
+    case CHG_END:
+        end(s, &c->end);
+        break;
+    case CHG_ATTEMPT:
+        attempt(s, &c->end);
+        break;
+    case CHG_REOPEN:
+        reopen(task_at(s, c->task));
+        break;
+    case CHG_REOPEN_FAILED:
+        reopen_failed(s, c);
+        break;
+    case CHG_RUNNING:
+        running(&s->disk, &c->end);
+        break;
+    case CHG_STOPPED:
+        stopped(&s->disk, c->end.lease);
+        break;
+    case CHG_WORKER:
+        worker_joined(&s->disk, &c->worker);
+        break;
+    case CHG_WORKER_GONE:
+        worker_gone(&s->disk, c->worker.id);
+        break;
+    }
+}
+
+void disk_commit(struct sim *s, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        oracle_change(s, &changes[i]);
+        apply(s, &changes[i]);
+    }
+    s->disk.n_commits++;
+    oracle_commit(s);
+}
+
+void disk_states(const struct sim *s, const struct array_row *row, uint8_t *states)
+{
+    for (uint64_t i = 0; i < row->n; i++) {
+        const struct disk_task *t = &s->disk.task[row->first.n + i];
+        states[i] = t->ended ? t->state : world_skips(s, row, i) ? TASK_SKIPPED : TASK_READY;
+    }
+}
+
+static void restore_array(const struct sim *s, struct core *core, const struct array_row *row,
+                          bool active, ms_t now, struct outbox *out)
+{
+    uint8_t states[SIM_TASKS];
+
+    disk_states(s, row, states);
+    core_step(core, now,
+              &(struct event){ .kind = EV_ARRAY, .array = row, .states = states, .active = active },
+              out);
+    for (uint64_t i = 0; i < row->n; i++) {
+        const struct disk_task *t = &s->disk.task[row->first.n + i];
+        if (!t->ended && (t->failures || t->losses))
+            core_step(core, now,
+                      &(struct event){ .kind = EV_TROUBLE,
+                                       .task = { row->first.n + i },
+                                       .failures = t->failures,
+                                       .losses = t->losses },
+                      out);
+    }
+}
+
+struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const struct core *loaded,
+                          struct outbox *out)
+{
+    const struct disk *d = &s->disk;
+    struct core_config cfg;
+    struct core_study cs;
+
+    core_config_default(&cfg);
+    cfg.seed = rng_mix(s->seed + epoch);
+    cfg.epoch = epoch;
+    cfg.next_worker = d->next_worker;
+    struct core *core = core_new(&cfg);
+    for (uint32_t study = 1; study <= SIM_STUDIES; study++)
+        if (d->study[study].current.n &&
+            (loaded ? core_study(loaded, (study_id){ study }, &cs) : d->study[study].active))
+            restore_array(s, core, world_array(s, d->study[study].current), d->study[study].active,
+                          now, out);
+    for (size_t i = 0; i < d->n_workers; i++)
+        core_step(core, now, &(struct event){ .kind = EV_KNOWN_WORKER, .worker = &d->workers[i] },
+                  out);
+    for (size_t i = 0; i < d->n_running; i++)
+        core_step(core, now,
+                  &(struct event){ .kind = EV_RUNNING,
+                                   .lease = d->running[i].lease,
+                                   .task = d->running[i].task,
+                                   .worker_id = d->running[i].worker,
+                                   .started_ms = d->running[i].started_ms },
+                  out);
+    core_step(core, now, &(struct event){ .kind = EV_RESTORED }, out);
+    return core;
+}
+
+void disk_fini(struct disk *d)
+{
+    free(d->running);
+    free(d->workers);
+}
