@@ -45,6 +45,11 @@ extern const struct verb verb_scheduler, verb_worker, verb_completion;
  * `input` reaches the argp parser as state->input; a parser that does not like a value returns
  * cli_bad("..."). */
 int cli_parse(const struct verb *v, int argc, char **argv, void *input);
+/* cli_first_argument - the index of the first argument that is neither an option nor the value of
+ * one; argc when there is none, or something is wrong that cli_parse will say. */
+int cli_first_argument(const struct verb *v, int argc, char **argv);
+/* cli_option - the option of a verb that is spelled so in full ("--dir", "--dir=x"), or NULL. */
+const struct argp_option *cli_option(const struct verb *v, const char *arg);
 /* cli_bad - says "grange: TEXT" and returns EINVAL, for parsers. */
 __attribute__((format(printf, 1, 2))) error_t cli_bad(const char *format, ...);
 /* cli_number - a whole number in min..max, or cli_bad with `what` ("-j") and the bounds. 0 or

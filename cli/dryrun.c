@@ -169,10 +169,6 @@ int dryrun(const struct control *c, const struct study *s)
     struct fault f;
     if (known_points(s, c->dir, &k, &f))
         return cli_fail(&f);
-    if (k.n == 0 && k.left_out) {
-        cli_say("--where leaves out all %" PRIu64 " points", k.left_out);
-        return CLI_USAGE;
-    }
     (c->json ? print_json : print_text)(c, s, &k);
     return CLI_OK;
 }

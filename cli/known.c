@@ -190,7 +190,9 @@ static enum err make_filter(const struct study *s, struct filter **fl, struct fa
     for (size_t j = 0; j < n; j++)
         names[j] = study_factor_name(s, j);
     names[n] = "rep";
-    return filter_new(study_where(s), names, n + 1, fl, f);
+    struct fault why;
+    enum err err = filter_new(study_where(s), names, n + 1, fl, &why);
+    return err ? fault_set(f, err, "--%s", why.text) : ERR_NONE; /* it begins with "where" */
 }
 
 static enum err look_at_each(const struct study *s, const struct ends *ends, struct known_points *k,
@@ -223,4 +225,24 @@ static enum err look_at_each(const struct study *s, const struct ends *ends, str
     point_fini(&p);
     filter_free(fl);
     return err;
+}
+
+enum err known_where(const struct study *s, struct fault *f)
+{
+    if (!study_where(s))
+        return ERR_NONE;
+    struct filter *fl = NULL;
+    enum err err = make_filter(s, &fl, f);
+    bool keep = false;
+    struct point p;
+    point_init(&p);
+    for (uint64_t i = 0; i < study_n_points(s) && !keep && !err; i++) {
+        study_point(s, i, &p);
+        err = keeps(fl, s, &p, &keep, f);
+    }
+    point_fini(&p);
+    filter_free(fl);
+    if (err || keep)
+        return err;
+    return fault_set(f, ERR_USAGE, "0 points: --where '%s' leaves out all of them", study_where(s));
 }

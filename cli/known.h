@@ -27,4 +27,8 @@ struct known_points {
 enum err known_points(const struct study *s, const char *dir, struct known_points *k,
                       struct fault *f);
 
+/* known_where - ERR_USAGE where --where is no expression over the factors, or leaves no point.
+ * Looks at points only until one is kept. */
+enum err known_where(const struct study *s, struct fault *f);
+
 #endif

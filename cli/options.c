@@ -14,8 +14,9 @@ struct check {
     const struct verb *verb;
     int argc;
     char **argv;
-    int i;     /* the argument that is looked at */
-    bool help; /* --help was met */
+    int i;      /* the argument that is looked at */
+    bool help;  /* --help was met */
+    bool quiet; /* what is wrong is said elsewhere */
 };
 
 static int check_all(struct check *c);
@@ -42,13 +43,21 @@ int cli_parse(const struct verb *v, int argc, char **argv, void *input)
     return CLI_USAGE;
 }
 
+int cli_first_argument(const struct verb *v, int argc, char **argv)
+{
+    struct check c = { .verb = v, .argc = argc, .argv = argv, .i = 1, .quiet = true };
+    return check_all(&c) || c.help ? argc : c.i;
+}
+
 static int check_all(struct check *c)
 {
     for (; c->i < c->argc && !c->help; c->i++) {
         const char *a = c->argv[c->i];
         int rc = 0;
-        if (strcmp(a, "--") == 0)
+        if (strcmp(a, "--") == 0) {
+            c->i++;
             return 0;
+        }
         if (a[0] == '-' && a[1] == '-')
             rc = check_long(c);
         else if (a[0] == '-' && a[1])
@@ -86,8 +95,19 @@ static const struct argp_option *find_long(const struct argp_option *options, co
     return fits == 1 ? found : NULL;
 }
 
+const struct argp_option *cli_option(const struct verb *v, const char *arg)
+{
+    if (strncmp(arg, "--", 2) != 0)
+        return NULL;
+    size_t n = strcspn(arg + 2, "=");
+    const struct argp_option *o = find_long(v->argp->options, arg + 2, n);
+    return o && n == strlen(o->name) ? o : NULL;
+}
+
 static int unknown_long(const struct check *c, const char *name)
 {
+    if (c->quiet)
+        return EINVAL;
     const char *names[OPTIONS_SHOWN];
     size_t n = 0;
     for (const struct argp_option *o = c->verb->argp->options; o && !is_end(o); o++)
@@ -115,9 +135,10 @@ static int check_long(struct check *c)
         return unknown_long(c, typed);
     }
     if (!o->arg && name[n])
-        return cli_bad("--%s takes no value; it was given '%s'", o->name, name + n + 1);
+        return c->quiet ? EINVAL
+                        : cli_bad("--%s takes no value; it was given '%s'", o->name, name + n + 1);
     if (o->arg && !(o->flags & OPTION_ARG_OPTIONAL) && !name[n] && ++c->i >= c->argc)
-        return cli_bad("--%s needs a value: --%s %s", o->name, o->name, o->arg);
+        return c->quiet ? EINVAL : cli_bad("--%s needs a value: --%s %s", o->name, o->name, o->arg);
     return 0;
 }
 
@@ -129,12 +150,14 @@ static int check_short(struct check *c)
             o++;
         if (!o || is_end(o)) {
             c->help = *s == 'h' || *s == '?';
-            return c->help ? 0 : cli_bad("grange %s has no option -%c", c->verb->name, *s);
+            if (c->help)
+                return 0;
+            return c->quiet ? EINVAL : cli_bad("grange %s has no option -%c", c->verb->name, *s);
         }
         if (!o->arg)
             continue;
         if (!s[1] && ++c->i >= c->argc)
-            return cli_bad("-%c needs a value: -%c %s", *s, *s, o->arg);
+            return c->quiet ? EINVAL : cli_bad("-%c needs a value: -%c %s", *s, *s, o->arg);
         return 0;
     }
     return 0;

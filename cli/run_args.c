@@ -1,10 +1,13 @@
 #include "cli/run_args.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/must.h"
+#include "cli/known.h"
 #include "cli/lookup.h"
 #include "client/grange.h"
 
@@ -210,6 +213,53 @@ static bool is_study_file(const char *arg)
     return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0) && access(arg, X_OK) != 0;
 }
 
+/* Where options begin again behind the command: after a study file, or after the factors of the
+ * last
+ * ':::', where nothing else can begin with '-'. argc: nowhere. */
+static int options_again(int first, int argc, char **argv)
+{
+    if (first < argc && is_study_file(argv[first]))
+        return first + 1;
+    int i = argc;
+    while (i > first && strcmp(argv[i - 1], ":::") != 0)
+        i--;
+    if (i == first || i == argc || !sources_is_factor(argv[i]))
+        return argc;
+    while (i < argc && (argv[i][0] != '-' || !argv[i][1]))
+        i++;
+    return i;
+}
+
+/* A copy of argv with those options in front of the command. */
+static char **options_first(int argc, char **argv)
+{
+    int first = cli_first_argument(&verb_run, argc, argv);
+    int again = options_again(first, argc, argv);
+    char **to = calloc((size_t)argc + 1, sizeof *to);
+    must(to);
+    int n = 0;
+    for (int i = 0; i < first; i++)
+        to[n++] = argv[i];
+    for (int i = again; i < argc; i++)
+        to[n++] = argv[i];
+    for (int i = first; i < again; i++)
+        to[n++] = argv[i];
+    return to;
+}
+
+/* An option among plain values would be run as a value: hardly what was meant. */
+static int check_values(const struct sources *s)
+{
+    for (size_t k = 0; k < s->n_lists; k++)
+        for (const char *const *v = s->lists[k]; *v; v++)
+            if (cli_option(&verb_run, *v))
+                return cli_bad(
+                    "'%s' is an option of grange run among the values after ':::'; write "
+                    "it before the command, or, if it is a value, as a factor: x=%s",
+                    *v, *v);
+    return 0;
+}
+
 static int check(struct run_args *a)
 {
     struct words *w = &a->words;
@@ -225,6 +275,8 @@ static int check(struct run_args *a)
         return cli_bad("--function %s runs no command, but '%s' was given", w->function,
                        s->command[0]);
     }
+    if (check_values(s))
+        return EINVAL;
     if (w->cores > a->control.slots)
         return cli_bad("--cores %u is more than -j %u: no point could ever run", w->cores,
                        a->control.slots);
@@ -239,7 +291,8 @@ int run_args_parse(int argc, char **argv, struct run_args *a)
         cli_say("the current directory cannot be named: %s", strerror(errno));
         return CLI_ERROR;
     }
-    int rc = cli_parse(&verb_run, argc, argv, a);
+    a->argv = options_first(argc, argv);
+    int rc = cli_parse(&verb_run, argc, a->argv, a);
     if (rc >= 0)
         return rc;
     if (check(a)) {
@@ -264,6 +317,7 @@ int run_args_parse(int argc, char **argv, struct run_args *a)
 void run_args_fini(struct run_args *a)
 {
     sources_fini(&a->sources);
+    free(a->argv);
 }
 
 enum err run_args_study(const struct run_args *a, struct study **s, struct fault *f)
@@ -273,6 +327,8 @@ enum err run_args_study(const struct run_args *a, struct study **s, struct fault
     if (err)
         return err;
     err = lookup_command(*s, f);
+    if (!err)
+        err = known_where(*s, f);
     if (!err && study_policy(*s)->cores > a->control.slots)
         err =
             fault_set(f, ERR_USAGE, "each point takes %u cores, but -j is %u: none could ever run",

@@ -14,6 +14,7 @@ struct run_args {
     struct sources sources;
     const char *file; /* the study file; NULL: a command was typed */
     const char *inputs[REPEATED_MAX], *metrics[REPEATED_MAX];
+    char **argv; /* the arguments with all options in front; owned */
     char cwd[4096];
     bool dry_run;
     const char *save;

@@ -1,7 +1,6 @@
 #include "cli/sources.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +14,6 @@ struct group { /* arguments between two separators */
 };
 
 static enum err add_group(struct sources *s, const struct group *g, struct fault *f);
-static bool is_factor(const char *arg);
 
 enum err sources_split(const char *const *args, size_t n, struct sources *s, struct fault *f)
 {
@@ -70,7 +68,7 @@ static enum err add_group(struct sources *s, const struct group *g, struct fault
 {
     const char *factor = NULL, *value = NULL;
     for (size_t i = 0; i < g->n; i++) {
-        if (is_factor(g->args[i]))
+        if (sources_is_factor(g->args[i]))
             factor = factor ? factor : g->args[i];
         else
             value = value ? value : g->args[i];
@@ -97,7 +95,7 @@ static enum err add_group(struct sources *s, const struct group *g, struct fault
     return ERR_NONE;
 }
 
-static bool is_factor(const char *arg)
+bool sources_is_factor(const char *arg)
 {
     if (arg[0] == '@' && arg[1])
         return true;

@@ -5,6 +5,7 @@
  * A group after `:::` holds either factors (NAME=..., @FILE, (...)), or values for GNU parallel's
  * positional placeholders, never both. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -23,6 +24,7 @@ struct sources {
 /* sources_split - args[n]. ERR_USAGE when a group is empty or mixed. A command may be missing: the
  * caller knows whether a function or a study file stands in for it. */
 enum err sources_split(const char *const *args, size_t n, struct sources *s, struct fault *f);
+bool sources_is_factor(const char *arg);
 void sources_fini(struct sources *s);
 
 #endif

@@ -94,6 +94,8 @@ static enum err on_failure(void *ctx, const struct end_row *row, struct fault *f
     struct buf reason;
     buf_init(&reason);
     reason_words(row, &reason);
+    if (row->body && row->body->error_line && row->body->error_line[0])
+        buf_addf(&reason, ": %s", row->body->error_line);
     to->index = row->task.n - x->row.array.first.n;
     to->label = point_label(x->s->study, to->index);
     to->reason = reason.data;

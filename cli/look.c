@@ -1,0 +1,109 @@
+#include "cli/look.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/filter.h"
+
+static enum err check_only_one(struct look *l, struct fault *f);
+
+enum err look_open(struct look *l, const char *dir, const char *name, struct fault *f)
+{
+    *l = (struct look){ .dir = dir };
+    enum err err = reader_open(dir, &l->reader, f);
+    if (!err && !name)
+        err = check_only_one(l, f);
+    if (!err)
+        err = reader_study(l->reader, name, &l->row, f);
+    if (!err)
+        err = study_from_json(l->row.array.spec, l->row.array.spec_bytes, &l->study, f);
+    return err;
+}
+
+void look_close(struct look *l)
+{
+    filter_free(l->filter);
+    study_free(l->study);
+    reader_study_fini(&l->row);
+    reader_close(l->reader);
+    *l = (struct look){ 0 };
+}
+
+/* ---- which study ---- */
+
+struct names {
+    struct buf all;
+    unsigned n;
+};
+
+static enum err add_name(void *ctx, const struct reader_study *s, struct fault *f)
+{
+    struct names *names = ctx;
+    (void)f;
+    buf_addf(&names->all, "%s%s", names->n++ ? ", " : "", s->name);
+    return ERR_NONE;
+}
+
+static enum err check_only_one(struct look *l, struct fault *f)
+{
+    struct names names = { 0 };
+    enum err err = reader_studies(l->reader, add_name, &names, f);
+    if (!err && names.n > 1)
+        err = fault_set(f, ERR_USAGE, "which study? %s has: %.600s", l->dir, names.all.data);
+    buf_fini(&names.all);
+    return err;
+}
+
+/* ---- points that --where leaves out ---- */
+
+static enum err make_filter(struct look *l, struct fault *f)
+{
+    const char *names[FACTORS_MAX + 1];
+    size_t n = study_n_factors(l->study);
+    for (size_t j = 0; j < n; j++)
+        names[j] = study_factor_name(l->study, j);
+    names[n] = "rep";
+    return filter_new(study_where(l->study), names, n + 1, &l->filter, f);
+}
+
+enum err look_left_out(struct look *l, const struct point *p, bool *out, struct fault *f)
+{
+    *out = false;
+    if (!study_where(l->study))
+        return ERR_NONE;
+    enum err err = l->filter ? ERR_NONE : make_filter(l, f);
+    const char *values[FACTORS_MAX + 1];
+    char rep[16];
+    bool keep = true;
+    memcpy(values, p->values, p->n * sizeof *values);
+    snprintf(rep, sizeof rep, "%u", p->rep);
+    values[p->n] = rep;
+    if (!err)
+        err = filter_keep(l->filter, values, &keep, f);
+    *out = !keep;
+    return err;
+}
+
+enum err look_count_left_out(struct look *l, uint64_t *n, struct fault *f)
+{
+    *n = 0;
+    if (!study_where(l->study))
+        return ERR_NONE;
+    enum err err = ERR_NONE;
+    struct point p;
+    point_init(&p);
+    for (uint64_t i = 0; i < study_n_points(l->study) && !err; i++) {
+        bool out = false;
+        study_point(l->study, i, &p);
+        err = look_left_out(l, &p, &out, f);
+        *n += out;
+    }
+    point_fini(&p);
+    return err;
+}
+
+void look_point_dir(const struct look *l, const struct point *p, struct buf *out)
+{
+    buf_addf(out, "%s/points/%s/", l->dir, study_name(l->study));
+    study_point_dirname(l->study, p, out);
+}

@@ -1,0 +1,34 @@
+#ifndef GRANGE_CLI_LOOK_H
+#define GRANGE_CLI_LOOK_H
+/* look - what the verbs that only look have in hand: the store of a directory, one study of it, and
+ * which of its points --where leaves out (the store has no rows for those). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/reader.h"
+#include "study/study.h"
+
+struct look {
+    const char *dir; /* borrowed */
+    struct reader *reader;
+    struct reader_study row;
+    struct study *study;
+    struct filter *filter; /* of study_where, once it was asked for */
+};
+
+/* look_open - the study of that name; NULL: the only one there is, else ERR_USAGE with their names.
+ * look_close may be called after a failure too. */
+enum err look_open(struct look *l, const char *dir, const char *name, struct fault *f);
+void look_close(struct look *l);
+
+/* look_left_out - whether --where leaves out a point. look_count_left_out - how many; it looks at
+ * each point when there is a --where: a million take about a second. */
+enum err look_left_out(struct look *l, const struct point *p, bool *out, struct fault *f);
+enum err look_count_left_out(struct look *l, uint64_t *n, struct fault *f);
+
+/* look_point_dir - where the files of a point are, or will be, relative to where this process is.
+ */
+void look_point_dir(const struct look *l, const struct point *p, struct buf *out);
+
+#endif
