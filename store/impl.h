@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/rows.h"
+#include "store/migrate.h"
 #include "store/store.h"
 
 enum { STORE_APPLICATION_ID = 0x47524e47 }; /* "GRNG", at byte 68 of the file */
@@ -79,18 +80,6 @@ enum err load_states(struct db *db, const struct array_row *row, uint8_t *state,
 /* policy_write, policy_read - the policy column. */
 void policy_write(const struct policy *p, struct buf *out);
 bool policy_read(const char *json, struct policy *p);
-
-/* struct migration - one step from version `from` to from + 1. */
-struct migration {
-    int from;
-    const char *sql;
-};
-extern const struct migration store_migrations[];
-extern const size_t store_n_migrations;
-/* db_migrate - from the file's version to `to` in one transaction, after a copy of the file as it
- * was has been kept as PATH.vN. */
-enum err db_migrate(struct db *db, const struct migration *steps, size_t n, int to,
-                    struct fault *f);
 
 enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
 

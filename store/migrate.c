@@ -1,10 +1,12 @@
 /* migrate - from an older schema to ours, with the old file kept. */
-#include "store/impl.h"
+#include "store/migrate.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "store/impl.h"
 
 /* Schema 1 is the first, so there is nothing to come from yet. A step: { 1, "ALTER TABLE ..." }. */
 const struct migration store_migrations[] = { { 0, NULL } };
@@ -92,4 +94,10 @@ enum err db_migrate(struct db *db, const struct migration *steps, size_t n, int 
     if (!sqlite3_get_autocommit(db->sql))
         sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
     return e;
+}
+
+enum err store_migrate(struct store *st, const struct migration *steps, size_t n, int to,
+                       struct fault *f)
+{
+    return db_migrate(&st->db, steps, n, to, f);
 }

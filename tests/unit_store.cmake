@@ -1,5 +1,3 @@
-foreach(test store store_reader store_filter)
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/unit/${test}.c)
-    grange_unit_test(${test} LINK grange_store)
-  endif()
+foreach(test store store_open store_reader store_filter)
+  grange_unit_test(${test} LINK grange_store)
 endforeach()

@@ -1,0 +1,214 @@
+/* store_open: files that are not what they should be, and files of another version. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/migrate.h"
+#include "store/store.h"
+#include "store_help.h"
+
+static char dir[64];
+static struct store *st;
+static struct fault f;
+
+static void setup(void)
+{
+    make_dir(dir);
+}
+static void teardown(void)
+{
+    store_close(st);
+    st = NULL;
+    remove_dir(dir);
+}
+TestSuite(store_open, .init = setup, .fini = teardown);
+
+static void db_file(char *path, size_t n)
+{
+    snprintf(path, n, "%s/grange.db", dir);
+}
+
+static void open_store(void)
+{
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_NONE, "%s", f.text);
+}
+
+static void commit(const struct change *changes, size_t n)
+{
+    cr_assert_eq(store_commit(st, changes, n, &f), ERR_NONE, "%s", f.text);
+}
+
+/* Array `id` of study 1 "s", n tasks from `first`. */
+static void add_array(uint32_t id, uint64_t first, uint64_t n)
+{
+    struct change ch = change_array(id, 1, "s", first, n);
+
+    commit(&ch, 1);
+}
+
+/* The first column of what SQL gives, in a connection of its own. */
+static int64_t ask(const char *sql)
+{
+    char path[100];
+    sqlite3 *db;
+    sqlite3_stmt *s;
+
+    db_file(path, sizeof path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    cr_assert_eq(sqlite3_step(s), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return value;
+}
+
+/* --- files that are not what they should be --- */
+
+static void write_at(const char *path, off_t at, const void *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+    cr_assert_eq(pwrite(fd, data, n, at), (ssize_t)n);
+    close(fd);
+}
+
+static void refused(enum err code, const char *part)
+{
+    char path[100];
+    struct buf before = { 0 }, after = { 0 };
+
+    db_file(path, sizeof path);
+    cr_assert_eq(buf_read_file(&before, path, 1 << 26), 0);
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), code, "%s", f.text);
+    cr_assert_null(st);
+    cr_assert_not_null(strstr(f.text, part), "%s", f.text);
+    cr_assert_eq(buf_read_file(&after, path, 1 << 26), 0);
+    cr_assert(before.n == after.n && memcmp(before.data, after.data, before.n) == 0,
+              "nothing was changed");
+    buf_fini(&before);
+    buf_fini(&after);
+}
+
+Test(store_open, a_file_that_is_no_database_is_left_alone)
+{
+    char path[100], junk[8192];
+
+    db_file(path, sizeof path);
+    memset(junk, 'j', sizeof junk);
+    write_at(path, 0, junk, sizeof junk);
+    refused(ERR_DAMAGED, "not a database");
+    cr_assert_not_null(strstr(f.text, ".recover"));
+}
+
+static void fill(void)
+{
+    open_store();
+    add_array(1, 1, 3000);
+    struct change ch[3000];
+    for (uint64_t i = 0; i < 3000; i++)
+        ch[i] = change_end(i + 1, i + 1, TASK_DONE);
+    commit(ch, 3000);
+    store_close(st);
+    st = NULL;
+}
+
+Test(store_open, a_damaged_page_and_a_cut_file_are_said)
+{
+    char path[100], junk[4000];
+    struct stat s;
+
+    fill();
+    db_file(path, sizeof path);
+    cr_assert_eq(stat(path, &s), 0);
+    memset(junk, 0x5a, sizeof junk);
+    write_at(path, s.st_size / 2 / 8192 * 8192, junk, sizeof junk);
+    refused(ERR_DAMAGED, "nothing was changed");
+    cr_assert_eq(truncate(path, s.st_size / 2), 0);
+    refused(ERR_DAMAGED, "sqlite3");
+}
+
+Test(store_open, somebody_elses_database_is_left_alone)
+{
+    char path[100];
+    sqlite3 *db;
+
+    db_file(path, sizeof path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "CREATE TABLE mine(x)", 0, 0, 0), SQLITE_OK);
+    sqlite3_close(db);
+    refused(ERR_DAMAGED, "not one that Grange made");
+}
+
+Test(store_open, a_store_of_a_newer_grange_is_left_alone)
+{
+    char path[100];
+    sqlite3 *db;
+
+    fill();
+    db_file(path, sizeof path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 7", 0, 0, 0), SQLITE_OK);
+    sqlite3_close(db);
+    refused(ERR_VERSION, "newer Grange (schema 7, this one knows 1)");
+}
+
+Test(store_open, an_empty_file_is_a_store_that_was_never_made)
+{
+    char path[100];
+
+    db_file(path, sizeof path);
+    write_at(path, 0, "", 0);
+    open_store();
+    add_array(1, 1, 1);
+}
+
+Test(store_open, a_directory_that_is_not_there_is_said)
+{
+    cr_assert_eq(store_open("/nonexistent/x", STORE_SYNC_FULL, &st, &f), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(f.text, "/nonexistent/x"));
+}
+
+/* --- migration, with steps made up for the test --- */
+
+static const struct migration steps[] = {
+    { 2, "INSERT INTO note VALUES('two')" },
+    { 1, "CREATE TABLE note(x); INSERT INTO note VALUES('one')" },
+    { 3, "INSERT INTO note VALUES('three'); INSERT INTO nowhere VALUES(1)" },
+};
+
+Test(store_open, migration_runs_the_steps_in_order_and_keeps_the_old_file)
+{
+    char path[100];
+
+    fill();
+    open_store();
+    cr_assert_eq(store_migrate(st, steps, 3, 3, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(ask("PRAGMA user_version"), 3);
+    cr_assert_eq(ask("SELECT group_concat(x) = 'one,two' FROM note"), 1);
+    store_close(st);
+    st = NULL;
+    refused(ERR_VERSION, "schema 3");
+    snprintf(path, sizeof path, "%s/grange.db", dir);
+    unlink(path);
+    char kept[110];
+    snprintf(kept, sizeof kept, "%s.v1", path);
+    cr_assert_eq(rename(kept, path), 0);
+    open_store();
+    cr_assert_eq(ask("SELECT count(*) FROM ended"), 3000, "the kept file is the old store");
+}
+
+Test(store_open, a_migration_that_fails_leaves_the_old_version)
+{
+    open_store();
+    cr_assert_neq(store_migrate(st, steps, 3, 4, &f), ERR_NONE);
+    cr_assert_eq(ask("PRAGMA user_version"), 1);
+    cr_assert_eq(ask("SELECT count(*) FROM sqlite_master WHERE name = 'note'"), 0);
+    cr_assert_eq(store_migrate(st, steps, 3, 9, &f), ERR_STATE);
+    cr_assert_eq(store_migrate(st, steps, 1, 3, &f), ERR_VERSION, "no step from 1");
+    cr_assert_eq(store_migrate(st, steps, 3, 3, &f), ERR_NONE, "%s", f.text);
+}
