@@ -1,0 +1,123 @@
+/* core_bench N - tasks a second that the core decides: a submit, then a worker that answers every
+ * assign with results, in batches as they come, without a wire and without a store. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "scheduler/core.h"
+
+enum { WORKER_PEER = 1, CLIENT_PEER = 2 };
+
+struct farm {
+    struct core *core;
+    struct outbox out;
+    ms_t now;
+    struct core_grant *todo; /* given out and not answered */
+    size_t n_todo, cap_todo;
+    uint64_t n_ended;
+};
+
+static void collect(struct farm *f)
+{
+    for (size_t i = 0; i < f->out.n_sends; i++) {
+        const struct send *s = &f->out.sends[i];
+        if (s->kind != SEND_ASSIGN)
+            continue;
+        if (f->n_todo + s->n > f->cap_todo) {
+            f->cap_todo = 2 * (f->n_todo + s->n);
+            f->todo = realloc(f->todo, f->cap_todo * sizeof *f->todo);
+            must(f->todo != NULL);
+        }
+        for (size_t k = 0; k < s->n; k++)
+            f->todo[f->n_todo++] = f->out.grants[s->grants + k];
+    }
+    for (size_t i = 0; i < f->out.n_changes; i++)
+        f->n_ended += f->out.changes[i].kind == CHG_END;
+    outbox_clear(&f->out);
+}
+
+static void step(struct farm *f, struct event ev)
+{
+    core_step(f->core, f->now, &ev, &f->out);
+}
+
+static void begin(struct farm *f, uint64_t n)
+{
+    struct core_config cfg;
+    struct worker_row worker = {
+        .instance = 7, .name = "bench", .host = "bench", .pid = 1, .slots = 2
+    };
+    struct array_row array = { .id = { 1 },
+                               .study = { 1 },
+                               .first = { 1 },
+                               .n = n,
+                               .name = "bench",
+                               .policy = { .cores = 1 } };
+
+    core_config_default(&cfg);
+    cfg.epoch = 1;
+    cfg.next_worker = (worker_id){ 1 };
+    cfg.settle_ms = 0;
+    f->core = core_new(&cfg);
+    f->now = 1000;
+    step(f, (struct event){ .kind = EV_RESTORED });
+    step(f, (struct event){ .kind = EV_HELLO, .from = { WORKER_PEER }, .worker = &worker });
+    step(f, (struct event){ .kind = EV_SUBMIT,
+                            .from = { CLIENT_PEER },
+                            .request = 1,
+                            .array = &array,
+                            .is_new = true });
+    step(f, (struct event){ .kind = EV_TIMEOUT });
+    collect(f);
+}
+
+static void answer(struct farm *f)
+{
+    struct core_grant *todo = f->todo;
+    size_t n = f->n_todo;
+
+    f->todo = NULL;
+    f->n_todo = f->cap_todo = 0;
+    f->now += 1;
+    for (size_t i = 0; i < n; i++) {
+        struct end_row end = { .task = todo[i].task,
+                               .lease = todo[i].lease,
+                               .reason = END_EXIT,
+                               .wall_us = 10,
+                               .started_ms = f->now,
+                               .ended_ms = f->now };
+        step(f, (struct event){ .kind = EV_RESULT,
+                                .from = { WORKER_PEER },
+                                .task = end.task,
+                                .lease = end.lease,
+                                .end = &end });
+    }
+    free(todo);
+    if (core_deadline(f->core) <= f->now)
+        step(f, (struct event){ .kind = EV_TIMEOUT });
+    collect(f);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    struct farm f = { 0 };
+
+    outbox_init(&f.out);
+    begin(&f, n);
+    uint64_t start = clock_mono_us();
+    while (f.n_ended < n) {
+        if (!f.n_todo) {
+            ms_t due = core_deadline(f.core);
+            must(due != MS_NEVER);
+            f.now = due > f.now ? due : f.now;
+        }
+        answer(&f);
+    }
+    printf("%.0f\n", (double)n * 1e6 / (double)(clock_mono_us() - start));
+    core_free(f.core);
+    outbox_fini(&f.out);
+    free(f.todo);
+    return 0;
+}
