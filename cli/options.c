@@ -167,8 +167,8 @@ void cli_help(const struct verb *v, FILE *to)
 {
     char name[64];
     snprintf(name, sizeof name, "grange %s", v->name);
-    setenv("ARGP_HELP_FMT", "no-dup-args-note,rmargin=99,opt-doc-col=27", 0);
-    argp_help(v->argp, to, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC, name);
+    setenv("ARGP_HELP_FMT", "no-dup-args-note,rmargin=99,opt-doc-col=29", 0);
+    argp_help(v->argp, to, ARGP_HELP_LONG | ARGP_HELP_SHORT_USAGE | ARGP_HELP_DOC, name);
 }
 
 error_t cli_number(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *n)
