@@ -18,7 +18,8 @@ target_include_directories(grange_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BI
 target_compile_definitions(grange_flags INTERFACE _GNU_SOURCE)
 target_compile_options(grange_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
   -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Werror -g
-  -fno-omit-frame-pointer)
+  -fno-omit-frame-pointer
+  -Wno-format-truncation) # texts for people are cut on purpose: snprintf says how
 if(GRANGE_SANITIZE)
   target_compile_options(grange_flags INTERFACE -fsanitize=${GRANGE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(grange_flags INTERFACE -fsanitize=${GRANGE_SANITIZE})
