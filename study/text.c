@@ -67,7 +67,6 @@ void text_add_base64(struct buf *out, const void *data, size_t n)
 {
     const unsigned char *p = data;
 
-    buf_reserve(out, (n + 2) / 3 * 4);
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
         uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
@@ -82,7 +81,6 @@ bool text_add_unbase64(struct buf *out, const char *text, size_t n)
 {
     if (n % 4)
         return false;
-    buf_reserve(out, n / 4 * 3);
     for (size_t i = 0; i < n; i += 4) {
         uint32_t v = 0;
         size_t pads = 0;

@@ -1,0 +1,3 @@
+foreach(name study_factors study_design study_template study_words)
+  grange_unit_test(${name} LINK grange_study)
+endforeach()
