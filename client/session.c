@@ -1,0 +1,358 @@
+#include "client/session.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "proto/wire.h"
+
+static const char program[] = "grange " GRANGE_VERSION;
+
+/* ---- open and close */
+
+enum err session_open(const char *url, struct grange **g, struct fault *f)
+{
+    struct grange *s = calloc(1, sizeof *s);
+    struct epoll_event in = { .events = EPOLLIN };
+
+    must(s != NULL);
+    s->link = link_new();
+    enum err err = link_dial(s->link, url, f);
+    if (err) {
+        link_free(s->link);
+        free(s);
+        return err;
+    }
+    must(getrandom(&s->instance, sizeof s->instance, 0) == sizeof s->instance);
+    s->instance |= 1; /* never 0 */
+    s->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    must(s->news_fd >= 0 && s->epoll_fd >= 0);
+    must(epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, link_fd(s->link), &in) == 0);
+    must(epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->news_fd, &in) == 0);
+    s->lost_ms = clock_mono_ms();
+    *g = s;
+    return ERR_NONE;
+}
+
+void session_close(struct grange *g)
+{
+    if (g->welcomed)
+        session_send(g, &(struct message){ .kind = MSG_BYE });
+    link_free(g->link);
+    close(g->epoll_fd);
+    close(g->news_fd);
+    for (size_t i = 0; i < g->n_follows; i++)
+        free(g->follows[i]);
+    buf_fini(&g->request.bytes);
+    buf_fini(&g->scratch);
+    free(g);
+}
+
+/* ---- follows */
+
+struct follow *session_find_follow(const struct grange *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_follows; i++) {
+        if (strcmp(g->follows[i]->progress.name, name) == 0)
+            return g->follows[i];
+    }
+    return NULL;
+}
+
+struct follow *session_add_follow(struct grange *g, const char *name)
+{
+    struct follow *f = session_find_follow(g, name);
+
+    if (f || g->n_follows == FOLLOWS_MAX)
+        return f;
+    f = calloc(1, sizeof *f);
+    must(f != NULL);
+    snprintf(f->progress.name, sizeof f->progress.name, "%s", name);
+    g->follows[g->n_follows++] = f;
+    return f;
+}
+
+void session_drop_follow(struct grange *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_follows; i++) {
+        if (strcmp(g->follows[i]->progress.name, name) != 0)
+            continue;
+        free(g->follows[i]);
+        g->n_follows--;
+        memmove(&g->follows[i], &g->follows[i + 1], (g->n_follows - i) * sizeof *g->follows);
+        return;
+    }
+}
+
+void session_mark_news(struct grange *g)
+{
+    uint64_t count = 1;
+    bool news = g->lost || g->refused;
+
+    for (size_t i = 0; i < g->n_follows; i++)
+        news = news || g->follows[i]->news || g->follows[i]->refused;
+    ssize_t n =
+        news ? write(g->news_fd, &count, sizeof count) : read(g->news_fd, &count, sizeof count);
+    (void)n; /* EAGAIN: it was as it should be */
+}
+
+/* ---- sending */
+
+void session_send(struct grange *g, const struct message *m)
+{
+    buf_clear(&g->scratch);
+    wire_encode(m, &g->scratch);
+    link_send(g->link, g->peer, g->scratch.data, g->scratch.n);
+    link_flush(g->link);
+}
+
+static void say_hello(struct grange *g)
+{
+    const char *user = getenv("USER");
+    char host[NAME_BYTES_MAX + 1] = "", name[NAME_BYTES_MAX + 1];
+    struct message m = { .kind = MSG_HELLO };
+
+    if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    snprintf(name, sizeof name, "%s", user && *user ? user : "client");
+    m.hello.role = ROLE_CLIENT;
+    m.hello.version = WIRE_VERSION;
+    m.hello.program = program;
+    m.hello.instance = g->instance;
+    m.hello.name = name;
+    m.hello.host = host;
+    m.hello.pid = (uint32_t)getpid();
+    session_send(g, &m);
+}
+
+static void beat(struct grange *g, ms_t now)
+{
+    if (!g->welcomed || now < g->beat_ms)
+        return;
+    g->beat_ms = now + BEAT_MS;
+    session_send(g, &(struct message){ .kind = MSG_BEAT });
+}
+
+/* ---- what arrives */
+
+static void leave(struct grange *g, ms_t now)
+{
+    g->lost = g->lost || g->welcomed;
+    g->welcomed = false;
+    g->peer = (peer_id){ 0 };
+    g->lost_ms = now;
+}
+
+/* repeat - a new connection hears again what we want: idempotent, so it does not matter what the
+ * old one had heard. */
+static void repeat(struct grange *g)
+{
+    for (size_t i = 0; i < g->n_follows; i++) {
+        struct follow *f = g->follows[i];
+        struct message m = { .kind = MSG_FOLLOW };
+        if (f->request == g->request.number) /* grange_follow is waiting for it: sent below */
+            continue;
+        f->request = ++g->number;
+        f->reconnected = g->was_welcomed;
+        m.follow.request = f->request;
+        m.follow.study = f->progress.name;
+        session_send(g, &m);
+    }
+    if (g->request.number && !g->request.answered) {
+        link_send(g->link, g->peer, g->request.bytes.data, g->request.bytes.n);
+        link_flush(g->link);
+    }
+}
+
+static void refuse(struct grange *g, enum err code, const char *text)
+{
+    g->refused = true;
+    fault_set(&g->refusal, code, "%s", text);
+}
+
+static void on_welcome(struct grange *g, const struct message *m, ms_t now)
+{
+    if (m->welcome.version != WIRE_VERSION) {
+        char text[400];
+        snprintf(
+            text, sizeof text,
+            "the scheduler is %s and speaks version %u of the protocol, this is %s and speaks %d: "
+            "use the same grange on both sides",
+            *m->welcome.program ? m->welcome.program : "another program", m->welcome.version,
+            program, WIRE_VERSION);
+        refuse(g, ERR_VERSION, text);
+        return;
+    }
+    g->welcomed = true;
+    g->lost = false;
+    g->beat_ms = now + BEAT_MS;
+    snprintf(g->owner, sizeof g->owner, "%s", m->welcome.owner);
+    repeat(g);
+    g->was_welcomed = true;
+}
+
+static void on_refused(struct grange *g, const struct message *m)
+{
+    uint64_t request = m->refused.request;
+    enum err code = (enum err)m->refused.code;
+
+    if (request == 0) {
+        refuse(g, code, m->refused.text);
+    } else if (request == g->request.number) {
+        g->request.answered = true;
+        g->request.code = fault_set(&g->fault, code, "%s", m->refused.text);
+    } else {
+        for (size_t i = 0; i < g->n_follows; i++) {
+            struct follow *f = g->follows[i];
+            if (f->request == request) {
+                f->refused = true;
+                fault_set(&f->fault, code, "%s", m->refused.text);
+            }
+        }
+    }
+}
+
+static struct grange_counts counts(const struct counts *c)
+{
+    return (struct grange_counts){ .n = c->n,
+                                   .ready = c->ready,
+                                   .waiting = c->waiting,
+                                   .running = c->running,
+                                   .done = c->done,
+                                   .failed = c->failed,
+                                   .cancelled = c->cancelled,
+                                   .skipped = c->skipped,
+                                   .quarantined = c->quarantined,
+                                   .reused = c->reused,
+                                   .lost = c->lost };
+}
+
+static void on_submitted(struct grange *g, const struct message *m)
+{
+    struct grange_submitted *s = &g->request.submitted;
+
+    if (m->submitted.request != g->request.number)
+        return;
+    g->request.answered = true;
+    snprintf(s->name, sizeof s->name, "%s", m->submitted.study);
+    s->study = m->submitted.id.n;
+    s->array = m->submitted.array.n;
+    s->first_task = m->submitted.first.n;
+    s->counts = counts(&m->submitted.counts);
+    s->template_changed = m->submitted.template_changed;
+}
+
+static void on_progress(struct grange *g, const struct message *m)
+{
+    struct follow *f = session_find_follow(g, m->progress.study);
+
+    if (!f)
+        return;
+    struct grange_progress *p = &f->progress;
+    p->state = (enum grange_study_state)m->progress.state;
+    p->counts = counts(&m->progress.counts);
+    p->n_workers = m->progress.n_workers;
+    p->slots = m->progress.slots;
+    p->slots_busy = m->progress.slots_busy;
+    p->limit_ms = m->progress.limit_ms;
+    p->n_running = m->progress.n_running;
+    for (size_t i = 0; i < p->n_running; i++)
+        p->running[i] = (struct grange_running){ m->progress.running[i].index,
+                                                 m->progress.running[i].elapsed_ms };
+    f->news = true;
+    if (f->request == g->request.number)
+        g->request.answered = true;
+}
+
+static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
+{
+    struct message m;
+    struct fault fault;
+
+    g->heard_ms = now;
+    if (wire_decode(ev->data, ev->n, &m, &fault) != ERR_NONE) {
+        link_close_peer(g->link, g->peer); /* what speaks there is no scheduler, or is damaged */
+        leave(g, now);
+        return;
+    }
+    switch (m.kind) {
+    case MSG_WELCOME:
+        on_welcome(g, &m, now);
+        break;
+    case MSG_REFUSED:
+        on_refused(g, &m);
+        break;
+    case MSG_SUBMITTED:
+        on_submitted(g, &m);
+        break;
+    case MSG_PROGRESS:
+        on_progress(g, &m);
+        break;
+    case MSG_BYE:
+        g->bye = true;
+        break;
+    case MSG_REPLY:
+        if (m.reply.request == g->request.number) {
+            g->request.answered = true;
+            g->request.touched = m.reply.n;
+        }
+        break;
+    default:
+        break; /* a heartbeat; or nothing that is for us */
+    }
+    message_fini(&m);
+}
+
+static bool take(struct grange *g, ms_t now)
+{
+    struct link_event ev;
+    bool any = false;
+
+    while (link_take(g->link, &ev)) {
+        any = true;
+        if (ev.kind == LINK_UP) {
+            g->peer = ev.peer;
+            g->heard_ms = now;
+            say_hello(g);
+        } else if (ev.peer.n != g->peer.n) {
+            continue; /* the rest of a connection that we gave up */
+        } else if (ev.kind == LINK_FRAME) {
+            on_frame(g, &ev, now);
+        } else {
+            leave(g, now);
+        }
+    }
+    return any;
+}
+
+void session_turn(struct grange *g, ms_t entered, ms_t until)
+{
+    ms_t now = clock_mono_ms();
+
+    beat(g, now);
+    if (take(g, now))
+        return;
+    ms_t heard = g->heard_ms > entered ? g->heard_ms : entered;
+    ms_t silent = heard + LOST_AFTER_MS;
+    if (g->peer.n && now >= silent) {
+        link_close_peer(g->link, g->peer); /* and the link dials again */
+        leave(g, now);
+        return;
+    }
+    if (g->welcomed && g->beat_ms < until)
+        until = g->beat_ms;
+    if (g->peer.n && silent < until)
+        until = silent;
+    struct pollfd p = { .fd = link_fd(g->link), .events = POLLIN };
+    if (until > now)
+        poll(&p, 1, until - now < 60000 ? (int)(until - now) : 60000);
+    take(g, clock_mono_ms());
+}
