@@ -1,5 +1,4 @@
-/* store: one transaction a turn, what a start reads back, and files that are not what they should
- * be. */
+/* store: one transaction a turn, and what a start reads back. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <stdio.h>
