@@ -155,9 +155,14 @@ static enum err ask(struct session *s, int (*request)(struct session *), struct 
 
 static void say_what_there_is(const struct session *s)
 {
+    const struct grange_submitted *r = &s->submitted;
     if (s->control->quiet)
         return;
-    const struct grange_submitted *r = &s->submitted;
+    if (r->template_changed)
+        cli_say("the command or its input files differ from those of earlier points of this study: "
+                "these are new points; the earlier ones stay in the store");
+    if (to_do(&r->counts) == 0) /* the summary says the rest */
+        return;
     uint64_t n = r->counts.n - r->counts.skipped;
     struct buf b;
     buf_init(&b);
@@ -177,9 +182,6 @@ static void say_what_there_is(const struct session *s)
     }
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
-    if (r->template_changed)
-        cli_say("the command or its input files differ from those of earlier points of this study: "
-                "these are new points; the earlier ones stay in the store");
     if (s->local.joined)
         cli_say("using the scheduler that runs in %s", s->control->dir);
 }
