@@ -24,6 +24,15 @@ static void add_exit(int status, struct buf *out)
         buf_adds(out, " (in a shell: a command could not be executed)");
 }
 
+/* A limit as people set it: 30 s, not 30.0 s. */
+static void add_limit(int32_t ms, struct buf *out)
+{
+    if (ms % 1000 == 0 && ms < 60000)
+        buf_addf(out, "%d s", ms / 1000);
+    else
+        progress_duration(ms, out);
+}
+
 void reason_words(const struct end_row *row, struct buf *out)
 {
     switch (row->reason) {
@@ -37,7 +46,7 @@ void reason_words(const struct end_row *row, struct buf *out)
         buf_adds(out, "timed out");
         if (row->code > 0) {
             buf_adds(out, " after ");
-            progress_duration(row->code, out);
+            add_limit(row->code, out);
         }
         return;
     case END_NOT_STARTED:

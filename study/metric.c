@@ -331,40 +331,51 @@ static size_t utf8_length(const unsigned char *p, size_t n)
     return overlong || beyond ? 0 : length;
 }
 
-static size_t digits(const char *p)
-{
-    return strspn(p, "0123456789");
-}
-
 bool metric_is_number(const char *text, size_t n)
 {
-    char copy_of[320]; /* the longest plain spelling of a double has 309 digits before the point */
+    char number[320]; /* the longest plain spelling of a double has 309 digits before the point */
+    char *end;
 
-    if (n == 0 || n >= sizeof copy_of || memchr(text, '\0', n))
+    if (n >= sizeof number || !metric_spelled_as_json(text, n))
         return false;
-    memcpy(copy_of, text, n);
-    copy_of[n] = '\0';
-    const char *p = copy_of + (copy_of[0] == '-');
-    size_t whole = digits(p);
-    if (whole == 0 || (whole > 1 && *p == '0'))
-        return false;
-    p += whole;
-    bool integer = *p == '\0';
-    if (*p == '.') {
-        if (digits(p + 1) == 0)
-            return false;
-        p += 1 + digits(p + 1);
-    }
-    if (*p == 'e' || *p == 'E') {
-        p += 1 + (p[1] == '+' || p[1] == '-');
-        if (digits(p) == 0)
-            return false;
-        p += digits(p);
-    }
-    if (*p)
-        return false;
+    memcpy(number, text, n);
+    number[n] = '\0';
     errno = 0;
-    if (integer)
-        return strtoll(copy_of, NULL, 10), errno == 0;
-    return isfinite(strtod(copy_of, NULL));
+    strtoll(number, &end, 10);
+    if (*end == '\0')
+        return errno == 0;
+    return isfinite(strtod(number, NULL));
+}
+
+static size_t digits(const char *text, size_t n, size_t from)
+{
+    size_t at = from;
+    while (at < n && text[at] >= '0' && text[at] <= '9')
+        at++;
+    return at - from;
+}
+
+/* RFC 8259, 6: [-](0 | 1-9 digits)[.digits][(e|E)[+|-]digits] */
+bool metric_spelled_as_json(const char *text, size_t n)
+{
+    size_t at = n > 0 && text[0] == '-', whole = digits(text, n, at);
+
+    if (whole == 0 || (whole > 1 && text[at] == '0'))
+        return false;
+    at += whole;
+    if (at < n && text[at] == '.') {
+        size_t fraction = digits(text, n, at + 1);
+        if (fraction == 0)
+            return false;
+        at += 1 + fraction;
+    }
+    if (at < n && (text[at] == 'e' || text[at] == 'E')) {
+        bool sign = at + 1 < n && (text[at + 1] == '+' || text[at + 1] == '-');
+        at += sign ? 2 : 1;
+        size_t exponent = digits(text, n, at);
+        if (exponent == 0)
+            return false;
+        at += exponent;
+    }
+    return at == n;
 }

@@ -53,5 +53,7 @@ uint32_t metric_read_all(struct metric *const *metrics, size_t n, const char *di
 /* metric_is_number - whether text is spelled as a JSON number that every reader can hold: finite as
  * a double and, when it is whole, within 64 bits. */
 bool metric_is_number(const char *text, size_t n);
+/* metric_spelled_as_json - whether text is a number in JSON's grammar, of whatever size. */
+bool metric_spelled_as_json(const char *text, size_t n);
 
 #endif

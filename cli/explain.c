@@ -1,0 +1,269 @@
+/* explain - the verb `grange explain`: all that is known of one point. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/facts.h"
+#include "cli/progress.h"
+#include "cli/reason.h"
+#include "cli/table.h"
+
+struct explain_args {
+    const char *dir, *study, *point;
+    bool json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct explain_args *a = state->input;
+    switch (key) {
+    case 'd':
+        a->dir = arg;
+        return 0;
+    case 'J':
+        a->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->point)
+            return cli_bad("one point at a time; '%s' is one too many", arg);
+        *(a->study ? &a->point : &a->study) = arg;
+        return 0;
+    case ARGP_KEY_END:
+        return a->point ? 0 : cli_bad("which study and point? for example: grange explain sim 17");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = { CLI_OPTION_DIR, CLI_OPTION_JSON, { 0 } };
+
+static const struct argp argp = {
+    options,
+    parse,
+    "STUDY POINT",
+    "Says of one point what exactly is run, in which state it is and why, and how each attempt "
+    "went: "
+    "where, when, how long, how it ended. POINT is an index or factor values.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange explain sim 17\n"
+    "  grange explain sim T=290,n=2 --json\n",
+    0,
+    0,
+    0
+};
+
+/* ---- as text ---- */
+
+static void add_us(uint64_t us, struct buf *out)
+{
+    if (us < 1000)
+        buf_addf(out, "%" PRIu64 " us", us);
+    else
+        progress_duration((ms_t)(us / 1000), out);
+}
+
+static void add_time(ms_t ms, struct buf *out)
+{
+    char text[40];
+    struct tm tm;
+    time_t s = (time_t)(ms / 1000);
+    if (ms <= 0 || !localtime_r(&s, &tm) || strftime(text, sizeof text, "%F %T", &tm) == 0)
+        return;
+    buf_adds(out, text);
+}
+
+static void say(const char *what, const char *text)
+{
+    if (text && text[0])
+        printf("%-10s %s\n", what, text);
+}
+
+static void say_use(const struct facts *x)
+{
+    struct buf b = { 0 };
+    if (!x->ended || !x->end.started_ms)
+        return;
+    add_us(x->end.user_us, &b);
+    buf_adds(&b, " user, ");
+    add_us(x->end.sys_us, &b);
+    buf_adds(&b, " system");
+    say("cpu", b.data);
+    buf_clear(&b);
+    buf_addf(&b, "%.1f MiB at most", (double)x->end.maxrss_kib / 1024);
+    say("memory", b.data);
+    buf_clear(&b);
+    progress_count(x->body.out_total, &b);
+    buf_adds(&b, " bytes to stdout, ");
+    progress_count(x->body.err_total, &b);
+    buf_adds(&b, " to stderr");
+    say("output", b.data);
+    buf_fini(&b);
+}
+
+static void add_ending(const struct attempt *a, struct buf *out)
+{
+    reason_words(&a->row, out);
+    if (a->error_line[0])
+        buf_addf(out, ": %s", a->error_line);
+    if (!a->result && !a->row.counted)
+        buf_adds(out, " (costs no retry)");
+}
+
+static void print_attempts(const struct facts *x)
+{
+    static const char *const headings[] = { "attempt", "worker", "host",
+                                            "started", "took",   "how it ended" };
+    static const bool number[] = { true, false, false, false, true, false };
+    struct table t;
+    struct buf nth = { 0 }, started = { 0 }, took = { 0 }, ending = { 0 };
+    if (x->n_attempts == 0)
+        return;
+    printf("\n");
+    table_open(&t, stdout, false, 6, headings);
+    for (size_t i = 0; i < x->n_attempts; i++) {
+        const struct attempt *a = &x->attempts[i];
+        buf_clear(&nth);
+        buf_clear(&started);
+        buf_clear(&took);
+        buf_clear(&ending);
+        buf_addf(&nth, "%zu", i + 1);
+        add_time(a->row.started_ms, &started);
+        if (a->row.started_ms)
+            add_us(a->row.wall_us, &took);
+        add_ending(a, &ending);
+        const char *cells[] = { nth.data,           a->worker,       a->host,
+                                buf_text(&started), buf_text(&took), ending.data };
+        table_row(&t, cells, number);
+    }
+    table_close(&t);
+    buf_fini(&nth);
+    buf_fini(&started);
+    buf_fini(&took);
+    buf_fini(&ending);
+}
+
+static void print_text(const struct facts *x)
+{
+    const struct study *s = x->look->study;
+    char seed[16];
+    snprintf(seed, sizeof seed, "%u", x->seed);
+    printf("%-10s %s, point %" PRIu64 " of %" PRIu64 "\n", "study", study_name(s), x->point.index,
+           study_n_points(s));
+    say("values", buf_text(&x->label));
+    say("state", buf_text(&x->why));
+    if (x->last_line.n)
+        say("stderr", x->last_line.data);
+    say(study_function(s) ? "function" : "command", buf_text(&x->command));
+    say("run in", buf_text(&x->cwd));
+    if (x->dir.n)
+        say("directory", x->dir.data);
+    say("seed", seed);
+    if (x->ended && study_n_metrics(s))
+        say("metrics", x->body.metrics);
+    say_use(x);
+    print_attempts(x);
+}
+
+/* ---- as JSON ---- */
+
+static void add_member(struct buf *b, const char *name, const char *text)
+{
+    buf_addf(b, ",\n \"%s\": ", name);
+    buf_add_json(b, text, strlen(text));
+}
+
+static void add_values(const struct facts *x, struct buf *b)
+{
+    buf_adds(b, ",\n \"values\": {");
+    for (size_t j = 0; j < x->point.n; j++) {
+        const char *name = study_factor_name(x->look->study, j);
+        buf_adds(b, j ? ", " : "");
+        buf_add_json(b, name, strlen(name));
+        buf_adds(b, ": ");
+        buf_add_json(b, x->point.values[j], strlen(x->point.values[j]));
+    }
+    buf_addf(b, "},\n \"rep\": %u,\n \"seed\": %u", x->point.rep, x->seed);
+}
+
+static void add_attempt(const struct attempt *a, struct buf *b)
+{
+    struct buf reason = { 0 };
+    reason_words(&a->row, &reason);
+    buf_adds(b, "{\"worker\": ");
+    buf_add_json(b, a->worker, strlen(a->worker));
+    buf_adds(b, ", \"host\": ");
+    buf_add_json(b, a->host, strlen(a->host));
+    buf_addf(b,
+             ", \"started_ms\": %" PRId64 ", \"ended_ms\": %" PRId64 ", \"wall_us\": %" PRIu64
+             ", \"reason\": ",
+             a->row.started_ms, a->row.ended_ms, a->row.wall_us);
+    buf_add_json(b, reason.data, reason.n);
+    buf_addf(b,
+             ", \"code\": %" PRId32 ", \"counted\": %s, \"result\": %s, \"error\": ", a->row.code,
+             a->result || a->row.counted ? "true" : "false", a->result ? "true" : "false");
+    buf_add_json(b, a->error_line, strlen(a->error_line));
+    buf_addc(b, '}');
+    buf_fini(&reason);
+}
+
+static void print_json(const struct facts *x)
+{
+    struct buf b = { 0 };
+    buf_addf(&b, "{\"study\": \"%s\",\n \"point\": %" PRIu64, study_name(x->look->study),
+             x->point.index);
+    add_values(x, &b);
+    add_member(&b, "state", task_state_name(x->state));
+    add_member(&b, "why", buf_text(&x->why));
+    add_member(&b, "command", buf_text(&x->command));
+    add_member(&b, "cwd", buf_text(&x->cwd));
+    add_member(&b, "directory", buf_text(&x->dir));
+    add_member(&b, "last_stderr_line", buf_text(&x->last_line));
+    if (x->ended)
+        buf_addf(&b,
+                 ",\n \"user_us\": %" PRIu64 ", \"sys_us\": %" PRIu64 ", \"maxrss_kib\": %" PRIu64
+                 ",\n \"stdout_bytes\": %" PRIu64 ", \"stderr_bytes\": %" PRIu64
+                 ",\n \"metrics\": %s, \"metrics_missing\": %u",
+                 x->end.user_us, x->end.sys_us, x->end.maxrss_kib, x->body.out_total,
+                 x->body.err_total, x->body.metrics && x->body.metrics[0] ? x->body.metrics : "{}",
+                 x->body.metrics_missing);
+    buf_adds(&b, ",\n \"attempts\": [");
+    for (size_t i = 0; i < x->n_attempts; i++) {
+        buf_adds(&b, i ? ",\n  " : "\n  ");
+        add_attempt(&x->attempts[i], &b);
+    }
+    buf_adds(&b, "]}\n");
+    fwrite(b.data, 1, b.n, stdout);
+    buf_fini(&b);
+}
+
+static int explain_main(int argc, char **argv)
+{
+    struct explain_args a = { .dir = CLI_DIR_DEFAULT };
+    int rc = cli_parse(&verb_explain, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct look l;
+    struct facts x = { 0 };
+    struct fault f;
+    enum err err = look_open(&l, a.dir, a.study, &f);
+    if (!err)
+        err = facts_gather(&x, &l, a.point, &f);
+    if (!err && a.json)
+        print_json(&x);
+    else if (!err)
+        print_text(&x);
+    facts_fini(&x);
+    look_close(&l);
+    return err ? cli_fail(&f) : CLI_OK;
+}
+
+const struct verb verb_explain = {
+    .name = "explain",
+    .summary = "a point: its exact command, its state and why, every attempt",
+    .argp = &argp,
+    .main = explain_main,
+};

@@ -1,0 +1,120 @@
+#include "cli/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/zip.h"
+
+struct stream stream_of(const struct end_body *body, bool err)
+{
+    if (err)
+        return (struct stream){ "stderr",        body->err_file,   body->err,
+                                body->err_bytes, body->err_packed, body->err_total };
+    return (struct stream){ "stdout",        body->out_file,   body->out,
+                            body->out_bytes, body->out_packed, body->out_total };
+}
+
+static enum err write_all(int to, const char *data, size_t n, struct fault *f)
+{
+    while (n > 0) {
+        ssize_t done = write(to, data, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "cannot write: %s",
+                             strerror(errno));
+        data += done;
+        n -= (size_t)done;
+    }
+    return ERR_NONE;
+}
+
+static int open_file(const struct stream *s, const char *dir, struct buf *path)
+{
+    buf_addf(path, "%s/%s", dir, s->file);
+    return open(path->data, O_RDONLY | O_CLOEXEC);
+}
+
+static enum err copy_file(const struct stream *s, const char *dir, int to, uint64_t *kept,
+                          struct fault *f)
+{
+    struct buf path = { 0 };
+    char part[65536];
+    enum err err = ERR_NONE;
+    int fd = open_file(s, dir, &path);
+    if (fd < 0)
+        err = fault_set(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+                        "%s of this point was in %s: %s", s->name, path.data, strerror(errno));
+    while (!err) {
+        ssize_t n = read(fd, part, sizeof part);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            err = fault_set(f, ERR_IO, "%s: %s", path.data, strerror(errno));
+        if (n <= 0)
+            break;
+        err = write_all(to, part, (size_t)n, f);
+        *kept += (uint64_t)n;
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&path);
+    return err;
+}
+
+enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *kept,
+                     struct fault *f)
+{
+    *kept = 0;
+    if (s->file && s->file[0])
+        return copy_file(s, dir, to, kept, f);
+    if (!s->packed) {
+        *kept = s->bytes;
+        return write_all(to, s->data, s->bytes, f);
+    }
+    struct buf plain = { 0 };
+    enum err err = ERR_NONE;
+    if (!zip_unpack(s->data, s->bytes, OUTPUT_STORE_MAX, &plain))
+        err = fault_set(f, ERR_DAMAGED, "%s of this point cannot be unpacked: the store is damaged",
+                        s->name);
+    else
+        err = write_all(to, buf_text(&plain), plain.n, f);
+    *kept = plain.n;
+    buf_fini(&plain);
+    return err;
+}
+
+static void add_last_line(const char *data, size_t n, struct buf *out)
+{
+    while (n && strchr(" \t\r\n", data[n - 1]) && data[n - 1])
+        n--;
+    size_t start = n;
+    while (start && data[start - 1] != '\n')
+        start--;
+    if (n - start > ERROR_LINE_MAX)
+        n = start + ERROR_LINE_MAX;
+    buf_add(out, data + start, n - start);
+}
+
+void stream_last_line(const struct stream *s, const char *dir, struct buf *out)
+{
+    struct buf bytes = { 0 };
+    if (s->file && s->file[0]) {
+        char tail[STREAM_TAIL];
+        int fd = open_file(s, dir, &bytes);
+        off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+        off_t from = size > STREAM_TAIL ? size - STREAM_TAIL : 0;
+        ssize_t n = fd >= 0 ? pread(fd, tail, sizeof tail, from) : 0;
+        if (n > 0)
+            add_last_line(tail, (size_t)n, out);
+        if (fd >= 0)
+            close(fd);
+    } else if (!s->packed) {
+        add_last_line(s->data ? s->data : "", s->bytes, out);
+    } else if (zip_unpack(s->data, s->bytes, OUTPUT_STORE_MAX, &bytes)) {
+        add_last_line(buf_text(&bytes), bytes.n, out);
+    }
+    buf_fini(&bytes);
+}

@@ -1,0 +1,34 @@
+#ifndef GRANGE_CLI_STREAM_H
+#define GRANGE_CLI_STREAM_H
+/* stream - what a point printed, stdout or stderr, wherever it is kept: in the store, packed or
+ * not, or in a file of the grange directory when it was long. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/rows.h"
+
+struct stream {
+    const char *name; /* "stdout" or "stderr" */
+    const char *file; /* relative to the grange directory; "" when the store has it */
+    const void *data;
+    uint32_t bytes;
+    bool packed;
+    uint64_t total; /* bytes that were printed */
+};
+struct stream stream_of(const struct end_body *body, bool err);
+
+/* stream_copy - all bytes that were kept to a descriptor, exactly. *kept: how many. ERR_DAMAGED
+ * when they cannot be unpacked, ERR_NOT_FOUND when the file is gone. */
+enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *kept,
+                     struct fault *f);
+
+/* stream_last_line - the last line that is not blank of the last STREAM_TAIL bytes; appends nothing
+ * when there is none or it cannot be read. */
+enum { STREAM_TAIL = 4096 };
+void stream_last_line(const struct stream *s, const char *dir, struct buf *out);
+
+#endif
