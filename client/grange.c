@@ -100,27 +100,34 @@ static int wrong(struct grange *g, enum err code, const char *text)
     return leave_with(g, (int)fault_set(&g->fault, code, "%s", text));
 }
 
-/* ended - whether there is no use in waiting longer for the request; the reason in *err. A
- * connection that was lost may come back at once, so the request gets PATIENCE_MS to be sent again.
+/* patience - until when a request waits for a connection that was lost: it may come back at once.
  */
+static ms_t patience(const struct grange *g, const struct wait *w)
+{
+    ms_t lost_ms = g->lost_ms > w->entered ? g->lost_ms : w->entered;
+    ms_t until = lost_ms + PATIENCE_MS;
+
+    return g->welcomed || until > w->until ? w->until : until;
+}
+
+/* ended - whether there is no use in waiting longer for the request; the reason in *err. */
 static bool ended(struct grange *g, const struct wait *w, enum err *err)
 {
     struct request *r = &g->request;
     ms_t now = clock_mono_ms();
-    ms_t lost_ms = g->lost_ms > w->entered ? g->lost_ms : w->entered;
 
     if (r->answered) {
         *err = r->code;
     } else if (g->refused) {
         g->fault = g->refusal;
         *err = g->fault.code;
-    } else if (!g->welcomed && (now >= w->until || now - lost_ms >= PATIENCE_MS)) {
+    } else if (now < patience(g, w)) {
+        return false;
+    } else if (!g->welcomed) {
         *err = fault_set(&g->fault, ERR_LOST, "the scheduler is not there");
-    } else if (now >= w->until) {
+    } else {
         *err = fault_set(&g->fault, ERR_TIMEOUT, "the scheduler did not answer within %lld ms",
                          (long long)(w->until - w->entered));
-    } else {
-        return false;
     }
     return true;
 }
@@ -147,7 +154,7 @@ static int ask(struct grange *g, const struct message *m, uint64_t number, struc
         link_flush(g->link);
     }
     while (!ended(g, &w, &err))
-        session_turn(g, w.entered, w.until);
+        session_turn(g, w.entered, patience(g, &w));
     r->number = 0;
     buf_fini(&r->bytes);
     return leave_with(g, (int)err);
