@@ -56,18 +56,28 @@ static enum err disk_full(const struct db *db, struct fault *f)
         db->path, kib);
 }
 
+/* Not .recover: Debian's sqlite3 has none. A .dump of a damaged file ends in ROLLBACK, and neither
+ * keeps what marks a file as ours. */
 enum err db_damaged(const struct db *db, const char *why, struct fault *f)
 {
-    struct buf path = { 0 };
+    struct buf path = { 0 }, saved = { 0 }, name = { 0 };
 
+    buf_addf(&name, "%s.saved", db->path);
     buf_add_sh(&path, db->path);
-    fault_set(f, ERR_DAMAGED,
-              "%s is damaged (%s); nothing was changed\n"
-              "to save what can be read:  sqlite3 %s .recover | sqlite3 new.db   then put new.db "
-              "in its place\n"
-              "to start anew:             move grange.db, grange.db-wal and grange.db-shm away",
-              db->path, why, path.data);
+    buf_add_sh(&saved, name.data);
+    fault_set(
+        f, ERR_DAMAGED,
+        "%s is damaged (%s); nothing was changed\n"
+        "to save what can be read, run\n"
+        "  { sqlite3 %s .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo 'PRAGMA application_id = %d; "
+        "PRAGMA user_version = %d;'; } | sqlite3 %s\n"
+        "to go on, move grange.db, grange.db-wal and grange.db-shm away and grange.db.saved to "
+        "grange.db;\n"
+        "to start anew, only move them away",
+        db->path, why, path.data, STORE_APPLICATION_ID, STORE_SCHEMA_VERSION, saved.data);
     buf_fini(&path);
+    buf_fini(&saved);
+    buf_fini(&name);
     return f->code;
 }
 
@@ -170,7 +180,11 @@ enum err db_recognise(struct db *db, int *version, bool check, struct fault *f)
     if (!application && !v && !n_objects)
         return ERR_NONE; /* new, or its first transaction never happened */
     if (application != STORE_APPLICATION_ID)
-        return db_damaged(db, "an SQLite database, but not one that Grange made", f);
+        return fault_set(
+            f, ERR_DAMAGED,
+            "%s is an SQLite database, but not one that Grange made; nothing was changed: use "
+            "another --dir",
+            db->path);
     if (v > STORE_SCHEMA_VERSION)
         return fault_set(
             f, ERR_VERSION,
@@ -178,7 +192,7 @@ enum err db_recognise(struct db *db, int *version, bool check, struct fault *f)
             "use another --dir",
             db->path, (long long)v, STORE_SCHEMA_VERSION);
     if (v < 1)
-        return db_damaged(db, "it has no schema version", f);
+        return db_damaged(db, "its schema version is gone", f);
     *version = (int)v;
     return check ? quick_check(db, f) : ERR_NONE;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,7 +103,7 @@ Test(store_open, a_file_that_is_no_database_is_left_alone)
     memset(junk, 'j', sizeof junk);
     write_at(path, 0, junk, sizeof junk);
     refused(ERR_DAMAGED, "not a database");
-    cr_assert_not_null(strstr(f.text, ".recover"));
+    cr_assert_not_null(strstr(f.text, ".dump"));
 }
 
 static void fill(void)
@@ -129,7 +130,27 @@ Test(store_open, a_damaged_page_and_a_cut_file_are_said)
     write_at(path, s.st_size / 2 / 8192 * 8192, junk, sizeof junk);
     refused(ERR_DAMAGED, "nothing was changed");
     cr_assert_eq(truncate(path, s.st_size / 2), 0);
-    refused(ERR_DAMAGED, "sqlite3");
+    refused(ERR_DAMAGED, ".dump");
+}
+
+Test(store_open, the_advice_for_a_damaged_file_works)
+{
+    char path[100], saved[110], junk[100], command[1200];
+
+    fill();
+    db_file(path, sizeof path);
+    memset(junk, 0x5a, sizeof junk);
+    write_at(path, 4096 * 20, junk, sizeof junk);
+    refused(ERR_DAMAGED, "to save what can be read, run\n  {");
+    char *start = strstr(f.text, "\n  {") + 1;
+    snprintf(command, sizeof command, "%.*s 2>/dev/null", (int)strcspn(start, "\n"), start);
+    cr_assert_eq(system(command), 0, "%s", command);
+    snprintf(saved, sizeof saved, "%s.saved", path);
+    cr_assert_eq(rename(saved, path), 0);
+    open_store();
+    int64_t n = ask("SELECT count(*) FROM ended");
+    cr_assert(n > 2000 && n < 3000, "%d", (int)n);
+    cr_assert_eq(ask("SELECT n FROM array"), 3000);
 }
 
 Test(store_open, somebody_elses_database_is_left_alone)
