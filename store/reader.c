@@ -87,7 +87,7 @@ enum err reader_open(const char *dir, struct reader **out, struct fault *f)
                 : "there is no study in this directory yet");
     if (!e)
         e = db_exec(&r->db,
-                    "PRAGMA query_only = 1; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000",
+                    "PRAGMA query_only = 1; PRAGMA temp_store = FILE; PRAGMA cache_size = -2000",
                     f);
     buf_fini(&path);
     if (e) {

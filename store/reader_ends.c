@@ -9,7 +9,7 @@
 #define OUTPUT_COLUMNS "o.flags, o.out_file, o.err_file, o.out, o.err"
 #define END_WITH_OUTPUT                                                                            \
     "SELECT " END_COLUMNS("e.") ", " OUTPUT_COLUMNS " FROM ended e LEFT JOIN output o ON o.n = "   \
-                                                    "e.n"
+                                "e.n"
 
 static void output_read(sqlite3_stmt *s, int at, struct end_body *b)
 {

@@ -58,8 +58,8 @@ void end_read(sqlite3_stmt *s, int at, struct end_row *row, struct end_body *bod
 #define POLICY_NUMBERS(X)                                                                          \
     X(retries)                                                                                     \
     X(timeout_percent)                                                                             \
-    X(timeout_ms) X(grace_ms) X(cores) X(memory_mib) X(halt_when) X(halt_fails) X(halt_percent)    \
-        X(order_seed)
+    X(timeout_ms)                                                                                  \
+    X(grace_ms) X(cores) X(memory_mib) X(halt_when) X(halt_fails) X(halt_percent) X(order_seed)
 
 void policy_write(const struct policy *p, struct buf *out)
 {
