@@ -62,6 +62,8 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
         renew(a, ev);
     else
         a = load(c, ev);
+    if (old) /* what the store knows of the study, whichever array is the current one */
+        a->told_active = old->told_active;
     a->template_changed = ev->template_changed;
     a->new_failed = a->new_ended = 0;
     a->progress_dirty = true;
@@ -203,6 +205,7 @@ void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
 static void reopen(struct core *c, struct array *a, task_id task)
 {
     trouble_drop(c, task);
+    a->fence = lease_make(c->cfg.epoch, c->next_sequence - 1); /* an old result is no answer */
     array_move(c, a, task, TASK_READY);
 }
 

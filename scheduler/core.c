@@ -78,6 +78,8 @@ static void on_trouble(struct core *c, const struct event *ev)
 
     t->failures = ev->failures;
     t->losses = ev->losses;
+    if (ev->lease.n > t->last.n)
+        t->last = ev->lease;
 }
 
 static void on_restored(struct core *c)
@@ -150,7 +152,7 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
         on_known_worker(c, ev);
         break;
     case EV_RUNNING:
-        on_running(c, ev);
+        on_running(c, ev, out);
         break;
     case EV_RESTORED:
         on_restored(c);

@@ -60,10 +60,11 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
 void lease_revoke(struct core *c, struct lease *l, struct outbox *out)
 {
     (void)c;
-    if (l->revoked || l->worker->link != WORKER_UP)
+    if (l->revoked)
         return;
-    l->revoked = true;
-    out_grant(out, out_send(out, SEND_REVOKE, l->worker->peer), l->id, l->task);
+    l->revoked = true; /* a worker that is away hears it after its hello */
+    if (l->worker->link == WORKER_UP)
+        out_grant(out, out_send(out, SEND_REVOKE, l->worker->peer), l->id, l->task);
 }
 
 void lease_revoke_array(struct core *c, struct array *a, struct outbox *out)

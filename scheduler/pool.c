@@ -62,6 +62,7 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
             result_lost(c, l, counted, out);
         else
             result_stopped(c, l);
+        trouble_get(c, l->task); /* a zombie may bring a result: remember whose won */
         lease_end(c, l, out);
     }
     struct change *ch = out_change(out, CHG_WORKER_GONE);

@@ -22,7 +22,7 @@ static void end_task(struct core *c, struct lease *l, const struct end_row *from
     ch->end.attempts = 1 + (t ? t->failures : 0);
     ch->end.counted = true;
     if (t)
-        t->winner = l->id; /* a zombie's late result is told from a repeated one by this */
+        t->last = l->id; /* a zombie's late result is told from a repeated one by this */
     array_move(c, a, l->task, state);
     a->new_ended++;
 }
@@ -127,6 +127,7 @@ static void failed(struct core *c, struct lease *l, const struct end_row *end, s
         t = trouble_get(c, l->task);
         t->failures = failures + 1;
         t->losses = 0; /* "in a row": it came back from this worker */
+        t->last = l->id;
         keep_attempt(l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
         wait_until(c, l, c->now + backoff(c, t->failures));
         return;
@@ -172,7 +173,9 @@ static void late_result(struct core *c, struct worker *w, const struct event *ev
     enum task_state state = array_state(a, ev->end->task);
     if (state == TASK_SKIPPED || ev->end->reason == END_REVOKED)
         return;
-    if (task_state_ended(state) && (!t || !t->winner.n || t->winner.n == ev->end->lease.n))
+    if (task_state_ended(state) && (!t || !t->last.n))
+        return;
+    if (t && t->last.n == ev->end->lease.n)
         return;
     struct change *ch = out_change(out, CHG_ATTEMPT);
     ch->end = *ev->end;
@@ -180,6 +183,8 @@ static void late_result(struct core *c, struct worker *w, const struct event *ev
     ch->end.state = state;
     ch->end.reason = END_SUPERSEDED;
     ch->end.counted = false;
+    /* Before the ack: what the worker keeps of it must not take the place of the winner's. */
+    out_grant(out, out_send(out, SEND_REVOKE, w->peer), ev->end->lease, ev->end->task);
 }
 
 void on_result(struct core *c, const struct event *ev, struct outbox *out)
@@ -189,12 +194,13 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     if (!w)
         return; /* not a worker, or one that was given up: its connection is being closed */
     w->heard_ms = c->now;
-    out_grant(out, out_send(out, SEND_ACK, w->peer), ev->end->lease, ev->end->task);
     struct lease *l = lease_find(c, ev->end->lease);
-    if (!l || l->worker != w || l->task.n != ev->end->task.n) {
+    bool late = !l || l->worker != w || l->task.n != ev->end->task.n;
+    if (late)
         late_result(c, w, ev, out);
+    out_grant(out, out_send(out, SEND_ACK, w->peer), ev->end->lease, ev->end->task);
+    if (late)
         return;
-    }
     if (l->orphan) {
         keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
     } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {

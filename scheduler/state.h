@@ -25,6 +25,7 @@ struct array {
     uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
     uint64_t *again; /* ring: tasks that became ready behind the cursor */
     size_t again_head, again_n, again_cap;
+    lease_id fence; /* leases up to this one were given out before tasks were reopened */
     uint64_t reused, lost;
     uint64_t new_failed, new_ended; /* since it was submitted: what halt rules look at */
     struct median *median;          /* only with a relative timeout */
@@ -74,7 +75,7 @@ struct trouble {
     uint64_t task;
     uint32_t failures, losses;
     ms_t ready_at;   /* while it is waiting */
-    lease_id winner; /* whose result became its end, once it ended */
+    lease_id last;   /* the last lease whose result counted: it and older ones count no more */
     UT_hash_handle hh;
 };
 
@@ -165,7 +166,7 @@ void on_beat(struct core *c, const struct event *ev, struct outbox *out);
 void on_returned(struct core *c, const struct event *ev, struct outbox *out);
 void on_bye(struct core *c, const struct event *ev, struct outbox *out);
 void on_known_worker(struct core *c, const struct event *ev);
-void on_running(struct core *c, const struct event *ev);
+void on_running(struct core *c, const struct event *ev, struct outbox *out);
 void on_submit(struct core *c, const struct event *ev, struct outbox *out);
 void on_hold(struct core *c, const struct event *ev, struct outbox *out);
 void on_cancel(struct core *c, const struct event *ev, struct outbox *out);

@@ -52,11 +52,17 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
     if (!a || (h->lease.n >> 32) > c->cfg.epoch)
         return NULL;
     enum task_state state = array_state(a, h->task);
+    struct trouble *t = trouble_find(c, h->task);
     if (state != TASK_READY && state != TASK_WAITING) {
-        if (task_state_ended(state) && h->finished)
+        bool won = !t || !t->last.n || t->last.n == h->lease.n; /* as far as is known */
+        if (task_state_ended(state) && h->finished && won)
             out_grant(out, out_send(out, SEND_ACK, w->peer), h->lease, h->task);
         return NULL;
     }
+    if (h->lease.n <= a->fence.n)
+        return NULL;
+    if (t && h->lease.n <= t->last.n)
+        return NULL; /* its result has counted and only the ack was lost, or a later lease's has */
     l = lease_adopt(c, w, a, h->task, h->lease);
     if (a->retired || a->mode == MODE_HALTED)
         lease_revoke(c, l, out);
@@ -178,16 +184,18 @@ void on_known_worker(struct core *c, const struct event *ev)
     w->deadline_ms = c->now + c->cfg.adopt_ms;
 }
 
-void on_running(struct core *c, const struct event *ev)
+void on_running(struct core *c, const struct event *ev, struct outbox *out)
 {
     struct worker *w = pool_by_id(c, ev->worker_id);
     struct array *a = array_of_task(c, ev->task);
 
-    if (!w || !a || lease_find(c, ev->lease))
+    if (lease_find(c, ev->lease))
         return;
-    enum task_state state = array_state(a, ev->task);
-    if (state != TASK_READY && state != TASK_WAITING)
+    enum task_state state = a ? array_state(a, ev->task) : TASK_DONE;
+    if (!w || (state != TASK_READY && state != TASK_WAITING)) {
+        out_change(out, CHG_STOPPED)->end.lease = ev->lease;
         return;
+    }
     struct lease *l = lease_adopt(c, w, a, ev->task, ev->lease);
     l->durable = true;
     l->started_ms = ev->started_ms;
