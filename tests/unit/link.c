@@ -177,16 +177,6 @@ Test(link, frames_arrive_whole_and_in_order_over_tcp)
     both_ways_in_order("tcp://127.0.0.1:0");
 }
 
-Test(link, the_bound_port_is_told)
-{
-    struct link *l = listening("tcp://127.0.0.1:0");
-    unsigned port = 0;
-
-    cr_assert_eq(sscanf(link_url(l), "tcp://127.0.0.1:%u", &port), 1, "%s", link_url(l));
-    cr_assert(port > 0);
-    link_free(l);
-}
-
 Test(link, a_large_frame_arrives)
 {
     enum { N = 10 << 20 };
