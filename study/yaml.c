@@ -74,9 +74,10 @@ static enum err make(struct file_words *y, const char *cwd, const struct words *
     struct fault why = *y->f;
     if (line)
         return fault_set(y->f, err, "%s:%zu: %.900s", y->path, line, why.text);
-    if (blame.word == WORD_NONE)
+    bool missing = blame.word == WORD_COMMAND && !over->n_command && !over->function;
+    if (blame.word == WORD_NONE || missing)
         return fault_set(y->f, err, "%s: %.900s", y->path, why.text);
-    return err; /* of a word that was given beside the file */
+    return err;
 }
 
 /* --- the words that win --- */
@@ -84,16 +85,17 @@ static enum err make(struct file_words *y, const char *cwd, const struct words *
 #define OVER(field, word)                                                                          \
     if (over->field) {                                                                             \
         y->words.field = over->field;                                                              \
-        y->places[word] = (struct place){ 0 };                                                     \
+        y->places[word] = (struct place){ .over = true };                                          \
     }
 #define OVER_LIST(field, word)                                                                     \
     if (over->n_##field) {                                                                         \
         y->words.field = over->field;                                                              \
         y->words.n_##field = over->n_##field;                                                      \
-        y->places[word] = (struct place){ 0 };                                                     \
+        y->places[word] = (struct place){ .over = true };                                          \
     }
 
-/* A word that is given beside the file replaces the file's, lists as a whole. */
+/* A word that is given beside the file replaces the file's, lists as a whole. Nothing is ever wrong
+ * with a seed or a shuffle; they go by the word for what is never in the file. */
 static void put_over(struct file_words *y, const struct words *over)
 {
     if (over->n_command)
@@ -109,7 +111,7 @@ static void put_over(struct file_words *y, const struct words *over)
     OVER(design, WORD_DESIGN)
     OVER(n, WORD_N)
     OVER(reps, WORD_REPS)
-    OVER(seed, WORD_NONE)
+    OVER(seed, WORD_CWD)
     OVER(code_version, WORD_CODE_VERSION)
     OVER_LIST(inputs, WORD_INPUTS)
     OVER_LIST(metrics, WORD_METRICS)
@@ -119,7 +121,7 @@ static void put_over(struct file_words *y, const struct words *over)
     OVER(memory, WORD_MEMORY)
     OVER(retries, WORD_RETRIES)
     OVER(cores, WORD_CORES)
-    OVER(shuffle, WORD_NONE)
+    OVER(shuffle, WORD_CWD)
 }
 
 /* --- libyaml --- */

@@ -185,7 +185,7 @@ static void put_task(struct writer *w, int root, const struct words *words)
 
 static void put_words(struct writer *w, int root, const struct words *words)
 {
-    put_text(w, root, "name", words->name);
+    put_text(w, root, "study", words->name);
     put_texts(w, root, "command", words->command, words->n_command, YAML_FLOW_SEQUENCE_STYLE);
     put_text(w, root, "function", words->function);
     put_named(w, root, "factors", words->factors, words->n_factors);

@@ -82,7 +82,7 @@ TestSuite(yaml, .init = make_dir, .fini = remove_dir);
 Test(yaml, every_word_may_be_written_down)
 {
     write_file("deck.cir", "R={T}\n");
-    struct study *s = read_text("name: rlc\n"
+    struct study *s = read_text("study: rlc\n"
                                 "command: [ngspice, -b, deck.cir]\n"
                                 "factors:\n"
                                 "  T: 280:300:10\n"
@@ -193,7 +193,7 @@ Test(yaml, words_beside_the_file_win)
     const char *const factors[] = { "T=1:7" };
     const struct words over = { .name = "other", .factors = factors, .n_factors = 1, .retries = 9 };
     struct study *s = read_over(
-        "name: mine\n" COMMAND "factors: {T: '@none'}\ntask: {retries: 1, cores: 2}\n", &over);
+        "study: mine\n" COMMAND "factors: {T: '@none'}\ntask: {retries: 1, cores: 2}\n", &over);
     cr_assert_str_eq(study_name(s), "other");
     cr_assert_eq(study_n_points(s), 7);
     cr_assert_eq(study_policy(s)->retries, 9);
@@ -214,10 +214,11 @@ Test(yaml, a_wrong_word_beside_the_file_is_not_blamed_on_it)
 
 Test(yaml, unknown_keys_get_a_suggestion_or_the_list)
 {
-    check_wrong("name: x\n" COMMAND "facters: {T: 1}\n",
+    check_wrong("study: x\n" COMMAND "facters: {T: 1}\n",
                 "study.yaml:3: key 'facters' is not known; did you mean 'factors'?");
-    check_wrong("zzzzzz: 1\n",
-                "study.yaml:1: key 'zzzzzz' is not known; the study file may have: name, command,");
+    check_wrong(
+        "zzzzzz: 1\n",
+        "study.yaml:1: key 'zzzzzz' is not known; the study file may have: study, command,");
     check_wrong(COMMAND "task:\n  timout: 3\n",
                 "study.yaml:3: key 'timout' is not known; did you mean 'timeout'?");
     check_wrong(COMMAND "design: {king: lhs}\n", "study.yaml:2: key 'king' is not known; did you");
@@ -226,7 +227,7 @@ Test(yaml, unknown_keys_get_a_suggestion_or_the_list)
 Test(yaml, wrong_types_name_line_and_key)
 {
     check_wrong("- a\n", "study.yaml:1: the study file must be a mapping (KEY: VALUE), not a list");
-    check_wrong("name: [a]\n", "study.yaml:1: key 'name' must be a text or a number, not a list");
+    check_wrong("study: [a]\n", "study.yaml:1: key 'study' must be a text or a number, not a list");
     check_wrong("command: {a: b}\n",
                 "study.yaml:1: key 'command' must be a text or a list of texts");
     check_wrong("command:\n  - a\n  - [b]\n", "study.yaml:3: key 'command' must be a text");
@@ -248,30 +249,32 @@ Test(yaml, wrong_types_name_line_and_key)
                 "study.yaml:2: key 'shuffle': 'maybe' must be yes or no");
     check_wrong(COMMAND "task: 3\n", "study.yaml:2: key 'task' must be a mapping");
     check_wrong(COMMAND "exit: {75: {a: b}}\n", "study.yaml:2: key 'exit' must be a text");
-    check_wrong(COMMAND "name: \"a\\0b\"\n", "study.yaml:2: key 'name' has a zero byte");
+    check_wrong(COMMAND "study: \"a\\0b\"\n", "study.yaml:2: key 'study' has a zero byte");
 }
 
 Test(yaml, a_key_twice_is_refused)
 {
-    check_wrong("name: a\n" COMMAND "name: b\n",
-                "study.yaml:3: key 'name' was given on line 1 already");
+    check_wrong("study: a\n" COMMAND "study: b\n",
+                "study.yaml:3: key 'study' was given on line 1 already");
     check_wrong(COMMAND "factors:\n  T: 1\n  T: 2\n",
                 "study.yaml:4: key 'T' was given on line 3 already");
+    check_wrong("name: a\nstudy: b\n",
+                "study.yaml:2: key 'study': 'study' and 'name' are the same");
     check_wrong(COMMAND "input: a\ninputs: b\n",
                 "study.yaml:3: key 'inputs': 'input' and 'inputs'");
 }
 
 Test(yaml, broken_text_names_the_line)
 {
-    check_wrong("name: a\nfactors:\n\tT: 1\n", "study.yaml:3: a tab stands here");
-    check_wrong("name: 'a\n", "study.yaml:2: column 1: found unexpected end of stream");
-    check_wrong("name: a\n b: c\n", "study.yaml:2: ");
+    check_wrong("study: a\nfactors:\n\tT: 1\n", "study.yaml:3: a tab stands here");
+    check_wrong("study: 'a\n", "study.yaml:2: column 1: found unexpected end of stream");
+    check_wrong("study: a\n b: c\n", "study.yaml:2: ");
     check_wrong("command: [a\n", "study.yaml:2: ");
-    check_wrong("name: a\xff\n", "study.yaml:1: this line is not UTF-8 text");
+    check_wrong("study: a\xff\n", "study.yaml:1: this line is not UTF-8 text");
     check_wrong("", "study.yaml: the study file is empty");
     check_wrong("# nothing\n", "study.yaml: the study file is empty");
     check_wrong(COMMAND "---\nname: b\n", "study.yaml:2: a second document");
-    check_wrong("name: *b\n", "study.yaml:1: ");
+    check_wrong("study: *b\n", "study.yaml:1: ");
     check_wrong("a: &a [*a]\n", "study.yaml:1: key 'a' is not known");
     check_wrong("factors: &a [*a]\n", "study.yaml:1: a factor must be a text");
 }
@@ -280,7 +283,7 @@ Test(yaml, what_the_study_does_not_like_is_said_with_its_line)
 {
     check_wrong("command: echo {T} {U}\nfactors:\n  T: 1\n  U: 280:320:-10\n", "study.yaml:4: ");
     check_wrong(COMMAND "factors:\n  - T=1\n  - T=2\n", "study.yaml:4: ");
-    check_wrong("name: a\n" COMMAND "factors: {V: 1}\n", "study.yaml:2: ");
+    check_wrong("study: a\n" COMMAND "factors: {V: 1}\n", "study.yaml:2: ");
     check_wrong(COMMAND "factors: {T: 1}\ntask:\n  cores: 1\n  timeout: soon\n", "study.yaml:5: ");
     check_wrong(COMMAND "factors: {T: 1}\nexit: {75: rerun}\n", "study.yaml:3: ");
     check_wrong(COMMAND "factors: {T: 1}\nmetrics:\n  a: regex:x\n  b: regex:(\n",
@@ -288,7 +291,7 @@ Test(yaml, what_the_study_does_not_like_is_said_with_its_line)
     check_wrong(COMMAND "factors: {T: 1}\ninputs:\n  - none\n", "study.yaml:4: ");
     check_wrong(COMMAND "factors: {T: 1}\ndesign: {kind: cubes, n: 3}\n", "study.yaml:3: ");
     check_wrong(COMMAND "factors: {T: 1}\nhalt: often\n", "study.yaml:3: ");
-    check_wrong("name: ../a\n" COMMAND "factors: {T: 1}\n", "study.yaml:1: ");
+    check_wrong("study: ../a\n" COMMAND "factors: {T: 1}\n", "study.yaml:1: ");
 }
 
 Test(yaml, a_file_that_is_not_there_is_named)
