@@ -136,6 +136,8 @@ void progress_duration(ms_t ms, struct buf *out)
     int64_t s = (ms + 500) / 1000;
     if (ms < 1000)
         buf_addf(out, "%" PRId64 " ms", ms);
+    else if (ms < 60000 && ms % 1000 == 0)
+        buf_addf(out, "%" PRId64 " s", ms / 1000);
     else if (ms < 59950)
         buf_addf(out, "%.1f s", (double)ms / 1000);
     else if (s < 3600)

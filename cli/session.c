@@ -245,13 +245,16 @@ static void say_stopping(struct session *s, ms_t grace)
     struct buf time;
     buf_init(&time);
     progress_duration(grace, &time);
-    if (n)
+    if (n) /* as far as we have heard */
         snprintf(text, sizeof text,
                  "no new points start; %" PRIu64 " running %s may finish within %s (Ctrl-C again "
                  "stops %s now)",
                  n, n == 1 ? "point" : "points", buf_text(&time), n == 1 ? "it" : "them");
     else
-        snprintf(text, sizeof text, "no new points start");
+        snprintf(text, sizeof text,
+                 "no new points start; those that run may finish within %s (Ctrl-C again stops "
+                 "them now)",
+                 buf_text(&time));
     buf_fini(&time);
     display_say(&s->display, text);
     snprintf(s->note, sizeof s->note, "no new points start; Ctrl-C stops the running ones now");
@@ -487,6 +490,7 @@ static int finish(struct session *s)
         .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
         .slots = s->have_news ? s->news.slots : 0,
     };
+    sum.counts.reused = s->submitted.counts.reused; /* a scheduler that came later counts more */
     if (s->level < 3)
         summary_print(&sum);
     if (end == SUMMARY_INTERRUPTED) {

@@ -34,6 +34,7 @@ Test(progress, durations_in_words)
     cr_assert_str_eq(duration(0), "0 ms");
     cr_assert_str_eq(duration(999), "999 ms");
     cr_assert_str_eq(duration(12345), "12.3 s");
+    cr_assert_str_eq(duration(30000), "30 s");
     cr_assert_str_eq(duration(59940), "59.9 s");
     cr_assert_str_eq(duration(59960), "1 min 0 s");
     cr_assert_str_eq(duration(250000), "4 min 10 s");
@@ -74,7 +75,7 @@ Test(progress, a_line_says_all)
     struct progress_view v = view();
     progress_line(&v, &b);
     cr_assert_str_eq(buf_text(&b), "sim: 123 of 200 ended, 120 done, 3 failed, 4 running, 73 left; "
-                                   "12.3/s, time left 6.0 s, 4 of 4 cores busy (mean 97%)");
+                                   "12.3/s, time left 6 s, 4 of 4 cores busy (mean 97%)");
 }
 
 static size_t widest(const char *text)
