@@ -9,6 +9,7 @@
 #include "cli/facts.h"
 #include "cli/progress.h"
 #include "cli/reason.h"
+#include "cli/stream.h"
 #include "cli/table.h"
 
 struct explain_args {
@@ -95,12 +96,23 @@ static void say_use(const struct facts *x)
     buf_clear(&b);
     buf_addf(&b, "%.1f MiB at most", (double)x->end.maxrss_kib / 1024);
     say("memory", b.data);
-    buf_clear(&b);
-    progress_count(x->body.out_total, &b);
-    buf_adds(&b, " bytes to stdout, ");
-    progress_count(x->body.err_total, &b);
-    buf_adds(&b, " to stderr");
-    say("output", b.data);
+    buf_fini(&b);
+}
+
+/* How much a stream was, where it is when the store has only its head, and how it ends. */
+static void say_stream(const struct facts *x, bool err)
+{
+    struct stream s = stream_of(&x->body, err);
+    struct buf b = { 0 };
+    if (!x->ended)
+        return;
+    progress_count(s.total, &b);
+    buf_adds(&b, s.total == 1 ? " byte" : " bytes");
+    if (s.file[0])
+        buf_addf(&b, ", in %s/%s", x->look->dir, s.file);
+    if (err && x->last_line.n)
+        buf_addf(&b, ", the last line: %s", x->last_line.data);
+    say(s.name, b.data);
     buf_fini(&b);
 }
 
@@ -155,8 +167,6 @@ static void print_text(const struct facts *x)
            study_n_points(s));
     say("values", buf_text(&x->label));
     say("state", buf_text(&x->why));
-    if (x->last_line.n)
-        say("stderr", x->last_line.data);
     say(study_function(s) ? "function" : "command", buf_text(&x->command));
     say("run in", buf_text(&x->cwd));
     if (x->dir.n)
@@ -164,6 +174,8 @@ static void print_text(const struct facts *x)
     say("seed", seed);
     if (x->ended && study_n_metrics(s))
         say("metrics", x->body.metrics);
+    say_stream(x, false);
+    say_stream(x, true);
     say_use(x);
     print_attempts(x);
 }
@@ -230,6 +242,10 @@ static void print_json(const struct facts *x)
                  x->end.user_us, x->end.sys_us, x->end.maxrss_kib, x->body.out_total,
                  x->body.err_total, x->body.metrics && x->body.metrics[0] ? x->body.metrics : "{}",
                  x->body.metrics_missing);
+    if (x->ended) {
+        add_member(&b, "stdout_file", x->body.out_file);
+        add_member(&b, "stderr_file", x->body.err_file);
+    }
     buf_adds(&b, ",\n \"attempts\": [");
     for (size_t i = 0; i < x->n_attempts; i++) {
         buf_adds(&b, i ? ",\n  " : "\n  ");

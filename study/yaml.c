@@ -74,8 +74,7 @@ static enum err make(struct file_words *y, const char *cwd, const struct words *
     struct fault why = *y->f;
     if (line)
         return fault_set(y->f, err, "%s:%zu: %.900s", y->path, line, why.text);
-    bool missing = blame.word == WORD_COMMAND && !over->n_command && !over->function;
-    if (blame.word == WORD_NONE || missing)
+    if (!place->over)
         return fault_set(y->f, err, "%s: %.900s", y->path, why.text);
     return err;
 }

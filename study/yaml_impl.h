@@ -17,6 +17,7 @@ struct place {
     size_t line;
     const size_t *lines; /* [n] of the items */
     size_t n;
+    bool over; /* it was given beside the file */
 };
 
 /* struct file_words - a study file while it is read. Texts live in the document or the arena. */

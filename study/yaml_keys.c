@@ -147,15 +147,6 @@ static enum err read_command(struct file_words *y, const struct key *key, const 
     return y->words.command ? ERR_NONE : ERR_USAGE;
 }
 
-static enum err read_name(struct file_words *y, const struct key *key, const yaml_node_t *value)
-{
-    if (y->words.name)
-        return node_wrong(y, value, "key '%s': 'study' and 'name' are the same; give one of them",
-                          key->name);
-    y->words.name = node_text(y, value, KEY_WORDS(key));
-    return y->words.name ? ERR_NONE : ERR_USAGE;
-}
-
 static enum err read_inputs(struct file_words *y, const struct key *key, const yaml_node_t *value)
 {
     if (y->words.n_inputs)
