@@ -155,6 +155,16 @@ static const struct elsewhere *look_up(const struct elsewheres *all, const uint6
     return &all->items[low];
 }
 
+static void add_adopt(struct known *k, const struct change *ch)
+{
+    if (k->n_adopts == k->cap_adopts) {
+        k->cap_adopts = k->cap_adopts ? 2 * k->cap_adopts : 256;
+        k->adopts = realloc(k->adopts, k->cap_adopts * sizeof *k->adopts);
+        must(k->adopts != NULL);
+    }
+    k->adopts[k->n_adopts++] = *ch;
+}
+
 static void adopt(const struct study *spec, const struct array_row *row,
                   const struct elsewheres *all, struct known *k)
 {
@@ -171,13 +181,10 @@ static void adopt(const struct study *spec, const struct array_row *row,
         const struct elsewhere *e = look_up(all, id);
         if (!e || (states[i] && e->not_done))
             continue;
-        if (k->n_adopts == k->cap_adopts) {
-            k->cap_adopts = k->cap_adopts ? 2 * k->cap_adopts : 256;
-            k->adopts = realloc(k->adopts, k->cap_adopts * sizeof *k->adopts);
-            must(k->adopts != NULL);
-        }
-        k->adopts[k->n_adopts++] =
-            (struct change){ .kind = CHG_ADOPT, .task = { row->first.n + i }, .from = e->task };
+        task_id task = { row->first.n + i };
+        if (states[i]) /* its own end, which was no success, gives way */
+            add_adopt(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
+        add_adopt(k, &(struct change){ .kind = CHG_ADOPT, .task = task, .from = e->task });
         states[i] = (uint8_t)(e->not_done ? e->not_done : TASK_DONE);
     }
     point_fini(&p);

@@ -174,7 +174,7 @@ static void make_views(struct scheduler *s)
     s->n_views = 0;
 }
 
-int loop_commit_and_send(struct scheduler *s)
+static int commit_and_send(struct scheduler *s)
 {
     struct fault f;
 
@@ -185,8 +185,24 @@ int loop_commit_and_send(struct scheduler *s)
     log_changes(s);
     make_views(s);
     send_all(s);
-    turn_end(s);
+    outbox_clear(&s->out);
     return 0;
+}
+
+int loop_commit_and_send(struct scheduler *s)
+{
+    int code = s->failed ? s->failed : commit_and_send(s);
+
+    if (!code)
+        turn_end(s);
+    return code;
+}
+
+bool loop_flush(struct scheduler *s)
+{
+    if (!s->failed && s->out.n_changes)
+        s->failed = commit_and_send(s);
+    return !s->failed;
 }
 
 static void beat(struct scheduler *s)

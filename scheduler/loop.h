@@ -53,6 +53,7 @@ struct scheduler {
     uint32_t epoch;
     bool swept; /* directories of old attempts were looked after */
     bool stopping;
+    int failed; /* exit code of a commit that failed in the middle of a turn */
     int signal_fd;
 };
 
@@ -70,6 +71,8 @@ struct peer {
 int loop_run(struct scheduler *s); /* until it is told to stop: an exit code */
 /* commits what the outbox holds, makes views, sends, clears; an exit code, 0 when well */
 int loop_commit_and_send(struct scheduler *s);
+/* the same in the middle of a turn, before something reads the store; false: it failed, give up */
+bool loop_flush(struct scheduler *s);
 struct buf *loop_text(struct scheduler *s); /* an empty buf that lives until the end of the turn */
 void loop_die(struct scheduler *s, const struct fault *f); /* logs; says it on stderr */
 int loop_exit_code(const struct fault *f);

@@ -161,6 +161,9 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
     struct event ev = { .from = from };
     struct fault f;
 
+    /* What clients ask reads the store, which must have seen what this turn decided so far. */
+    if (m->kind != MSG_BEAT && m->kind != MSG_BYE && !loop_flush(s))
+        return;
     switch (m->kind) {
     case MSG_SUBMIT:
         if (m->submit.resume ? submit_resume(s, from, m, &f) : submit_spec(s, from, m, &f))

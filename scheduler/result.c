@@ -60,7 +60,7 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
         return;
     a->lost++;
     if (!counted) {
-        keep_attempt(l, NULL, TASK_READY, END_LOST, false, out);
+        keep_attempt(l, NULL, TASK_READY, END_REVOKED, false, out);
         array_move(c, a, l->task, TASK_READY);
         return;
     }

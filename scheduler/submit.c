@@ -57,13 +57,17 @@ static void view_due(struct scheduler *s, study_id study, struct study *spec)
 struct trouble_ctx {
     struct scheduler *s;
 };
-static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses)
+static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last)
 {
     struct scheduler *s = ((struct trouble_ctx *)ctx)->s;
 
     core_step(
         s->core, s->now,
-        &(struct event){ .kind = EV_TROUBLE, .task = task, .failures = failures, .losses = losses },
+        &(struct event){ .kind = EV_TROUBLE,
+                         .task = task,
+                         .lease = last,
+                         .failures = failures,
+                         .losses = losses },
         &s->out);
 }
 

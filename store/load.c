@@ -34,7 +34,10 @@ enum err store_active_studies(struct store *st, store_name_fn fn, void *ctx, str
 {
     struct query q;
 
-    query_open(&q, &st->db, "SELECT name FROM study WHERE active ORDER BY id");
+    query_open(&q, &st->db,
+               "SELECT name FROM study s WHERE active OR EXISTS (SELECT 1 FROM running r JOIN array a"
+               " ON r.task BETWEEN a.first_task AND a.first_task + a.n - 1 WHERE a.id = s.current)"
+               " ORDER BY id");
     while (query_row(&q))
         fn(ctx, (const char *)sqlite3_column_text(q.stmt, 0));
     return query_close(&q, f);
@@ -242,7 +245,7 @@ enum err store_durations(struct store *st, const struct array_row *row, store_us
 /* --- attempts that count --- */
 
 struct trouble {
-    uint64_t task;
+    uint64_t task, last;
     uint32_t failures, losses;
     UT_hash_handle hh;
 };
@@ -254,7 +257,7 @@ static void note_ended(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
     ((uint8_t *)ctx)[index] = 1;
 }
 
-static void trouble_note(struct trouble **table, uint64_t task, bool lost)
+static void trouble_note(struct trouble **table, uint64_t task, uint64_t lease, bool lost)
 {
     struct trouble *t;
 
@@ -269,6 +272,7 @@ static void trouble_note(struct trouble **table, uint64_t task, bool lost)
         t->losses++;
     else {
         t->failures++;
+        t->last = lease;
         t->losses = 0; /* in a row: it came back from that worker */
     }
 }
@@ -288,12 +292,13 @@ static enum err troubles_load(struct db *db, const struct array_row *row, const 
 {
     struct query q;
 
-    query_open(&q, db, "SELECT task, counted" COUNTING_ATTEMPTS " ORDER BY n");
+    query_open(&q, db, "SELECT task, counted, lease" COUNTING_ATTEMPTS " ORDER BY n");
     bind_range(&q, row);
     while (query_row(&q)) {
         uint64_t task = (uint64_t)sqlite3_column_int64(q.stmt, 0);
         if (!ended[task - row->first.n])
-            trouble_note(table, task, !sqlite3_column_int(q.stmt, 1));
+            trouble_note(table, task, (uint64_t)sqlite3_column_int64(q.stmt, 2),
+                         !sqlite3_column_int(q.stmt, 1));
     }
     return query_close(&q, f);
 }
@@ -319,7 +324,7 @@ enum err store_troubles(struct store *st, const struct array_row *row, store_tro
     HASH_ITER(hh, table, t, next)
     { /* in the order of their first trouble */
         if (!e)
-            fn(ctx, (task_id){ t->task }, t->failures, t->losses);
+            fn(ctx, (task_id){ t->task }, t->failures, t->losses, (lease_id){ t->last });
         HASH_DEL(table, t);
         free(t);
     }

@@ -43,7 +43,8 @@ enum err store_next(struct store *st, struct store_next *next, struct fault *f);
 /* store_find_study - by name; found false and id 0 when there is none. current = its current array. */
 struct study_row { study_id id; array_id current; bool active; };
 enum err store_find_study(struct store *st, const char *name, bool *found, struct study_row *row, struct fault *f);
-/* store_active_studies - calls back with the name of each active study, in id order. */
+/* store_active_studies - calls back with the name of each study that a start takes up: those that are
+ * active, and those that are not and have a long lease out. In id order. */
 typedef void (*store_name_fn)(void *ctx, const char *name);
 enum err store_active_studies(struct store *st, store_name_fn fn, void *ctx, struct fault *f);
 
@@ -66,8 +67,8 @@ typedef void (*store_us_fn)(void *ctx, uint64_t us);
 enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx, struct fault *f);
 
 /* store_troubles - attempts that count against tasks that have not ended: failures, and losses (END_LOST)
- * since the last failure; what came before a CHG_REOPEN does not count. */
-typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses);
+ * since the last failure; `last` is the lease of that failure. What came before a CHG_REOPEN does not count. */
+typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last);
 enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn, void *ctx, struct fault *f);
 
 /* store_running - the long leases that were out when the last scheduler ended; store_workers - the

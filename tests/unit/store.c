@@ -262,8 +262,9 @@ Test(store, durations_are_of_points_that_succeeded)
     buf_fini(&text);
 }
 
-static void note_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses)
+static void note_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last)
 {
+    cr_assert_eq(last.n != 0, failures != 0);
     buf_addf(ctx, "%u:%u/%u ", (unsigned)task.n, failures, losses);
 }
 
