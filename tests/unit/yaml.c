@@ -258,8 +258,6 @@ Test(yaml, a_key_twice_is_refused)
                 "study.yaml:3: key 'study' was given on line 1 already");
     check_wrong(COMMAND "factors:\n  T: 1\n  T: 2\n",
                 "study.yaml:4: key 'T' was given on line 3 already");
-    check_wrong("name: a\nstudy: b\n",
-                "study.yaml:2: key 'study': 'study' and 'name' are the same");
     check_wrong(COMMAND "input: a\ninputs: b\n",
                 "study.yaml:3: key 'inputs': 'input' and 'inputs'");
 }
