@@ -78,8 +78,7 @@ void cli_help(const struct verb *v, FILE *to); /* the help of one verb */
 /* cli_dir_flag - " --dir DIR" quoted for sh, or "" for the default: for commands that are printed.
  */
 void cli_dir_flag(const char *dir, struct buf *out);
-/* cli_url - the address of the scheduler of a directory, for this process and its children. A path
- * that is too long for a socket goes through /proc/PID/fd. */
+/* cli_url - the address of the scheduler of a directory. */
 void cli_url(const char *dir, struct buf *out);
 
 /* suggest - the nearest of `names` (n of them) to what was typed, or NULL when none is near. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "cli/signals.h"
 
 enum err points_find(const struct study *s, const char *const *texts, size_t n, uint64_t **index,
                      struct fault *f)
@@ -31,6 +32,7 @@ enum err points_ask(const char *url, points_request request, const char *name,
     int rc = grange_connect(url, DIAL_MS, &g, why, sizeof why);
     if (rc)
         return fault_set(f, (enum err)rc, "cannot connect to the scheduler: %s", why);
+    signals_let(true); /* those of nng's threads are as they were */
     rc = request(g, name, index, n, REQUEST_MS, touched);
     enum err err = rc ? fault_set(f, (enum err)rc, "%s", grange_message(g)) : ERR_NONE;
     grange_close(g);

@@ -126,6 +126,10 @@ static void add_pace(const struct progress_view *v, struct buf *out)
         progress_duration(v->left_ms, out);
         buf_adds(out, ", ");
     }
+    if (!v->slots) {
+        buf_adds(out, "no worker");
+        return;
+    }
     buf_addf(out, "%u of %u cores busy", v->busy, v->slots);
     if (v->rate >= 0)
         buf_addf(out, " (mean %.0f%%)", v->use * 100);

@@ -262,6 +262,8 @@ static void say_stopping(struct session *s, ms_t grace)
 
 static void asked_to_stop(struct session *s, int sig, ms_t now)
 {
+    if (s->lost_ms && s->local.joined)
+        s->level = 2; /* there is nobody to tell */
     s->level++;
     ms_t grace = s->control->grace_ms;
     if (sig != SIGINT && grace > TERM_GRACE_MS)
@@ -303,6 +305,8 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
         if (rc == GRANGE_ERR_TIMEOUT)
             return ERR_NONE;
         if (rc == GRANGE_ERR_LOST) {
+            if (!s->lost_ms && s->local.joined)
+                display_say(&s->display, "the scheduler went away; waiting for it to come back");
             s->lost_ms = s->lost_ms ? s->lost_ms : now;
             return ERR_NONE;
         }
@@ -506,9 +510,11 @@ static int finish(struct session *s)
 static int fail(struct session *s, const struct fault *f)
 {
     int rc = cli_fail(f);
-    bool started = s->started_ms != 0;
-    if (!started)
+    if (!s->started_ms) {
+        if (f->code == ERR_DISK_FULL)
+            cli_say("there is no space left for %s; nothing was started", s->control->dir);
         return rc;
+    }
     struct buf b;
     buf_init(&b);
     buf_adds(&b, f->code == ERR_DISK_FULL ? "make room, then go on with: " : "go on with: ");

@@ -14,7 +14,7 @@ static sigset_t read_later; /* and SIGCHLD, SIGWINCH */
 static void end_early(int sig)
 {
     (void)sig;
-    static const char text[] = "\ngrange: interrupted before any point was started\n";
+    static const char text[] = "\ngrange: interrupted; nothing was started\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(CLI_INTERRUPTED);
 }
