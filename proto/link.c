@@ -21,7 +21,7 @@ struct link *link_new(void)
     must(pthread_mutex_init(&l->lock, NULL) == 0);
     must(pthread_condattr_init(&attr) == 0);
     must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    must(pthread_cond_init(&l->quiet, &attr) == 0);
+    must(pthread_cond_init(&l->changed, &attr) == 0);
     pthread_condattr_destroy(&attr);
     l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     must(l->fd >= 0);
@@ -209,7 +209,7 @@ static void end_all(struct link *l)
     until.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&l->lock);
     while (l->n_live > 0) {
-        if (pthread_cond_timedwait(&l->quiet, &l->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&l->changed, &l->lock, &until) == ETIMEDOUT)
             break;
     }
     pthread_mutex_unlock(&l->lock);
@@ -243,7 +243,7 @@ void link_free(struct link *l)
     free(l->dirty);
     free(l->url);
     close(l->fd);
-    pthread_cond_destroy(&l->quiet);
+    pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

@@ -8,7 +8,8 @@
  *   - Peers are freed by the owner's thread alone, after their LINK_GONE was taken or in link_free,
  *     and nng_aio_free waits for callbacks: a callback may use its peer until it returns.
  *   - A receive or send that is started after the stream was closed never completes in nng 1.5.2.
- *     Whoever starts one looks at `closed` afterwards and cancels it.
+ *     Whoever starts one looks at `closed` afterwards and cancels it; `starting` counts those who
+ * have still to look, because the peer may have come to its end meanwhile.
  *
  * A frame of length 0 says "I am done": the one that gets it closes the connection, so the one that
  * sent it knows that all before it has arrived. It is how link_close_peer and link_free lose
@@ -59,6 +60,7 @@ struct peer {
     struct arrival *block; /* being filled; touched by the one receive callback only */
 
     /* The rest is under the link's lock. */
+    unsigned starting;             /* receives and sends */
     bool receiving, paused, heard; /* heard: a frame came, so the other end is well */
     size_t waiting;                /* bytes of arrivals that are not taken yet */
     struct buf out, inflight;
@@ -81,7 +83,7 @@ struct place {
 
 struct link {
     pthread_mutex_t lock;
-    pthread_cond_t quiet; /* the last live peer ended */
+    pthread_cond_t changed; /* n_live or some peer's `starting` became 0 */
     int fd;
     bool signalled; /* fd is readable */
     bool stopping;

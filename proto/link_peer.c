@@ -64,7 +64,9 @@ void peer_new(struct link *l, nng_stream *stream, bool dialled)
     struct peer *p = calloc(1, sizeof *p);
 
     must(p != NULL);
-    *p = (struct peer){ .link = l, .stream = stream, .dialled = dialled, .receiving = true };
+    *p = (struct peer){ .link = l, .stream = stream, .dialled = dialled };
+    p->receiving = true;
+    p->starting = 1;
     must(nng_aio_alloc(&p->receive, received, p) == 0);
     must(nng_aio_alloc(&p->send, sent, p) == 0);
     must(nng_aio_alloc(&p->linger, lingered, p) == 0);
@@ -87,7 +89,24 @@ void peer_new(struct link *l, nng_stream *stream, bool dialled)
 
 /* ---- receiving */
 
-/* receive_more - `receiving` is set already. */
+/* started - the receive or send of aio is on its way; if the stream was closed before, only we
+ * know. */
+static void started(struct peer *p, nng_aio *aio)
+{
+    struct link *l = p->link;
+
+    pthread_mutex_lock(&l->lock);
+    bool closed = p->closed;
+    pthread_mutex_unlock(&l->lock);
+    if (closed)
+        nng_aio_cancel(aio);
+    pthread_mutex_lock(&l->lock);
+    if (--p->starting == 0)
+        pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* receive_more - `receiving` is set already, and `starting` counts us. */
 static void receive_more(struct peer *p)
 {
     struct arrival *b = p->block;
@@ -95,11 +114,7 @@ static void receive_more(struct peer *p)
 
     must(nng_aio_set_iov(p->receive, 1, &iov) == 0);
     nng_stream_recv(p->stream, p->receive);
-    pthread_mutex_lock(&p->link->lock);
-    bool closed = p->closed;
-    pthread_mutex_unlock(&p->link->lock);
-    if (closed)
-        nng_aio_cancel(p->receive);
+    started(p, p->receive);
 }
 
 /* gone - no more will arrive. Once a peer, and the last thing that is queued for it. */
@@ -114,7 +129,7 @@ static void gone(struct peer *p, enum err reason)
     p->ended = true;
     link_push(l, a);
     if (--l->n_live == 0)
-        pthread_cond_signal(&l->quiet);
+        pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     if (redial)
         link_redial(l, heard);
@@ -231,6 +246,7 @@ static bool may_go_on(struct peer *p)
     enum err reason = p->reason;
     p->paused = pause;
     p->receiving = !pause;
+    p->starting += pause ? 0 : 1;
     pthread_mutex_unlock(&p->link->lock);
     if (pause && closed)
         gone(p, reason);
@@ -264,6 +280,7 @@ void peer_resume(struct peer *p)
     if (resume) {
         p->paused = false;
         p->receiving = true;
+        p->starting++;
     }
     pthread_mutex_unlock(&p->link->lock);
     if (resume)
@@ -282,6 +299,7 @@ static bool take_out(struct peer *p)
     p->out = empty;
     p->sent = 0;
     p->sending = true;
+    p->starting++;
     p->flushed = false;
     return true;
 }
@@ -292,11 +310,7 @@ static void send_more(struct peer *p)
 
     must(nng_aio_set_iov(p->send, 1, &iov) == 0);
     nng_stream_send(p->stream, p->send);
-    pthread_mutex_lock(&p->link->lock);
-    bool closed = p->closed;
-    pthread_mutex_unlock(&p->link->lock);
-    if (closed)
-        nng_aio_cancel(p->send);
+    started(p, p->send);
 }
 
 static void sent(void *arg)
@@ -315,6 +329,8 @@ static void sent(void *arg)
             buf_fini(&p->inflight);
         buf_clear(&p->inflight);
         more = !failed && p->flushed && take_out(p);
+    } else {
+        p->starting++;
     }
     pthread_mutex_unlock(&p->link->lock);
     if (failed)
@@ -397,6 +413,8 @@ void peer_free(struct peer *p)
     nng_aio_stop(p->receive);
     nng_aio_stop(p->send);
     pthread_mutex_lock(&l->lock);
+    while (p->starting > 0)
+        pthread_cond_wait(&l->changed, &l->lock);
     l->slots[p->id.n & (PEERS_MAX - 1)] = NULL;
     pthread_mutex_unlock(&l->lock);
     release(p);

@@ -1,3 +1,12 @@
 grange_unit_test(wire SOURCES unit/wire_samples.c LINK grange_proto)
 grange_unit_test(link LINK grange_proto)
 grange_unit_test(client LINK grange_client)
+
+# The two that have threads run under the thread sanitizer too, without Criterion's sandbox.
+foreach(name link client)
+  if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
+    target_include_directories(unit_${name} BEFORE PRIVATE plain)
+    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;threads" ENVIRONMENT
+      "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/plain/tsan.supp")
+  endif()
+endforeach()

@@ -171,6 +171,25 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
     }
 }
 
+static void take_all(struct fake *s)
+{
+    struct link_event ev;
+    struct message m;
+    struct fault f;
+
+    while (link_take(s->link, &ev)) {
+        if (ev.kind != LINK_FRAME || s->mute)
+            continue;
+        if (wire_decode(ev.data, ev.n, &m, &f) != ERR_NONE) {
+            fprintf(stderr, "the client sent: %s\n", f.text);
+            abort();
+        }
+        on_message(s, ev.peer, &m);
+        message_fini(&m);
+    }
+    link_flush(s->link);
+}
+
 static void *play(void *arg)
 {
     struct fake *s = arg;
@@ -178,22 +197,10 @@ static void *play(void *arg)
                              { .fd = s->stop_fd, .events = POLLIN } };
 
     while (!fds[1].revents) {
-        struct link_event ev;
-        while (link_take(s->link, &ev)) {
-            struct message m;
-            struct fault f;
-            if (ev.kind != LINK_FRAME || s->mute)
-                continue;
-            if (wire_decode(ev.data, ev.n, &m, &f) != ERR_NONE) {
-                fprintf(stderr, "the client sent: %s\n", f.text);
-                abort();
-            }
-            on_message(s, ev.peer, &m);
-            message_fini(&m);
-        }
-        link_flush(s->link);
+        take_all(s);
         poll(fds, 2, -1);
     }
+    take_all(s);
     link_free(s->link);
     return NULL;
 }
