@@ -271,7 +271,7 @@ Test(yaml, broken_text_names_the_line)
     check_wrong("study: a\xff\n", "study.yaml:1: this line is not UTF-8 text");
     check_wrong("", "study.yaml: the study file is empty");
     check_wrong("# nothing\n", "study.yaml: the study file is empty");
-    check_wrong(COMMAND "---\nname: b\n", "study.yaml:2: a second document");
+    check_wrong(COMMAND "---\nstudy: b\n", "study.yaml:2: a second document");
     check_wrong("study: *b\n", "study.yaml:1: ");
     check_wrong("a: &a [*a]\n", "study.yaml:1: key 'a' is not known");
     check_wrong("factors: &a [*a]\n", "study.yaml:1: a factor must be a text");
