@@ -41,9 +41,9 @@ EOF
 @test "--timeout 300%: also for a point that began before the median was known" {
     cat >some.sh <<'EOF'
 [ "$1" != 1 ] || exec sleep 1000 # a point
-exec sleep 0.05 # a point
+exec sleep 0.1 # a point
 EOF
-    run -1 grange run --quiet --study t -j 2 --no-shuffle --timeout 300% sh some.sh {n} ::: n=1:14
+    run -1 grange run --quiet --study t -j 2 --no-shuffle --timeout 2000% sh some.sh {n} ::: n=1:14
     same "1" "$(results t --where "state = 'failed'" | column n)"
 }
 
@@ -218,8 +218,7 @@ EOF
 }
 
 @test "--memory: a point that takes more fails alone" {
-    # shellcheck disable=SC2016
-    run -1 grange run --quiet --study m --memory 64M \
-        'awk -v n={n} "BEGIN { s = sprintf(\"%*s\", n * 1000000, \"\"); print length(s) }"' ::: n=1,300
+    echo 'v=$(head -c "$1" /dev/zero | tr "\\0" x); echo ${#v}' >eat.sh
+    run -1 grange run --quiet --study m --memory 64M sh eat.sh {n} ::: n=1000000,300000000
     same "done failed" "$(results m | column state | xargs)"
 }

@@ -75,7 +75,7 @@ setsid -f sh -c 'echo $$ >>family; exec sleep 1000' # a point
 echo $$ >>family
 echo "$1" >>started
 while [ ! -e go ]; do sleep 0.02; done # a point
-kill -9 $(cat family) 2>/dev/null
+exit 0
 EOF
 }
 
@@ -88,10 +88,11 @@ EOF
     kill -9 "$worker"
     poll_until 1 gone "${family[@]}"
     poll_until 20 lines_at_least started 4
-    : >family
+    mapfile -t family <family
     touch go
     finish "$run"
     same 0 "$rc"
+    poll_until 1 gone "${family[@]}"
     same "1 2" "$(started_twice)"
     all_done 2
     recorded_once
@@ -106,10 +107,11 @@ EOF
     kill -9 "$(children "$worker" | head -n 1)"
     poll_until 1 gone "${family[@]}"
     poll_until 20 lines_at_least started 4
-    : >family
+    mapfile -t family <family
     touch go
     finish "$run"
     same 0 "$rc"
+    poll_until 1 gone "${family[@]}"
     all_done 2
     recorded_once
 }
@@ -124,7 +126,6 @@ EOF
     mapfile -t family <family
     kill -9 "$run"
     poll_until 10 gone "${parts[@]}" "${family[@]}"
-    : >family
     touch go
     run -0 "$GRANGE" run --quiet --study k -j 2 sh family.sh {n} ::: n=1,2
     all_done 2
@@ -161,7 +162,7 @@ EOF
         start run$round "$GRANGE" run --quiet --study k -j 2 'echo {n} >>started; echo value {n}' ::: n=1:300
         poll_until 30 lines_at_least started "$enough"
         # shellcheck disable=SC2046
-        kill -9 "$pid" $(descendants "$pid")
+        kill -9 "$pid" $(descendants "$pid") || true # quick points may have ended
         poll_until 10 gone "$pid"
         sql 'select vals from ended' | sort >"recorded$round"
         wc -l <started >"lines$round"

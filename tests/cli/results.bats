@@ -123,9 +123,9 @@ EOF
 }
 
 @test "explain shows the exact command, every attempt and the state" {
-    run -1 model --retries 1 sh model.sh {T} 'two words' ::: T=13
+    run -1 model --retries 1 sh model.sh {T} 1 'two words' ::: T=13
     run -0 grange explain m 0
-    has "$output" "sh model.sh 13 'two words'"
+    has "$output" "sh model.sh 13 1 'two words'"
     has "$output" "failed"
     has "$output" "cannot do 13"
     run -0 grange explain m T=13 --json
@@ -146,7 +146,7 @@ EOF
     run -0 grange run --quiet --study files \
         --metric 'a=json:out.json:energy.total' --metric 'b=csv:out.csv:col' \
         --metric 'c=regex@log.txt:c=([0-9]+)' --metric 'd=regex@stderr:d=([0-9]+)' \
-        'printf "{\"energy\": {\"total\": %s.5}}" {n} >{out}/out.json
+        'printf "{{\"energy\": {{\"total\": %s.5}}}}" {n} >{out}/out.json
          printf "t,col\n0,9\n1,{n}7\n" >{out}/out.csv
          echo c={n}1 >{out}/log.txt
          echo d={n}2 >&2' ::: n=1,2

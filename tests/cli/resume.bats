@@ -122,11 +122,13 @@ EOF
     same "1 2 3 4" "$(results s --where "state = 'done'" | column n | xargs)"
 }
 
-@test "two studies share a directory, results are the last one's" {
+@test "two studies share a directory, and the view \"results\" is the last one's" {
     run -0 grange run --quiet --study one sh counter.sh {n} ::: n=1,2
     run -0 grange run --quiet --study two sh counter.sh {m} ::: m=3
     same "1 2" "$(results one | column n | xargs)"
-    same "3" "$(results | column m | xargs)"
+    same "3" "$(results two | column m | xargs)"
+    run -2 grange results
+    has "$output" "one, two"
     same "3" "$(sql 'select m from results')"
     same "2" "$(sql 'select count(*) from results_one')"
 }

@@ -96,7 +96,7 @@ wrong() {
 }
 
 @test "a command file that is not there" {
-    wrong "./nosuch" -- ./nosuch '{T}' ::: T=1
+    wrong "/nosuch" -- ./nosuch '{T}' ::: T=1
 }
 
 @test "0 points: --where leaves none" {
@@ -115,11 +115,11 @@ wrong() {
     wrong "67108864" -- echo '{a}' ::: a=1:100000 b=1:100000
 }
 @test "a design without a number of points" {
-    wrong "--n" -- --design lhs echo '{x}' ::: x=0..1
+    wrong "lhs" "n," -- --design lhs echo '{x}' ::: x=0..1
 }
 
 @test "a continuous factor without a design" {
-    wrong "x" "--design" -- echo '{x}' ::: x=0..1
+    wrong "x" "design" "lhs" -- echo '{x}' ::: x=0..1
 }
 
 @test "an unknown design, with the known ones" {
@@ -131,7 +131,7 @@ wrong() {
 }
 
 @test "a halt rule that is none" {
-    wrong "fail=1" -- --halt never echo '{x}' ::: x=1
+    wrong "fail=1" -- --halt sometimes echo '{x}' ::: x=1
 }
 
 @test "a metric of unknown kind" {
