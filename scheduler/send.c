@@ -144,6 +144,8 @@ static size_t send_leases(struct scheduler *s, size_t at)
         if (e->kind != d->kind || e->to.n != d->to.n || e->array.n != d->array.n ||
             e->limit_ms != d->limit_ms)
             break;
+        if (n && n + e->n > GRANTS_MAX)
+            break; /* one message holds no more */
         if (n + e->n > cap) {
             cap = 2 * (n + e->n) + 1024;
             grants = realloc(grants, cap * sizeof *grants);
