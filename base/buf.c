@@ -39,6 +39,8 @@ void buf_reserve(struct buf *b, size_t more)
         cap *= 2;
     char *data = realloc(b->data, cap);
     must(data != NULL);
+    if (!b->data)
+        data[0] = '\0';
     b->data = data;
     b->cap = cap;
 }

@@ -165,7 +165,7 @@ static void make_views(struct scheduler *s)
         for (size_t k = 0; k < study_n_metrics(spec); k++)
             metrics[k] = (struct view_column){ study_metric_name(spec, k), false };
         if (store_views(s->store, s->views[i].study, study_name(spec), factors,
-                        study_n_factors(spec), metrics, study_n_metrics(spec), study_reps(spec) > 1,
+                        study_n_factors(spec), metrics, study_n_metrics(spec), study_reps(spec),
                         &f))
             log_error("event=no_views text=\"%s\"",
                       f.text); /* results are in the tables all the same */
