@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "proto/link_inner.h"
 
@@ -197,16 +198,13 @@ void link_close_peer(struct link *l, peer_id peer)
 /* end_all - asks every peer to end in good order and waits for that, half a second at most. */
 static void end_all(struct link *l)
 {
-    struct timespec until;
+    ms_t end_ms = clock_mono_ms() + LINGER_MS;
+    struct timespec until = { .tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000 };
 
     for (uint32_t i = 0; i < l->n_slots; i++) {
         if (l->slots[i])
             peer_end(l->slots[i]);
     }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LINGER_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&l->lock);
     while (l->n_live > 0) {
         if (pthread_cond_timedwait(&l->changed, &l->lock, &until) == ETIMEDOUT)

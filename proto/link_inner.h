@@ -15,7 +15,6 @@
  * sent it knows that all before it has arrived. It is how link_close_peer and link_free lose
  * nothing; nng drops what it has not read when the other end closes. */
 
-#include <nng/nng.h>
 #include <pthread.h>
 
 #include "base/buf.h"
@@ -54,8 +53,8 @@ struct peer {
     struct link *link;
     peer_id id;
     bool dialled;
-    nng_stream *stream;
-    nng_aio *receive, *send, *linger;
+    struct nng_stream *stream;
+    struct nng_aio *receive, *send, *linger;
 
     struct arrival *block; /* being filled; touched by the one receive callback only */
 
@@ -99,13 +98,13 @@ struct link {
     peer_id *dirty;
     size_t n_dirty, cap_dirty;
 
-    nng_stream_listener *listener;
-    nng_aio *accept, *accept_retry;
+    struct nng_stream_listener *listener;
+    struct nng_aio *accept, *accept_retry;
     struct place listen_place;
     char *url;
 
-    nng_stream_dialer *dialer;
-    nng_aio *dial, *redial;
+    struct nng_stream_dialer *dialer;
+    struct nng_aio *dial, *redial;
     struct place dial_place;
     int redial_ms;
 };
@@ -115,7 +114,7 @@ void link_push(struct link *l, struct arrival *a);
 struct peer *link_find(struct link *l, peer_id id); /* lock held */
 
 /* peer_new - a connection that nng has just made; too many are closed at once. Any thread. */
-void peer_new(struct link *l, nng_stream *stream, bool dialled);
+void peer_new(struct link *l, struct nng_stream *stream, bool dialled);
 void peer_free(struct peer *p);                   /* the owner's thread, without the lock */
 void peer_close(struct peer *p, enum err reason); /* at once; LINK_GONE follows */
 void peer_end(struct peer *p);                    /* in good order: after what is queued */

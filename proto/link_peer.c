@@ -1,4 +1,5 @@
 /* link_peer - one connection: what nng's callbacks do, and how it begins and ends. */
+#include <nng/nng.h>
 #include <stdlib.h>
 #include <string.h>
 
