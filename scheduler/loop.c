@@ -221,6 +221,20 @@ static void beat(struct scheduler *s)
     }
 }
 
+/* A client ended the farm: its workers end too. After a signal or a crash they wait for the next
+ * one. */
+static void dismiss_workers(struct scheduler *s)
+{
+    struct peer *p, *next;
+
+    HASH_ITER(hh, s->peers, p, next)
+    {
+        if (p->role == ROLE_WORKER)
+            send_message(s, (peer_id){ p->id }, &(struct message){ .kind = MSG_BYE });
+    }
+    link_flush(s->link);
+}
+
 static void read_signals(struct scheduler *s)
 {
     struct signalfd_siginfo info;
@@ -273,5 +287,7 @@ int loop_run(struct scheduler *s)
             sweep_attempts(s);
         link_flush(s->link);
     }
+    if (s->dismissing)
+        dismiss_workers(s);
     return SCHEDULER_OK;
 }

@@ -53,6 +53,7 @@ struct scheduler {
     uint32_t epoch;
     bool swept; /* directories of old attempts were looked after */
     bool stopping;
+    bool dismissing; /* a client asked for the end: of the workers too */
     int failed; /* exit code of a commit that failed in the middle of a turn */
     int signal_fd;
 };

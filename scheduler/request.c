@@ -191,7 +191,7 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         break;
     case MSG_SHUTDOWN:
         log_info("event=shutdown");
-        s->stopping = true;
+        s->stopping = s->dismissing = true;
         break;
     case MSG_BEAT:
     case MSG_BYE:

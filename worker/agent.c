@@ -182,7 +182,8 @@ static void finish_drain(struct agent *a, ms_t now, struct acts *out)
 
     if (!a->draining)
         return;
-    bool nothing_left = a->active.n == 0 && (a->n_finished == 0 || a->orphaned);
+    /* Without a scheduler nobody takes the results: who told us to end does not wait for one. */
+    bool nothing_left = a->active.n == 0 && (a->n_finished == 0 || !a->welcome);
     if (!nothing_left && now < a->drained_by)
         return;
     for (l = a->active.head; l; l = l->next)
@@ -385,10 +386,8 @@ static void check_connection(struct agent *a, ms_t now, struct acts *out)
         a->beat_at = now + a->cfg.beat_ms;
         act_plain(out, ACT_BEAT);
     }
-    if (!a->welcome && !a->draining && now - a->alone_since >= a->cfg.orphan_after_ms) {
-        a->orphaned = true;
+    if (!a->welcome && !a->draining && now - a->alone_since >= a->cfg.orphan_after_ms)
         drain(a, now, out);
-    }
 }
 
 static bool report_now(const struct agent *a, ms_t now)

@@ -54,7 +54,7 @@ struct agent {
     bool began;       /* the first step sets the clocks */
     bool up, welcome; /* connected; and taken by the scheduler */
     bool hung_up;     /* AGENT_GONE is awaited */
-    bool draining, orphaned, ended;
+    bool draining, ended;
     ms_t beat_at, heard_at, alone_since, drained_by;
     ms_t due; /* no stop_at of an active lease is earlier */
 };
