@@ -9,8 +9,8 @@
 enum {
     HELD_MAX =
         1 << 16, /* leases that one worker names: SLOTS_MAX + GRANTS_MAX outstanding, generously */
-    GRANTS_MESSAGE_MAX = GRANTS_MAX,
-    NOTICE_BYTES_MAX = 64 * 1024, /* the text of a refusal */
+    ASSIGN_MAX = SLOTS_MAX + GRANTS_MAX, /* leases in one message: all that a worker may have */
+    NOTICE_BYTES_MAX = 64 * 1024,        /* the text of a refusal */
 };
 
 #define REFUSE(f, code, ...) return fault_set((f), (code), __VA_ARGS__)
@@ -290,7 +290,7 @@ static enum err assign(const Wire__Assign *pb, struct message *m, struct fault *
     CHECK(at_most(pb->limit_ms, INT64_MAX, "a limit", f));
     if (pb->n_grants % 2)
         REFUSE(f, ERR_MALFORMED, "a lease without its task");
-    CHECK(at_most(pb->n_grants / 2, GRANTS_MESSAGE_MAX, "the number of leases", f));
+    CHECK(at_most(pb->n_grants / 2, ASSIGN_MAX, "the number of leases", f));
     CHECK(ids(pb->grants, pb->n_grants, "a lease or its task", f));
     m->assign.limit_ms = (ms_t)pb->limit_ms;
     m->assign.grants = (const struct grant *)(const void *)pb->grants;

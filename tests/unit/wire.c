@@ -425,12 +425,12 @@ Test(wire, limits_hold)
     m.progress.running = points;
     m.progress.n_running = RUNNING_SHOWN_MAX + 1;
     refused(&m, ERR_LIMIT, "running points");
-    struct grant *grants = calloc(GRANTS_MAX + 1, sizeof *grants);
-    for (size_t i = 0; i <= GRANTS_MAX; i++)
+    struct grant *grants = calloc(SLOTS_MAX + GRANTS_MAX + 1, sizeof *grants);
+    for (size_t i = 0; i <= SLOTS_MAX + GRANTS_MAX; i++)
         grants[i] = (struct grant){ { 1 }, { 1 } };
     m = sample("assign");
     m.assign.grants = grants;
-    m.assign.n = GRANTS_MAX + 1;
+    m.assign.n = SLOTS_MAX + GRANTS_MAX + 1;
     refused(&m, ERR_LIMIT, "leases");
     free(grants);
     free(text);
