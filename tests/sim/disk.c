@@ -35,6 +35,7 @@ static void attempt(struct sim *s, const struct end_row *e)
     if (e->counted) {
         t->failures++;
         t->losses = 0;
+        t->last_failed = e->lease;
     } else if (e->reason == END_LOST) {
         t->losses++;
     }
@@ -188,10 +189,22 @@ static void restore_array(const struct sim *s, struct core *core, const struct a
             core_step(core, now,
                       &(struct event){ .kind = EV_TROUBLE,
                                        .task = { row->first.n + i },
+                                       .lease = t->last_failed,
                                        .failures = t->failures,
                                        .losses = t->losses },
                       out);
     }
+}
+
+/* A study that is held goes on being known while a point of it runs. */
+static bool restored(const struct sim *s, uint32_t study)
+{
+    const struct array_row *row = world_array(s, s->disk.study[study].current);
+    bool runs = false;
+
+    for (size_t i = 0; row && i < s->disk.n_running; i++)
+        runs |= s->disk.running[i].task.n - row->first.n < row->n;
+    return s->disk.study[study].active || runs;
 }
 
 struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const struct core *loaded,
@@ -208,7 +221,7 @@ struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const s
     struct core *core = core_new(&cfg);
     for (uint32_t study = 1; study <= SIM_STUDIES; study++)
         if (d->study[study].current.n &&
-            (loaded ? core_study(loaded, (study_id){ study }, &cs) : d->study[study].active))
+            (loaded ? core_study(loaded, (study_id){ study }, &cs) : restored(s, study)))
             restore_array(s, core, world_array(s, d->study[study].current), d->study[study].active,
                           now, out);
     for (size_t i = 0; i < d->n_workers; i++)

@@ -71,6 +71,7 @@ void options_draw(struct options *o, uint64_t seed)
         draw_study(&o->study[i], &r, o->fault_free);
     o->delay_max = coin(&r) ? 2 : between(&r, 1, o->fault_free ? 10 : 150);
     o->commit_max = coin(&r) ? 2 : between(&r, 1, o->fault_free ? 10 : 60);
+    o->dial_max = 490;
     o->safety_ms = between(&r, 5000, 30000);
     if (o->fault_free)
         return;
@@ -86,4 +87,10 @@ void options_draw(struct options *o, uint64_t seed)
     o->infra = coin(&r);
     o->tasks_fail = coin(&r);
     o->edits = coin(&r);
+    if (rng_below(&r, 5) == 0) { /* only the scheduler dies: that alone must cost no long work */
+        o->crash_scheduler = true;
+        o->dial_max =
+            1500; /* workers may take longer than SETTLE_MS to be back, not than ADOPT_MS */
+        o->crash_worker = o->drain_worker = o->pause_worker = o->reset_link = o->clog_link = false;
+    }
 }

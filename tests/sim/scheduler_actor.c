@@ -207,6 +207,7 @@ static void troubles(struct sim *s, const struct array_row *row)
         if (!t->ended && (t->failures || t->losses))
             step(s, &(struct event){ .kind = EV_TROUBLE,
                                      .task = { row->first.n + i },
+                                     .lease = t->last_failed,
                                      .failures = t->failures,
                                      .losses = t->losses });
     }

@@ -83,7 +83,7 @@ void sim_show(const struct sim *s)
     if (!s->print)
         for (uint64_t i = from; i < s->n_lines; i++)
             fprintf(stderr, "%s\n", buf_text(&s->line[i % TRACE_LINES]));
-    fprintf(stderr, "sim: seed %llu at %lld ms\nTo see all of it again: ./dev sim --trace %llu\n",
+    fprintf(stderr, "sim: seed %llu at %lld ms\nTo see all of it again: ./dev sim %llu\n",
             (unsigned long long)s->seed, (long long)s->now, (unsigned long long)s->seed);
 }
 
@@ -182,7 +182,7 @@ static void dial(struct sim *s, uint32_t actor)
     if (s->scheduler.alive)
         net_connect(s, actor);
     else
-        sim_at(s, s->now + 10 + (ms_t)sim_below(s, 490),
+        sim_at(s, s->now + 10 + (ms_t)sim_below(s, (uint64_t)s->opt.dial_max),
                (struct thing){ .kind = T_DIAL, .a = actor });
 }
 

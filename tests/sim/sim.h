@@ -4,7 +4,7 @@
  * network that loses what real ones lose, a disk that keeps whole transactions, processes that only
  * take time. All of it is drawn from one seed, so a seed is a run. First everything may go wrong
  * and nothing may be wrong; then the world heals and everything must end. What "wrong" means is in
- * oracle.c. */
+ * oracle.h. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ struct study_options {
 struct options {
     uint32_t n_workers, slots[SIM_WORKERS], n_studies;
     struct study_options study[SIM_STUDIES];
-    ms_t delay_max, commit_max;
+    ms_t delay_max, commit_max, dial_max;
     ms_t safety_ms, fault_every_ms, request_every_ms; /* 0: never */
     bool crash_scheduler, crash_after_commit, crash_worker, drain_worker, pause_worker, reset_link,
         clog_link, infra;
@@ -311,7 +311,7 @@ void client_receive(struct sim *s, struct packet *p);
 void client_request(struct sim *s);
 void client_resubmit(struct sim *s); /* everything, in the design that it wants now */
 
-/* oracle.c: see there what is checked */
+/* oracle.c, oracle_disk.c, oracle_end.c; what is checked stands in oracle.h */
 struct oracle *oracle_new(void);
 void oracle_free(struct oracle *o);
 void oracle_step(struct sim *s, const struct event *ev, const struct outbox *out, size_t change,
@@ -321,7 +321,9 @@ void oracle_send(struct sim *s, const struct send *d, const struct outbox *out);
 void oracle_commit(struct sim *s);
 void oracle_scheduler_died(struct sim *s);
 void oracle_scheduler_started(struct sim *s);
-void oracle_watch(struct sim *s); /* now and then */
+void oracle_forgotten(struct sim *s, const struct end_row *e,
+                      bool counted); /* by the worker that produced it */
+void oracle_watch(struct sim *s);    /* now and then */
 bool oracle_all_ended(struct sim *s);
 void oracle_end(struct sim *s);
 

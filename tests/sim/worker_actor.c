@@ -386,6 +386,7 @@ static void do_act(struct sim *s, uint32_t w, const struct act *a)
         break;
     case ACT_FORGET:
     case ACT_DROP:
+        oracle_forgotten(s, result_of(s, w, a->lease), a->kind == ACT_FORGET);
         *result_of(s, w, a->lease) = k->results[k->n_results - 1];
         k->n_results--;
         break;

@@ -1,0 +1,53 @@
+#ifndef GRANGE_TESTS_ORACLE_H
+#define GRANGE_TESTS_ORACLE_H
+/* oracle - what may never happen, judged by what crosses the wire and what the disk holds.
+ *
+ * a  An accepted task ends exactly once; its end changes only after it was reopened.
+ * b  Nothing is told that the disk does not hold: acks, submissions, counts.
+ * c  A task has at most one live lease, no lease id is given out twice, and a result counts only
+ *    under the current lease of its task, and once.
+ * d  No worker holds more than its slots and the prefetch that its tasks allow.
+ * e  The death of the scheduler alone never makes long work run twice.
+ * f  What costs a retry is a failure that a worker reported; a task fails when its retries are
+ *    spent, neither sooner nor later.
+ * g  After the world healed everything ends and no lease is left.
+ * h  A core that is built from the disk knows what this one knows.
+ * i  When nothing goes wrong no slot idles while a task is ready. */
+
+#include "base/must.h"
+#define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)
+#include <uthash.h>
+
+#include "tests/sim/sim.h"
+
+/* All that was ever seen of a lease. */
+struct seen {
+    uint64_t lease;
+    bool granted, recorded, counted;
+    enum end_reason last_result;
+    UT_hash_handle hh;
+};
+
+struct oracle {
+    struct seen *seen;
+    struct {
+        lease_id lease;
+        uint64_t instance;
+        bool soft;
+    } current[SIM_TASKS];
+    uint32_t reopened[SIM_TASKS];     /* in which epoch, the last time */
+    lease_id long_running[SIM_TASKS]; /* ran long when the scheduler died */
+    struct {
+        peer_id peer;
+        uint64_t instance;
+    } said_hello[64]; /* the latest */
+    size_t n_hello;
+    ms_t idle_since[SIM_WORKERS];
+    uint64_t n_spawned[SIM_WORKERS];
+};
+
+struct seen *oracle_seen(struct oracle *o, lease_id lease); /* made when it is new */
+uint64_t oracle_instance(const struct sim *s,
+                         worker_id id); /* of a worker that the disk knows, or 0 */
+
+#endif

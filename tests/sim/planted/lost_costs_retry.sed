@@ -1,0 +1,2 @@
+# scheduler/result.c: a lost worker costs a retry
+s/    t->losses++;/    t->losses++, t->failures++;/
