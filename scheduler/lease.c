@@ -72,7 +72,7 @@ void lease_revoke_array(struct core *c, struct array *a, struct outbox *out)
     for (size_t i = 0; i < c->n_workers; i++) {
         struct lease *l;
         DL_FOREACH(c->workers[i]->leases, l)
-        if (l->array == a)
+        if (l->array == a && array_state(a, l->task) == TASK_LEASED)
             lease_revoke(c, l, out);
     }
 }

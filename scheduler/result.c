@@ -147,10 +147,12 @@ static void ended_by_itself(struct core *c, struct lease *l, const struct end_ro
                (end->code == 0 && a->row.policy.exit_action[0] == EXIT_DEFAULT));
 
     array_note_duration(a, end->wall_us);
-    if (ok)
-        end_task(c, l, end, TASK_DONE, end->reason, out);
-    else
+    if (!ok) {
         failed(c, l, end, out);
+        return;
+    }
+    end_task(c, l, end, TASK_DONE, end->reason, out);
+    halt_if_ruled(c, a, out); /* this may be the end that makes a share of failures mean something */
 }
 
 /* The worker could not run it (no memory, no disk): somebody else's fault, tried again a little
