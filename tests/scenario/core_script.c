@@ -6,9 +6,9 @@
  * memory= instance=1 as=NAME] [LEASE...]    a lease: t1/1.1, @500 running, ! finished beat W
  * [LEASE@MS...]   result W LEASE exit=0|signal=|timeout=|not-started=|infra=|stopped=0 [ms=100]
  *   returned W LEASE...    bye W    gone PEER    pass (time goes by)
- *   array A ..., trouble T failures= losses=, known W id=1 slots=, was-running LEASE worker=1
- * since=, restored: what a start reads from the store look [study=1], where T, slowest: print what
- * a loop may ask restart: a new core with the next epoch; nobody is connected
+ *   array A ... [inactive], trouble T failures= losses= lease=, known W id=1 slots=, was-running
+ * LEASE worker=1 since=, restored: what a start reads from the store look [study=1], where T,
+ * slowest: print what a loop may ask restart: a new core with the next epoch; nobody is connected
  *
  * A connection is named by who made it. After `gone w1` a `hello w1` is a new connection. */
 

@@ -108,6 +108,7 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
     durations_words(w, s);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);
     s->ev.template_changed = words_flag(w, "changed");
+    s->ev.active = !words_flag(w, "inactive");
 }
 
 void core_worker_words(struct words *w, struct scripted *s, const char *name)
@@ -116,7 +117,8 @@ void core_worker_words(struct words *w, struct scripted *s, const char *name)
 
     snprintf(s->worker.name, sizeof s->worker.name, "%s", as ? as : name);
     snprintf(s->worker.host, sizeof s->worker.host, "host");
-    s->worker.instance = (uint64_t)words_number(w, "instance", (int64_t)(hash64(name, strlen(name), 0) >> 1));
+    s->worker.instance =
+        (uint64_t)words_number(w, "instance", (int64_t)(hash64(name, strlen(name), 0) >> 1));
     s->worker.slots = (uint32_t)words_number(w, "slots", 1);
     s->worker.memory_mib = (uint64_t)words_number(w, "memory", 1024);
     s->worker.id.n = (uint32_t)words_number(w, "id", 0);
@@ -192,6 +194,9 @@ static void restore_words(struct words *w, struct scripted *s)
         s->ev.task.n = words_id(w, words_need(w, "a task"), 't');
         s->ev.failures = (uint32_t)words_number(w, "failures", 0);
         s->ev.losses = (uint32_t)words_number(w, "losses", 0);
+        const char *lease = words_value(w, "lease");
+        if (lease)
+            s->ev.lease = words_lease(w, lease, NULL);
     } else {
         s->ev.lease = words_lease(w, words_need(w, "a lease"), &s->ev.task);
         s->ev.worker_id.n = (uint32_t)words_number(w, "worker", 1);

@@ -80,9 +80,19 @@ void print_change(struct buf *b, const struct change *c)
 static void print_grants(struct buf *b, const struct send *s, const struct outbox *out)
 {
     must(s->grants + s->n <= out->n_grants);
+    const struct core_grant *g = &out->grants[s->grants];
     for (size_t i = 0; i < s->n; i++) {
+        size_t run = i; /* four and more that follow each other: the first and the last */
+        while (run + 1 < s->n && g[run + 1].lease.n == g[run].lease.n + 1 &&
+               g[run + 1].task.n == g[run].task.n + 1)
+            run++;
         buf_addc(b, i ? ',' : ' ');
-        print_lease(b, out->grants[s->grants + i].task, out->grants[s->grants + i].lease);
+        print_lease(b, g[i].task, g[i].lease);
+        if (run < i + 3)
+            continue;
+        buf_adds(b, "..");
+        print_lease(b, g[run].task, g[run].lease);
+        i = run;
     }
 }
 

@@ -125,6 +125,9 @@ static void on_event(struct sim *s, const struct event *ev, const struct outbox 
         on_hello(s, ev, out, send);
     if (ev->kind == EV_RESULT)
         oracle_seen(o, ev->end->lease)->last_result = ev->end->reason;
+    if (ev->kind == EV_RESULT)
+        oracle_seen(o, ev->end->lease)->unknown =
+            core_task_state(s->scheduler.core, ev->end->task) == N_TASK_STATES;
     for (size_t i = 0; ev->kind == EV_RETURNED && i < ev->n_held; i++)
         if (o->current[ev->held[i].task.n].lease.n == ev->held[i].lease.n)
             clear(o, ev->held[i].task.n);

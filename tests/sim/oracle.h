@@ -24,6 +24,8 @@
 struct seen {
     uint64_t lease;
     bool granted, recorded, counted;
+    bool unknown; /* its array was not loaded when its result came: held or given up before a
+                     restart */
     enum end_reason last_result;
     UT_hash_handle hh;
 };

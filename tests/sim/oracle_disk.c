@@ -159,9 +159,8 @@ static void check_ack(struct sim *s, const struct core_grant *g)
 {
     const struct seen *e = oracle_seen(s->oracle, g->lease);
 
-    if (core_task_state(s->scheduler.core, g->task) == N_TASK_STATES)
-        return; /* of a design that was given up before a restart: nobody asks for it */
-    if (!e->recorded && !s->disk.task[g->task.n].ended && e->last_result != END_REVOKED)
+    if (!e->recorded && !e->unknown && !s->disk.task[g->task.n].ended &&
+        e->last_result != END_REVOKED)
         sim_fail(s, "the result of task %llu is acknowledged and not on the disk",
                  (unsigned long long)g->task.n);
 }

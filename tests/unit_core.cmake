@@ -1,0 +1,1 @@
+grange_unit_test(exhaust LINK grange_core)
