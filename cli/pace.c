@@ -15,12 +15,10 @@ static void thin_out(struct pace *p)
 
 void pace_add(struct pace *p, ms_t now, uint64_t ended, uint32_t busy, uint32_t slots)
 {
-    if (p->n == 0) {
-        p->first_ms = now;
-    } else {
-        p->busy_ms += (double)(now - p->last_ms) * p->busy;
-        p->slot_ms += (double)(now - p->last_ms) * p->slots;
-    }
+    if (ended < p->ended) /* some were given a new attempt: the rate begins anew */
+        p->n = 0;
+    p->busy_ms += (double)(now - p->last_ms) * p->busy; /* 0 the first time: no slots yet */
+    p->slot_ms += (double)(now - p->last_ms) * p->slots;
     p->last_ms = now;
     p->ended = ended;
     p->busy = busy;

@@ -19,7 +19,7 @@ struct pace {
     } samples[PACE_SAMPLES];
     unsigned n;
     ms_t step_ms;
-    ms_t first_ms, last_ms;  /* of the news so far */
+    ms_t last_ms;            /* of the newest news */
     uint64_t ended;          /* at last_ms */
     double busy_ms, slot_ms; /* integrals of busy slots and of slots */
     uint32_t busy, slots;    /* at last_ms */

@@ -69,6 +69,13 @@ static uint64_t ended(const struct grange_counts *c)
     return c->done + c->failed + c->cancelled + c->quarantined;
 }
 
+/* Points that ended since then; another command may have given ended points a new attempt. */
+static uint64_t ended_since(const struct session *s, uint64_t before)
+{
+    uint64_t now = ended(&s->counts);
+    return now > before ? now - before : 0;
+}
+
 static uint64_t to_do(const struct grange_counts *c)
 {
     return c->ready + c->waiting + c->running;
@@ -449,10 +456,10 @@ static void say_stopped(struct session *s)
 {
     struct buf b;
     buf_init(&b);
-    uint64_t after = ended(&s->counts) - s->ended_at_stop;
+    uint64_t after = ended_since(s, s->ended_at_stop);
     buf_addf(&b,
              "interrupted: %" PRIu64 " finished after that, %" PRIu64
-             " stopped (they will run again), %" PRIu64 " left; resume with: ",
+             " stopped (they will run again), %" PRIu64 " left\n  resume with: ",
              after, s->n_stopped, to_do(&s->counts));
     summary_resume(s->control, s->name, &b);
     cli_say("%s", buf_text(&b));
@@ -468,7 +475,7 @@ static void say_not_done(struct session *s)
                  s->counts.failed == 1 ? "point" : "points");
     else
         buf_adds(&b, "held by another command");
-    buf_addf(&b, "; %" PRIu64 " points left; go on with: ", to_do(&s->counts));
+    buf_addf(&b, "; %" PRIu64 " points left\n  go on with: ", to_do(&s->counts));
     summary_resume(s->control, s->name, &b);
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
@@ -488,7 +495,7 @@ static int finish(struct session *s)
         .name = s->name,
         .end = end,
         .counts = s->counts,
-        .ended_here = ended(&s->counts) - s->ended_before,
+        .ended_here = ended_since(s, s->ended_before),
         .since_ms = s->since_ms,
         .sum_before_us = s->sum_before_us,
         .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
@@ -519,7 +526,7 @@ static int fail(struct session *s, const struct fault *f)
     buf_init(&b);
     buf_adds(&b, f->code == ERR_DISK_FULL ? "make room, then go on with: " : "go on with: ");
     summary_resume(s->control, s->name, &b);
-    cli_say("nothing that was recorded is lost; %s", buf_text(&b));
+    cli_say("nothing that was recorded is lost\n  %s", buf_text(&b));
     buf_fini(&b);
     return rc == CLI_USAGE ? CLI_ERROR : rc;
 }

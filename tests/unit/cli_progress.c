@@ -174,3 +174,15 @@ Test(pace, use_is_the_mean_of_busy_slots)
     pace_add(&p, 2000, 0, 0, 4);
     cr_assert_float_eq(pace_use(&p), 0.75, 1e-9);
 }
+
+Test(pace, begins_anew_where_points_were_given_a_new_attempt)
+{
+    struct pace p;
+    pace_init(&p);
+    for (ms_t t = 1000; t <= 5000; t += 100)
+        pace_add(&p, t, 100 + (uint64_t)(t / 100), 1, 1);
+    pace_add(&p, 5100, 20, 1, 1);
+    cr_assert_lt(pace_rate(&p, 5200), 0);
+    pace_add(&p, 6100, 30, 1, 1);
+    cr_assert_float_eq(pace_rate(&p, 6100), 10, 0.1);
+}
