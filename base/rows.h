@@ -135,7 +135,7 @@ enum change_kind {
     CHG_ARRAY,       /* array: a new array, made the current one of its study */
     CHG_CURRENT,     /* array.study, array.id: makes an existing array the current one; policy and spec may be new */
     CHG_STUDY_STATE, /* study, active: whether a restarted scheduler goes on with it by itself */
-    CHG_ADOPT,       /* task, from: the end of task is that of from, a task of an older array */
+    CHG_ADOPT,       /* task, from: the end of task is that of from, a task of an older array; or many: adopts */
     CHG_END,         /* end: appended, exactly once per task until CHG_REOPEN */
     CHG_ATTEMPT,     /* end: an attempt that did not become the result */
     CHG_REOPEN,      /* task: its end (own or adopted) becomes an attempt; it will run again */
@@ -144,6 +144,11 @@ enum change_kind {
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
     CHG_WORKER,      /* worker: joined */
     CHG_WORKER_GONE, /* worker.id: left or lost */
+};
+
+/* The end of task is that of from. */
+struct adopt {
+    task_id task, from;
 };
 
 struct change {
@@ -155,6 +160,10 @@ struct change {
         struct array_row array;
         struct end_row end;
         struct worker_row worker;
+        struct {
+            const struct adopt *pairs; /* CHG_ADOPT of a million is one change; NULL: task and from */
+            size_t n;
+        } adopts;
     };
 };
 

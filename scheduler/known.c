@@ -155,18 +155,19 @@ static const struct elsewhere *look_up(const struct elsewheres *all, const uint6
     return &all->items[low];
 }
 
-static void add_adopt(struct known *k, const struct change *ch)
+static void add_change(struct known *k, const struct change *ch)
 {
     if (k->n_adopts == k->cap_adopts) {
-        k->cap_adopts = k->cap_adopts ? 2 * k->cap_adopts : 256;
+        k->cap_adopts = k->cap_adopts ? 2 * k->cap_adopts : 16;
         k->adopts = realloc(k->adopts, k->cap_adopts * sizeof *k->adopts);
         must(k->adopts != NULL);
     }
     k->adopts[k->n_adopts++] = *ch;
 }
 
+/* The pairs live in `pairs` until the commit: they are what a million adopted points cost. */
 static void adopt(const struct study *spec, const struct array_row *row,
-                  const struct elsewheres *all, struct known *k)
+                  const struct elsewheres *all, struct known *k, struct buf *pairs)
 {
     uint8_t *states = states_of(k, row);
     struct point p;
@@ -183,11 +184,15 @@ static void adopt(const struct study *spec, const struct array_row *row,
             continue;
         task_id task = { row->first.n + i };
         if (states[i]) /* its own end, which was no success, gives way */
-            add_adopt(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
-        add_adopt(k, &(struct change){ .kind = CHG_ADOPT, .task = task, .from = e->task });
+            add_change(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
+        buf_add(pairs, &(struct adopt){ .task = task, .from = e->task }, sizeof(struct adopt));
         states[i] = (uint8_t)(e->not_done ? e->not_done : TASK_DONE);
     }
     point_fini(&p);
+    if (pairs->n)
+        add_change(k, &(struct change){ .kind = CHG_ADOPT,
+                                        .adopts = { (const struct adopt *)pairs->data,
+                                                    pairs->n / sizeof(struct adopt) } });
 }
 
 static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
@@ -206,7 +211,7 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
     }
     if (!err && all.n) {
         qsort(all.items, all.n, sizeof *all.items, by_identity);
-        adopt(spec, row, &all, k);
+        adopt(spec, row, &all, k, loop_text(s));
     }
     free(all.items);
     buf_fini(&ids);

@@ -94,7 +94,7 @@ struct loaded *loaded_name(struct scheduler *s, const char *name);
 /* known.c: which points of an array have ended, own, adopted, left out */
 struct known {
     uint8_t *states;       /* [n] or NULL when all are ready */
-    struct change *adopts; /* CHG_ADOPT that are new */
+    struct change *adopts; /* what is adopted anew, after the ends that give way */
     size_t n_adopts, cap_adopts;
     bool template_changed;
     uint64_t *durations_us;

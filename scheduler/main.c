@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,8 @@ int scheduler_main(const struct scheduler_options *opt)
     struct scheduler s = { .opt = opt };
     struct fault f;
 
+    mallopt(M_ARENA_MAX,
+            2); /* nng's threads would keep an arena each: 98 MB instead of 22 in bulk */
     log_open("scheduler", opt->log_level, opt->log_path);
     s.signal_fd = signals_open();
     int lock = lock_directory(opt, &f);

@@ -152,7 +152,8 @@ static void ended_by_itself(struct core *c, struct lease *l, const struct end_ro
         return;
     }
     end_task(c, l, end, TASK_DONE, end->reason, out);
-    halt_if_ruled(c, a, out); /* this may be the end that makes a share of failures mean something */
+    halt_if_ruled(c, a,
+                  out); /* this may be the end that makes a share of failures mean something */
 }
 
 /* The worker could not run it (no memory, no disk): somebody else's fault, tried again a little

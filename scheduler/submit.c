@@ -1,5 +1,6 @@
 /* submit - a study that came in, or is taken up again, as one array of the core. */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,14 +62,13 @@ static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t loss
 {
     struct scheduler *s = ((struct trouble_ctx *)ctx)->s;
 
-    core_step(
-        s->core, s->now,
-        &(struct event){ .kind = EV_TROUBLE,
-                         .task = task,
-                         .lease = last,
-                         .failures = failures,
-                         .losses = losses },
-        &s->out);
+    core_step(s->core, s->now,
+              &(struct event){ .kind = EV_TROUBLE,
+                               .task = task,
+                               .lease = last,
+                               .failures = failures,
+                               .losses = losses },
+              &s->out);
 }
 
 /* The row of a submission: of the array with this key when there is one, else a new one. */
@@ -155,6 +155,7 @@ static void entered(struct scheduler *s, const struct message *m, const struct a
         core_step(s->core, s->now,
                   &(struct event){ .kind = EV_RETRY, .study = row->study, .failed = true },
                   &s->out);
+    malloc_trim(0); /* looking up a million points took memory that nothing needs any more */
     log_info("event=submit study=%s array=%u n=%llu new=%d", study_name(spec), row->id.n,
              (unsigned long long)row->n, is_new);
     view_due(s, row->study, spec);

@@ -237,6 +237,17 @@ static int put_off(struct store *st, task_id first, task_id last, bool only_fail
     return SQLITE_OK;
 }
 
+static int commit_adopts(struct store *st, const struct change *ch)
+{
+    int rc = SQLITE_OK;
+
+    if (!ch->adopts.pairs)
+        return run_with(st, ST_ADOPT, ch->task.n, ch->from.n, 2);
+    for (size_t i = 0; i < ch->adopts.n && rc == SQLITE_OK; i++)
+        rc = run_with(st, ST_ADOPT, ch->adopts.pairs[i].task.n, ch->adopts.pairs[i].from.n, 2);
+    return rc;
+}
+
 static int apply(struct store *st, const struct change *ch)
 {
     switch (ch->kind) {
@@ -251,7 +262,7 @@ static int apply(struct store *st, const struct change *ch)
     case CHG_STUDY_STATE:
         return run_with(st, ST_STUDY_STATE, ch->study.n, ch->active, 2);
     case CHG_ADOPT:
-        return run_with(st, ST_ADOPT, ch->task.n, ch->from.n, 2);
+        return commit_adopts(st, ch);
     case CHG_REOPEN:
         return put_off(st, ch->task, ch->task, false);
     case CHG_REOPEN_FAILED:
