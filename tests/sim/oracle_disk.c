@@ -70,6 +70,17 @@ static void check_attempt(struct sim *s, const struct end_row *e)
     seen->counted = true;
 }
 
+/* Work of a design that is given up may be stopped, and run again when the design comes back. */
+static void another_design(struct sim *s, const struct array_row *current)
+{
+    for (uint64_t t = 1; t < SIM_TASKS; t++)
+        if (s->oracle->long_running[t].n) {
+            const struct array_row *row = world_array_of(s, (task_id){ t });
+            if (row->study.n == current->study.n && row->id.n != current->id.n)
+                s->oracle->long_running[t].n = 0;
+        }
+}
+
 void oracle_change(struct sim *s, const struct change *c)
 {
     const struct disk_task *task = s->disk.task;
@@ -80,6 +91,10 @@ void oracle_change(struct sim *s, const struct change *c)
         oracle_seen(s->oracle, c->end.lease)->recorded = true;
         if (c->end.lease.n && is_failure(c->end.reason))
             oracle_seen(s->oracle, c->end.lease)->counted = true;
+        break;
+    case CHG_ARRAY:
+    case CHG_CURRENT:
+        another_design(s, &c->array);
         break;
     case CHG_ATTEMPT:
         check_attempt(s, &c->end);

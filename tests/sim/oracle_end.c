@@ -22,8 +22,10 @@ void oracle_scheduler_died(struct sim *s)
         for (size_t i = 0; i < s->workers[w].n_processes; i++) {
             const struct process *p = &s->workers[w].processes[i];
             uint64_t t = p->task.n;
+            const struct array_row *row = world_array_of(s, p->task);
             if (p->started && s->now - p->started_ms > known_after && p->why == STOP_NOT &&
-                s->disk.study[world_array_of(s, p->task)->study.n].active &&
+                s->disk.study[row->study.n].active &&
+                s->disk.study[row->study.n].current.n == row->id.n &&
                 o->current[t].lease.n == p->lease.n && !s->disk.task[t].ended)
                 o->long_running[t] = p->lease;
         }
