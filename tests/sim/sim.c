@@ -10,8 +10,8 @@
 
 enum {
     WATCH_MS = 20,
-    QUIET_MS = 4000,         /* all has ended this long: nothing more may come */
-    PATIENCE_MS = 900 * 1000 /* after the world healed everything must have ended within this */
+    QUIET_MS = 4000,          /* all has ended this long: nothing more may come */
+    PATIENCE_MS = 3600 * 1000 /* after the world healed everything must have ended within this */
 };
 
 /* --- time --- */
