@@ -129,6 +129,7 @@ static void cancel_open(struct core *c, struct array *a, task_id task, struct le
     }
     array_move(c, a, task, TASK_CANCELLED);
     if (l) {
+        trouble_get(c, task); /* that it ran matters when it is reopened */
         l->orphan = true;
         lease_revoke(c, l, out);
     }
@@ -204,8 +205,11 @@ void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
 
 static void reopen(struct core *c, struct array *a, task_id task)
 {
+    bool ran = array_state(a, task) != TASK_CANCELLED || trouble_find(c, task);
+
     trouble_drop(c, task);
-    a->fence = lease_make(c->cfg.epoch, c->next_sequence - 1); /* an old result is no answer */
+    if (ran) /* a result whose ack is still under way is no answer to this */
+        trouble_get(c, task)->last = lease_make(c->cfg.epoch, c->next_sequence - 1);
     array_move(c, a, task, TASK_READY);
 }
 

@@ -25,7 +25,6 @@ struct array {
     uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
     uint64_t *again; /* ring: tasks that became ready behind the cursor */
     size_t again_head, again_n, again_cap;
-    lease_id fence; /* leases up to this one were given out before tasks were reopened */
     uint64_t reused, lost;
     uint64_t new_failed, new_ended; /* since it was submitted: what halt rules look at */
     struct median *median;          /* only with a relative timeout */

@@ -59,8 +59,6 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
             out_grant(out, out_send(out, SEND_ACK, w->peer), h->lease, h->task);
         return NULL;
     }
-    if (h->lease.n <= a->fence.n)
-        return NULL;
     if (t && h->lease.n <= t->last.n)
         return NULL; /* its result has counted and only the ack was lost, or a later lease's has */
     l = lease_adopt(c, w, a, h->task, h->lease);
