@@ -44,6 +44,10 @@ void print_change(struct buf *b, const struct change *c)
         buf_addf(b, "%s s%u", c->active ? "active" : "inactive", (unsigned)c->study.n);
         break;
     case CHG_ADOPT:
+        if (c->adopts.pairs) {
+            buf_addf(b, "adopt %zu", c->adopts.n);
+            break;
+        }
         buf_addf(b, "adopt t%" PRIu64 "<t%" PRIu64, c->task.n, c->from.n);
         break;
     case CHG_END:
