@@ -15,7 +15,6 @@ enum {
     OPT_OWNER,
     OPT_LOG,
     OPT_LEVEL,
-    OPT_LISTEN,
     OPT_CONNECT,
     OPT_NAME,
     OPT_MEMORY,
@@ -76,9 +75,6 @@ static error_t parse_scheduler(int key, char *arg, struct argp_state *state)
     case OPT_OWNER:
         o->owner = arg;
         return 0;
-    case OPT_LISTEN:
-        o->listen = arg;
-        return 0;
     case OPT_LOG:
         o->log_path = arg;
         return 0;
@@ -99,8 +95,6 @@ static error_t parse_scheduler(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option scheduler_options[] = {
     CLI_OPTION_DIR,
-    { "listen", OPT_LISTEN, "URL", 0,
-      "also listen here for workers on other hosts; not protected: trusted networks only", 0 },
     { "sync", OPT_SYNC, "full|normal|off", 0,
       "how results are written: full (default) survives a power cut", 0 },
     { "owner", OPT_OWNER, "TEXT", 0, "who started it: \"run PID\"", 0 },

@@ -88,10 +88,7 @@ static enum err listen_start(struct scheduler *s, struct fault *f)
 
     s->link = link_new();
     snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
-    enum err err = link_listen(s->link, url, f);
-    if (!err && s->opt->listen)
-        err = link_listen(s->link, s->opt->listen, f);
-    return err;
+    return link_listen(s->link, url, f);
 }
 
 static void say_ready(int fd)

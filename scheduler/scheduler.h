@@ -18,7 +18,6 @@ enum scheduler_exit {
 struct scheduler_options {
     const char *dir;      /* the grange directory; made when it is not there */
     const char *owner;    /* "run 4711"; NULL or "daemon": a daemon */
-    const char *listen;   /* a further url for workers on other hosts, or NULL */
     const char *log_path; /* NULL: stderr */
     enum log_level log_level;
     int lifeline_fd; /* end of file on it: whoever started us is gone, end; -1: none */
