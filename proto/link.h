@@ -38,7 +38,7 @@ struct link *link_new(void);
 void link_free(struct link *l); /* closes all; what is queued is flushed for up to half a second */
 int link_fd(const struct link *l);
 
-/* link_listen - "ipc://PATH", "tcp://127.0.0.1:PORT" (0: any; see link_url). ERR_BUSY when taken. A
+/* link_listen - once a link: "ipc://PATH", "tcp://127.0.0.1:PORT" (0: any; see link_url). ERR_BUSY when taken. A
  * stale socket file of a dead listener is replaced. PATH may be long: it is not bound by sun_path. */
 enum err link_listen(struct link *l, const char *url, struct fault *f);
 /* link_url - the url that was bound, port filled in. */
