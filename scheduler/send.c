@@ -112,6 +112,11 @@ static void send_progress(struct scheduler *s, const struct send *d)
     if (!l || !core_study(s->core, d->study, &st))
         return;
     core_farm(s->core, &farm);
+    if (st.counts.running >
+        farm.slots_busy) { /* leases that wait at a worker for a slot do not run */
+        st.counts.ready += st.counts.running - farm.slots_busy;
+        st.counts.running = farm.slots_busy;
+    }
     size_t n = core_slowest(s->core, d->study, s->now, slowest, RUNNING_SHOWN_MAX);
     for (size_t i = 0; i < n; i++)
         running[i] = (struct running_point){ .index = slowest[i].task.n - st.first.n,
