@@ -248,6 +248,9 @@ static void on_submitted(struct grange *g, const struct message *m)
     s->first_task = m->submitted.first.n;
     s->counts = counts(&m->submitted.counts);
     s->template_changed = m->submitted.template_changed;
+    struct follow *f = session_find_follow(g, m->submitted.study);
+    if (f)
+        f->news = false; /* from before this submission: it may say held, or ended */
 }
 
 static void on_progress(struct grange *g, const struct message *m)
