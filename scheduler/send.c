@@ -112,8 +112,9 @@ static void send_progress(struct scheduler *s, const struct send *d)
     if (!l || !core_study(s->core, d->study, &st))
         return;
     core_farm(s->core, &farm);
-    if (st.counts.running >
-        farm.slots_busy) { /* leases that wait at a worker for a slot do not run */
+    if (!farm.n_away &&
+        st.counts.running >
+            farm.slots_busy) { /* leases that wait at a worker for a slot do not run */
         st.counts.ready += st.counts.running - farm.slots_busy;
         st.counts.running = farm.slots_busy;
     }
