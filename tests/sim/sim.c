@@ -10,7 +10,7 @@
 
 enum {
     WATCH_MS = 20,
-    QUIET_MS = 4000,          /* all has ended this long: nothing more may come */
+    QUIET_MS = LOST_AFTER_MS + 3000, /* all has ended this long: nothing more may come */
     PATIENCE_MS = 3600 * 1000 /* after the world healed everything must have ended within this */
 };
 
