@@ -27,6 +27,7 @@ enum {
     TERM_GRACE_MS = 2000, /* SIGTERM and SIGHUP leave less time than Ctrl-C */
     STOPPED_WITHIN_MS =
         10000,           /* after running points were told to stop: TERM, grace, KILL and some */
+    HELD_MS = 2000,      /* a study that nobody here holds is held that long: it is meant */
     NO_WORKER_MS = 3000, /* then say that a daemon has no worker */
 };
 
@@ -42,6 +43,7 @@ struct session {
     struct grange_counts counts; /* newest */
     struct grange_progress news;
     bool have_news;
+    ms_t held_ms; /* since when it says held; 0: it does not */
     uint64_t ended_before;
     uint64_t sum_before_us;
     ms_t since_ms, started_ms; /* wall clock, monotonic */
@@ -299,6 +301,7 @@ static enum err renew(struct session *s, struct fault *f)
     int rc = s->plan->resume
                  ? grange_resume(s->g, s->name, 0, SUBMIT_MS, &again)
                  : grange_submit(s->g, buf_text(&s->json), s->json.n, 0, SUBMIT_MS, &again);
+    s->have_news = false; /* what it said before it heard this again does not count */
     if (rc == GRANGE_OK || rc == GRANGE_ERR_LOST || rc == GRANGE_ERR_TIMEOUT)
         return ERR_NONE; /* lost once more: `reconnected` will come once more */
     return fault_set(f, (enum err)rc, "%s", grange_message(s->g));
@@ -323,6 +326,7 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
         s->news = p;
         s->counts = p.counts;
         s->have_news = true;
+        s->held_ms = p.state != GRANGE_HELD || p.reconnected ? 0 : s->held_ms ? s->held_ms : now;
         pace_add(&s->pace, now, ended(&p.counts), p.slots_busy, p.slots);
         enum err err = p.reconnected || s->hold_failed ? renew(s, f) : ERR_NONE;
         if (err)
@@ -330,10 +334,14 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
     }
 }
 
-static bool is_over(const struct session *s)
+/* Held by somebody else is over only when it stays so: a scheduler that has just come back holds
+ * everything until it is told again. */
+static bool is_over(const struct session *s, ms_t now)
 {
     if (!s->have_news || s->news.counts.running > 0)
         return false;
+    if (s->news.state == GRANGE_HELD && s->level == 0)
+        return s->held_ms && now - s->held_ms > HELD_MS && !s->lost_ms;
     return s->news.state != GRANGE_ACTIVE;
 }
 
@@ -434,7 +442,7 @@ static enum err follow(struct session *s, struct fault *f)
     enum err err = ERR_NONE;
     if (!s->local.joined || s->control->slots_given)
         err = local_start_worker(&s->local, f);
-    while (!err && !is_over(s) && s->level < 3 && now < s->give_up_ms) {
+    while (!err && !is_over(s, now) && s->level < 3 && now < s->give_up_ms) {
         show(s, now);
         struct pollfd fds[] = { { .fd = grange_fd(s->g), .events = POLLIN },
                                 { .fd = s->signal_fd, .events = POLLIN } };
