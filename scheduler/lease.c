@@ -45,8 +45,7 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
 {
     struct worker *w = l->worker;
 
-    if (l->durable)
-        out_change(out, CHG_STOPPED)->end.lease = l->id;
+    lease_forget_durable(l, out);
     must(w->n_leases > 0 && w->cores_used >= l->cores);
     w->n_leases--;
     w->cores_used -= l->cores;
@@ -77,9 +76,16 @@ void lease_revoke_array(struct core *c, struct array *a, struct outbox *out)
     }
 }
 
-void lease_make_durable(struct lease *l, struct outbox *out)
+void lease_forget_durable(struct lease *l, struct outbox *out)
 {
     if (l->durable)
+        out_change(out, CHG_STOPPED)->end.lease = l->id;
+    l->durable = false;
+}
+
+void lease_make_durable(struct lease *l, struct outbox *out)
+{
+    if (l->durable || l->orphan)
         return;
     l->durable = true;
     struct change *ch = out_change(out, CHG_RUNNING);

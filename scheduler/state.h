@@ -138,6 +138,7 @@ void lease_end(struct core *c, struct lease *l,
 void lease_revoke(struct core *c, struct lease *l, struct outbox *out);
 void lease_revoke_array(struct core *c, struct array *a, struct outbox *out);
 void lease_make_durable(struct lease *l, struct outbox *out);
+void lease_forget_durable(struct lease *l, struct outbox *out);
 
 /* pool.c */
 struct worker *pool_by_peer(const struct core *c, peer_id peer);
