@@ -230,9 +230,12 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
 void oracle_step(struct sim *s, const struct event *ev, const struct outbox *out, size_t change,
                  size_t send)
 {
-    on_event(s, ev, out, send);
+    if (ev->kind != EV_HELLO)
+        on_event(s, ev, out, send);
     for (size_t i = change; i < out->n_changes; i++)
         decided(s, &out->changes[i]);
+    if (ev->kind == EV_HELLO) /* what it replaces is lost first */
+        on_event(s, ev, out, send);
     for (size_t i = send; i < out->n_sends; i++)
         if (out->sends[i].kind == SEND_ASSIGN)
             granted(s, &out->sends[i], out);
