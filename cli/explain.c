@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/reason.h"
 #include "cli/facts.h"
 #include "cli/progress.h"
-#include "cli/reason.h"
 #include "cli/stream.h"
 #include "cli/table.h"
 
@@ -118,7 +118,7 @@ static void say_stream(const struct facts *x, bool err)
 
 static void add_ending(const struct attempt *a, struct buf *out)
 {
-    reason_words(&a->row, out);
+    reason_words(a->row.reason, a->row.code, out);
     if (a->error_line[0])
         buf_addf(out, ": %s", a->error_line);
     if (!a->result && !a->row.counted)
@@ -204,7 +204,7 @@ static void add_values(const struct facts *x, struct buf *b)
 static void add_attempt(const struct attempt *a, struct buf *b)
 {
     struct buf reason = { 0 };
-    reason_words(&a->row, &reason);
+    reason_words(a->row.reason, a->row.code, &reason);
     buf_adds(b, "{\"worker\": ");
     buf_add_json(b, a->worker, strlen(a->worker));
     buf_adds(b, ", \"host\": ");

@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/reason.h"
 #include "cli/cli.h"
 #include "cli/local.h"
 #include "cli/progress.h"
-#include "cli/reason.h"
 #include "cli/stream.h"
 
 static void describe(struct facts *x);
@@ -136,7 +136,7 @@ static void say_ended(struct facts *x)
         buf_addf(&x->why, ": %d workers in a row were lost under it", QUARANTINE_LOSSES);
     if (!plain && !given_up) {
         buf_adds(&x->why, ": ");
-        reason_words(end, &x->why);
+        reason_words(end->reason, end->code, &x->why);
     }
     if (end->state == TASK_DONE && !plain)
         buf_adds(&x->why, ", which counts as success");
@@ -165,7 +165,7 @@ static void say_to_do(struct facts *x, bool serves)
     buf_addf(&x->why, "%s: ", task_state_name(x->state));
     if (last) {
         buf_adds(&x->why, "to be run again (");
-        reason_words(&last->row, &x->why);
+        reason_words(last->row.reason, last->row.code, &x->why);
         buf_adds(&x->why, ")");
     } else {
         buf_adds(&x->why, "not started yet");

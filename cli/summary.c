@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/reason.h"
 #include "cli/progress.h"
-#include "cli/reason.h"
 #include "store/reader.h"
 
 /* How many failures are read for the sum of the points' times: about a second's worth. */
@@ -93,7 +93,7 @@ static enum err on_failure(void *ctx, const struct end_row *row, struct fault *f
     struct failure *to = &x->failures[x->n_shown++];
     struct buf reason;
     buf_init(&reason);
-    reason_words(row, &reason);
+    reason_words(row->reason, row->code, &reason);
     if (row->body && row->body->error_line && row->body->error_line[0])
         buf_addf(&reason, ": %s", row->body->error_line);
     to->index = row->task.n - x->row.array.first.n;

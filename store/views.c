@@ -1,11 +1,13 @@
 /* views - the SQL views of a study: what people, and `grange results`, see of it. */
 #include "store/impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/must.h"
+#include "base/reason.h"
 
 /* A view in the making. Its columns are point, factors, rep, metrics, state and the rest of ours.
  */
@@ -122,6 +124,56 @@ static void add_metric(struct view *v, const char *name)
     buf_fini(&path);
 }
 
+/* --- why a point ended as it did, in the words of base/reason.h --- */
+
+/* When a process cannot be started: execve(2), fork(2) and what a full machine says. */
+static const int start_errors[] = { E2BIG,  EACCES, EAGAIN,  EBUSY,  EDQUOT, EFAULT,
+                                    EINVAL, EIO,    EISDIR,  ELOOP,  EMFILE, ENAMETOOLONG,
+                                    ENFILE, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOTDIR,
+                                    EPERM,  EROFS,  ELIBBAD, ESTALE, ETXTBSY };
+static const int shell_statuses[] = { 126, 127 };
+enum { N_SIGNALS = 64 };
+
+static void add_words(struct buf *b, enum end_reason reason, int32_t code)
+{
+    struct buf words = { 0 };
+
+    reason_words(reason, code, &words);
+    add_quoted(b, '\'', words.data);
+    buf_fini(&words);
+}
+
+static void add_code(struct buf *b, enum end_reason reason, int32_t code)
+{
+    buf_addf(b, " WHEN %d THEN ", code);
+    add_words(b, reason, code);
+}
+
+static void add_reason(struct buf *b)
+{
+    buf_addf(b, "CASE reason WHEN %d THEN CASE code WHEN 0 THEN NULL", END_EXIT);
+    for (size_t i = 0; i < sizeof shell_statuses / sizeof *shell_statuses; i++)
+        add_code(b, END_EXIT, shell_statuses[i]);
+    buf_addf(b, " ELSE 'exit ' || code END WHEN %d THEN CASE code", END_SIGNAL);
+    for (int n = 1; n <= N_SIGNALS; n++)
+        if (sigabbrev_np(n))
+            add_code(b, END_SIGNAL, n);
+    buf_addf(b,
+             " ELSE 'killed by signal ' || code END WHEN %d THEN 'timed out' || CASE WHEN "
+             "code > 0 THEN printf(' after %%.12g s', code / 1000.0) ELSE '' END",
+             END_TIMEOUT);
+    buf_addf(b, " WHEN %d THEN CASE code WHEN 0 THEN ", END_NOT_STARTED);
+    add_words(b, END_NOT_STARTED, 0);
+    for (size_t i = 0; i < sizeof start_errors / sizeof *start_errors; i++)
+        add_code(b, END_NOT_STARTED, start_errors[i]);
+    buf_adds(b, " ELSE 'could not start: error ' || code END");
+    for (unsigned r = END_NOT_STARTED + 1; r < N_END_REASONS; r++) {
+        buf_addf(b, " WHEN %u THEN ", r);
+        add_words(b, (enum end_reason)r, 0);
+    }
+    buf_adds(b, " END");
+}
+
 static void add_ours_last(struct view *v)
 {
     struct buf *b = &v->columns;
@@ -131,11 +183,7 @@ static void add_ours_last(struct view *v)
         buf_addf(b, " WHEN %u THEN '%s'", s, task_state_name((enum task_state)s));
     buf_adds(b, " END");
     end_column(v);
-    buf_addf(b, "CASE reason WHEN %d THEN CASE WHEN code <> 0 THEN 'exit ' || code END", END_EXIT);
-    buf_addf(b, " WHEN %d THEN 'signal ' || code", END_SIGNAL);
-    for (unsigned r = END_TIMEOUT; r < N_END_REASONS; r++)
-        buf_addf(b, " WHEN %u THEN '%s'", r, end_reason_name((enum end_reason)r));
-    buf_adds(b, " END");
+    add_reason(b);
     end_column(v);
     buf_adds(b, "CASE WHEN started_ms THEN wall_us / 1e6 END");
     end_column(v);

@@ -68,13 +68,15 @@ model() {
 case $1 in
 exit) exit 3 ;;
 signal) kill -SEGV $$ ;;
+late) exec sleep 1000 ;; # a point
 ok) ;;
 esac
 EOF
-    run -1 grange run --quiet --study f sh fail.sh {how} ::: how=exit,signal,ok
+    run -1 grange run --quiet --study f --timeout 300ms sh fail.sh {how} ::: how=exit,signal,late,ok
     text=$(grange results f)
     has "$text" "exit 3"
-    has "$text" "SEGV"
+    has "$text" "killed by SIGSEGV"
+    same "exit 3|killed by SIGSEGV|timed out after 0.3 s|" "$(sql 'select reason from results order by point' | paste -sd '|')"
     run -0 grange explain f how=signal
     has "$output" "SEGV"
 }
@@ -89,7 +91,7 @@ EOF
     run -1 grange run --quiet --study s sh -c './bin/tool{n}' ::: n=1,2,3
     run -1 grange run --quiet --study s2 ./bin/tool{n} ::: n=1,2,3
     same "$(printf '%s\n' done failed done)" "$(results s2 | column state)"
-    has "$(grange results s2)" "ermission denied"
+    has "$(grange results s2)" "could not start: Permission denied"
 }
 
 @test "the SQL views answer" {

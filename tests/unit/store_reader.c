@@ -122,7 +122,8 @@ Test(reader, the_views_work_in_the_sqlite3_shell)
     cr_assert_str_eq(
         shell("select point, rep, T, mode, energy, state, reason, seconds, host, started is null"
               " from results order by 1"),
-        "0|0|280|yes|7|failed|signal 11|1.5|node7|0\n1|1|280|yes|7|failed|exit 3|1.5|node7|0\n"
+        "0|0|280|yes|7|failed|killed by SIGSEGV|1.5|node7|0\n1|1|280|yes|7|failed|exit "
+        "3|1.5|node7|0\n"
         "2|0|290|it's||done||1.5|node7|0\n3|1|0.001|no|0.3|done||1.5|node7|0\n"
         "5|1||||cancelled|cancelled|||1\n");
     cr_assert_str_eq(shell("select typeof(T), typeof(mode), typeof(energy), typeof(name) from "
