@@ -69,7 +69,7 @@ enum err db_damaged(const struct db *db, const char *why, struct fault *f)
     fault_set(
         f, ERR_DAMAGED,
         "%s is damaged (%s); nothing was changed\n"
-        "to save what can be read, run\n"
+        "to recover what can be read, run\n"
         "  { sqlite3 %s .dump | sed 's/^ROLLBACK;.*/COMMIT;/'; echo 'PRAGMA application_id = %d; "
         "PRAGMA user_version = %d;'; } | sqlite3 %s\n"
         "to go on, move grange.db, grange.db-wal and grange.db-shm away and grange.db.saved to "

@@ -197,7 +197,8 @@ wrong() {
     before=$(sha256sum .grange/grange.db)
     run -3 grange run --quiet --study s true {x} ::: x=1:2001
     has "$output" "damaged"
-    has "$output" "recover"
+    has "$output" "nothing was changed"
+    has "$output" "to recover what can be read"
     run ! grange results s
     has "$output" "damaged"
     same "$before" "$(sha256sum .grange/grange.db)"

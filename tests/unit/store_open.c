@@ -141,7 +141,7 @@ Test(store_open, the_advice_for_a_damaged_file_works)
     db_file(path, sizeof path);
     memset(junk, 0x5a, sizeof junk);
     write_at(path, 4096 * 20, junk, sizeof junk);
-    refused(ERR_DAMAGED, "to save what can be read, run\n  {");
+    refused(ERR_DAMAGED, "to recover what can be read, run\n  {");
     char *start = strstr(f.text, "\n  {") + 1;
     snprintf(command, sizeof command, "%.*s 2>/dev/null", (int)strcspn(start, "\n"), start);
     cr_assert_eq(system(command), 0, "%s", command);
