@@ -21,7 +21,7 @@ static uint64_t to_run(const struct control *c, const struct known_points *k)
 static double estimate_s(const struct control *c, const struct study *s,
                          const struct known_points *k)
 {
-    if (!k->mean_us)
+    if (!k->n_mean)
         return -1;
     uint32_t cores = study_policy(s)->cores ? study_policy(s)->cores : 1;
     uint32_t at_once = c->slots / cores ? c->slots / cores : 1;
