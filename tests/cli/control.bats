@@ -11,7 +11,7 @@ echo $$ >>pids
 while :; do sleep 1; done # a point
 EOF
     run -1 grange run --quiet --study t --timeout 300ms sh stubborn.sh {n} ::: n=1
-    has "$(grange results t)" "timeout"
+    has "$(grange results t)" "timed out"
     mapfile -t pids <pids
     same 2 "${#pids[@]}"
     gone "${pids[@]}"
@@ -35,7 +35,7 @@ exec sleep 0.1 # a point
 EOF
     run -1 grange run --quiet --study t --no-shuffle --timeout 300% sh some.sh {n} ::: n=1:14
     same "12" "$(results t --where "state = 'failed'" | column n)"
-    has "$(grange results t --where "state = 'failed'")" "timeout"
+    has "$(grange results t --where "state = 'failed'")" "timed out"
 }
 
 @test "--timeout 300%: also for a point that began before the median was known" {

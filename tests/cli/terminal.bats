@@ -12,7 +12,7 @@ setup_more() {
 
 teardown_more() { "${tmux[@]}" kill-server 2>/dev/null || true; }
 
-screen() { "${tmux[@]}" capture-pane -p; }
+screen() { "${tmux[@]}" capture-pane -pJ; }
 screen_has() { screen | grep -qF -- "$1"; }
 type_line() { "${tmux[@]}" send-keys -l "$1" && "${tmux[@]}" send-keys Enter; }
 
