@@ -42,7 +42,7 @@ allowed() {
     worker:proto/* | worker:study/*) ;;
     client:proto/*) ;;
     cli:client/* | cli:study/* | cli:store/reader.h | cli:store/filter.h) ;;
-    cli:scheduler/scheduler.h | cli:worker/worker.h) ;;
+    cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/supervise.h) ;;
     *) return 1 ;;
     esac
 }
