@@ -42,7 +42,9 @@ static void turn_end(struct scheduler *s)
         buf_fini(s->texts[i]);
         free(s->texts[i]);
     }
-    s->n_messages = s->n_texts = 0;
+    for (size_t i = 0; i < s->n_views; i++)
+        study_free(s->views[i].spec);
+    s->n_messages = s->n_texts = s->n_views = 0;
     outbox_clear(&s->out);
 }
 
@@ -169,9 +171,7 @@ static void make_views(struct scheduler *s)
                         &f))
             log_error("event=no_views text=\"%s\"",
                       f.text); /* results are in the tables all the same */
-        study_free(spec);
     }
-    s->n_views = 0;
 }
 
 static int commit_and_send(struct scheduler *s)
@@ -180,6 +180,7 @@ static int commit_and_send(struct scheduler *s)
 
     if (store_commit(s->store, s->out.changes, s->out.n_changes, &f)) {
         loop_die(s, &f);
+        turn_end(s);
         return loop_exit_code(&f);
     }
     log_changes(s);
