@@ -21,7 +21,9 @@ awk -f "$here/plot.awk" compared.csv >rlc.svg
 
 echo
 echo "R, L and C against resonance frequency and bandwidth (the first 12 of $(($(wc -l <compared.csv) - 1)) points):"
-head -n 13 compared.csv | awk -F, '{ printf "%5s %12.12s %12.12s %13s %11s %8.8s %13s %11s %8.8s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
+head -n 13 compared.csv | awk -F, '
+    NR == 1 { printf "%5s %10s %10s %12s %12s %8s %12s %12s %8s\n", "R", "L", "C", "f0", "theory", "off", "bandwidth", "theory", "off" }
+    NR > 1 { printf "%5s %10.4g %10.4g %12.6g %12s %7.3f%% %12.6g %12s %7.3f%%\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
 echo
 awk -f "$here/largest.awk" compared.csv
 echo "table:   $PWD/compared.csv"
