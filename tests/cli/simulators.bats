@@ -51,6 +51,9 @@ EOF
     run -0 "$GRANGE_SOURCE/examples/rlc/run.sh" out
     same "$before" "$(DIR=out/.grange sql 'select count(*) from ended')"
     cmp first.csv out/compared.csv
+    # The study file is the same study.
+    run -0 grange run --dir out/.grange --dry-run "$GRANGE_SOURCE/examples/rlc/study.yaml"
+    has "$output" "to run: 0"
 }
 
 @test "examples/rlc: the comparison notices a wrong value" {
