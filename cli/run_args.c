@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
     { "input", 'i', "FILE", 0,
       "a copy with {factors} filled in, in the point's own directory; repeatable", 10 },
     { "metric", 'm', "NAME=KIND:...", 0,
-      "a column of the results: regex:[FILE:]RE, json:FILE:PATH, csv:FILE:COL; repeatable", 10 },
+      "a column of the results: regex[@FILE]:RE, json:FILE:PATH, csv:FILE:COL; repeatable", 10 },
     { "timeout", OPT_TIMEOUT, "TIME", 0, "of a point: 30s, 5m, 2h, or 300% of the median", 10 },
     { "retries", OPT_RETRIES, "N", 0, "further attempts at a point that fails (default 0)", 10 },
     { "exit", OPT_EXIT, "CODE:ACTION,...", 0, "what exit codes mean: 75:retry,77:fail,3:ok", 10 },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/hash.h"
 #include "base/limits.h"
@@ -134,6 +135,11 @@ static enum err check_name(const struct factors *c, const char *name, const char
             return fault_set(f, ERR_USAGE,
                              "%sfactor '%s' is given twice; give it once, with all its values",
                              where, name);
+        if (strcasecmp(name, c->factors[j].name) == 0)
+            return fault_set(f, ERR_USAGE,
+                             "%sfactors '%s' and '%s' differ only in upper and lower case, which "
+                             "the columns of the results cannot; give one of them another name",
+                             where, c->factors[j].name, name);
     }
     if (c->n_factors == FACTORS_MAX)
         return fault_set(f, ERR_LIMIT, "%sthere are more than %d factors", where, FACTORS_MAX);

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -205,22 +206,26 @@ static enum err make_inputs(struct maker *m, struct fault *f)
     return ERR_NONE;
 }
 
+/* To SQL, whose columns they become, a name is the same in upper and in lower case. */
+#define CASE_WORDS(a, b) (strcmp(a, b) == 0 ? "" : " (upper and lower case are the same here)")
+
 static enum err check_metric(const struct study *s, size_t k, struct fault *f)
 {
     const char *name = metric_name(s->metrics[k]);
 
     for (size_t j = 0; j < k; j++) {
-        if (strcmp(name, metric_name(s->metrics[j])) == 0)
+        if (strcasecmp(name, metric_name(s->metrics[j])) == 0)
             return fault_set(f, ERR_USAGE,
-                             "metric '%s' is given twice; give each a name of its own", CLIP(name));
+                             "metric '%s' is given twice%s; give each a name of its own",
+                             CLIP(name), CASE_WORDS(name, metric_name(s->metrics[j])));
     }
     for (size_t j = 0; j < s->n_factors; j++) {
-        if (strcmp(name, s->factors[j].name) == 0)
+        if (strcasecmp(name, s->factors[j].name) == 0)
             return fault_set(
                 f, ERR_USAGE,
-                "metric '%s' has the name of a factor; both are columns of the results, "
+                "metric '%s' has the name of a factor%s; both are columns of the results, "
                 "so choose another name",
-                CLIP(name));
+                CLIP(name), CASE_WORDS(name, s->factors[j].name));
     }
     return ERR_NONE;
 }

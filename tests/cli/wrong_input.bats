@@ -51,6 +51,14 @@ wrong() {
     wrong "'T'" "twice" -- echo '{T}' ::: T=1,2 T=3
 }
 
+@test "two factors or metrics that differ only in upper and lower case" {
+    wrong "'t'" "'T'" "case" -- echo '{t}' '{T}' ::: t=1,2 T=3
+    wrong "'X'" "case" -- --metric 'x=regex:1' --metric 'X=regex:2' echo '{t}' ::: t=1
+    wrong "'T'" "factor" "case" -- --metric 'T=regex:1' echo '{t}' ::: t=1
+    printf 'a,A\n1,2\n' >p.csv
+    wrong "p.csv" "'a'" "'A'" "case" -- echo '{a}' ::: @p.csv
+}
+
 @test "an empty factor" {
     wrong "'T'" -- echo '{T}' ::: T=
 }
