@@ -4,12 +4,13 @@
 
 #include "cli/sources.h"
 
-#define SPLIT(s, f, ...)                                                                           \
-    sources_split((const char *const[]){ __VA_ARGS__ },                                            \
-                  sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *), s, f)
-
 static struct sources s;
 static struct fault f;
+static const char *words[16]; /* what s points into */
+
+#define SPLIT(s, f, ...)                                                                           \
+    (memcpy(words, (const char *[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ })),      \
+     sources_split(words, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *), s, f))
 
 Test(sources, a_command_alone)
 {
