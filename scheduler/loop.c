@@ -180,7 +180,6 @@ static int commit_and_send(struct scheduler *s)
 
     if (store_commit(s->store, s->out.changes, s->out.n_changes, &f)) {
         loop_die(s, &f);
-        turn_end(s);
         return loop_exit_code(&f);
     }
     log_changes(s);
@@ -194,8 +193,7 @@ int loop_commit_and_send(struct scheduler *s)
 {
     int code = s->failed ? s->failed : commit_and_send(s);
 
-    if (!code)
-        turn_end(s);
+    turn_end(s);
     return code;
 }
 
