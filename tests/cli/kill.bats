@@ -17,6 +17,17 @@ go() {
     worker=$(part_of "$run" worker)
 }
 
+# kill_all RUN - everything at once: stopped first, so that none sees another one die.
+kill_all() {
+    local all
+    kill -STOP "$1"
+    mapfile -t all < <(descendants "$1")
+    kill -STOP "${all[@]}" 2>/dev/null || true # quick points may have ended
+    mapfile -t all < <(descendants "$1")
+    kill -9 "$1" "${all[@]}" 2>/dev/null || true
+    poll_until 10 gone "$1"
+}
+
 started_twice() { sort started | uniq -d | sort -n | xargs; }
 all_done() { same "$1" "$(sql "select count(*) from results where state = 'done'")"; }
 recorded_once() { same "" "$(sql 'select task from ended group by task having count(*) > 1')"; }
@@ -142,9 +153,7 @@ EOF
     run=$pid
     poll_until 30 done_at_least 20
     poll_until 30 lines_at_least started 22
-    # shellcheck disable=SC2046
-    kill -9 "$run" $(descendants "$run")
-    poll_until 10 gone "$run"
+    kill_all "$run"
     same 20 "$(sql 'select count(*) from ended')"
     touch go
     run -0 "$GRANGE" run --quiet --study k -j 2 sh mixed.sh {n} ::: n=1:30
@@ -161,9 +170,7 @@ EOF
         round=$((round + 1))
         start run$round "$GRANGE" run --quiet --study k -j 2 'echo {n} >>started; echo value {n}' ::: n=1:300
         poll_until 30 lines_at_least started "$enough"
-        # shellcheck disable=SC2046
-        kill -9 "$pid" $(descendants "$pid") || true # quick points may have ended
-        poll_until 10 gone "$pid"
+        kill_all "$pid"
         sql 'select vals from ended' | sort >"recorded$round"
         wc -l <started >"lines$round"
     done
