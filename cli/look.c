@@ -17,6 +17,8 @@ enum err look_open(struct look *l, const char *dir, const char *name, struct fau
         err = reader_study(l->reader, name, &l->row, f);
     if (!err)
         err = study_from_json(l->row.array.spec, l->row.array.spec_bytes, &l->study, f);
+    if (!err)
+        late_metrics(&l->late, l->study, l->dir, l->reader);
     return err;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/late.h"
 #include "store/reader.h"
 #include "study/study.h"
 
@@ -14,6 +15,7 @@ struct look {
     struct reader *reader;
     struct reader_study row;
     struct study *study;
+    struct late_metrics late;
     struct filter *filter; /* of study_where, once it was asked for */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/dryrun.h"
+#include "cli/late.h"
 #include "cli/run_args.h"
 #include "cli/session.h"
 
@@ -42,6 +43,8 @@ static int run_study(const struct run_args *a, const struct study *s)
             cli_say("wrote %s; run it with: grange run %s", a->save, a->save);
         return rc;
     }
+    if (!a->control.quiet)
+        late_changed(s, a->control.dir);
     return session_run(&(struct session_plan){ .control = &a->control, .study = s });
 }
 

@@ -86,6 +86,20 @@ enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *
     return err;
 }
 
+void stream_read(const struct stream *s, const char *dir, struct buf *out)
+{
+    if (s->file && s->file[0]) {
+        struct buf path = { 0 };
+        buf_addf(&path, "%s/%s", dir, s->file);
+        (void)buf_read_file(out, path.data, STREAM_READ_MAX);
+        buf_fini(&path);
+    } else if (!s->packed) {
+        buf_add(out, s->data, s->bytes);
+    } else {
+        (void)zip_unpack(s->data, s->bytes, OUTPUT_STORE_MAX, out);
+    }
+}
+
 static void add_last_line(const char *data, size_t n, struct buf *out)
 {
     while (n && strchr(" \t\r\n", data[n - 1]) && data[n - 1])

@@ -26,6 +26,11 @@ struct stream stream_of(const struct end_body *body, bool err);
 enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *kept,
                      struct fault *f);
 
+/* stream_read - appends what was kept, at most STREAM_READ_MAX bytes of it; nothing when it is
+ * gone. */
+enum { STREAM_READ_MAX = 256 << 20 };
+void stream_read(const struct stream *s, const char *dir, struct buf *out);
+
 /* stream_last_line - the last line that is not blank of the last STREAM_TAIL bytes; appends nothing
  * when there is none or it cannot be read. */
 enum { STREAM_TAIL = 4096 };

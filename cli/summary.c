@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/reason.h"
+#include "cli/late.h"
 #include "cli/progress.h"
 #include "store/reader.h"
 
@@ -25,6 +26,7 @@ struct facts {
     } failures[FAILURES_SHOWN];
     size_t n_shown;
     uint64_t missing[METRICS_MAX];
+    struct late_metrics late;
 };
 
 static void print_text(const struct facts *x);
@@ -163,6 +165,8 @@ static void read_facts(struct facts *x)
         x->sum_us = counts.wall_us_sum - s->sum_before_us;
     if (s->counts.failed + s->counts.quarantined)
         (void)reader_failures(x->reader, &x->row, FAILURES_READ_MAX, on_failure, x, &f);
+    if (s->counts.reused) /* of the others all metrics were looked for when they ended */
+        late_metrics(&x->late, s->study, s->control->dir, x->reader);
     count_missing(x);
 }
 

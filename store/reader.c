@@ -102,6 +102,7 @@ void reader_close(struct reader *r)
 {
     if (!r)
         return;
+    late_fini(&r->late);
     db_close(&r->db);
     free(r);
 }

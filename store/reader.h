@@ -63,6 +63,13 @@ typedef enum err (*reader_row_fn)(void *ctx, size_t n_columns, const char *const
 enum err reader_results(struct reader *r, const struct reader_study *s, const char *where,
                         const char *sort, reader_row_fn fn, void *ctx, struct fault *f);
 
+/* reader_late - metrics that a study asks for now, and did not when some of its points ended: where
+ * what was recorded of a point lacks one of names[n], fn appends a JSON object of what it finds in what
+ * is kept of it; body->metrics is what was recorded. From then on reader_results and reader_end give both,
+ * recorded values first. names and ctx are borrowed until reader_close. */
+typedef void (*reader_late_fn)(void *ctx, const struct end_body *body, struct buf *json);
+void reader_late(struct reader *r, const char *const *names, size_t n, reader_late_fn fn, void *ctx);
+
 /* reader_end - the recorded end of a task (own or adopted) with its output; found false when it has not
  * ended. row->body is body, and what it points to is in *text, which is cleared first. reader_attempts -
  * attempts that did not become the result, oldest first, those of the task whose end it adopted

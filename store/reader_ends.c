@@ -54,6 +54,17 @@ static void body_keep(struct end_body *b, struct buf *text)
     b->err = keep(text, b->err, b->err_bytes);
 }
 
+/* body_add_late - into the reader's own buffer first: a body that is kept is one block of text. */
+static void body_add_late(struct reader *r, struct end_body *b)
+{
+    if (!late_wanted(&r->late, b->metrics))
+        return;
+    r->late.end = 0;
+    buf_clear(&r->late.json);
+    late_fill(&r->late, b->metrics, b, &r->late.json);
+    b->metrics = buf_text(&r->late.json);
+}
+
 enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row *row,
                     struct end_body *body, struct buf *text, struct fault *f)
 {
@@ -68,8 +79,25 @@ enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row 
     if (*found) {
         end_read(q.stmt, 0, row, body);
         output_read(q.stmt, N_END_COLUMNS, body);
+        body_add_late(r, body);
         body_keep(body, text);
         row->task = task;
+    }
+    return query_close(&q, f);
+}
+
+enum err late_read(struct reader *r, int64_t n, const char *json, struct buf *out, struct fault *f)
+{
+    struct query q;
+    struct end_row row;
+    struct end_body body;
+
+    query_open(&q, &r->db, END_WITH_OUTPUT " WHERE e.n = ?1");
+    query_int(&q, 1, n);
+    if (query_row(&q)) {
+        end_read(q.stmt, 0, &row, &body);
+        output_read(q.stmt, N_END_COLUMNS, &body);
+        late_fill(&r->late, json, &body, out);
     }
     return query_close(&q, f);
 }

@@ -3,10 +3,31 @@
 /* reader_impl - what the files of the reader share. */
 
 #include "store/impl.h"
+#include "store/reader.h"
+
+/* late - reader_late's words, and the metrics of the end that was asked for last. */
+struct late {
+    const char *const *names;
+    size_t n_names;
+    reader_late_fn fn; /* NULL: metrics are as they were recorded */
+    void *ctx;
+    int64_t end; /* ended.n; 0: none */
+    struct buf json;
+};
 
 struct reader {
     struct db db;
+    struct late late;
 };
+
+void late_fini(struct late *l);
+/* late_wanted - whether a recorded object of metrics (NULL: none) lacks one of the names. late_fill
+ * - that object with what reader_late's function finds. late_read - the same for the end n. */
+bool late_wanted(const struct late *l, const char *json);
+void late_fill(struct late *l, const char *json, const struct end_body *body, struct buf *out);
+enum err late_read(struct reader *r, int64_t n, const char *json, struct buf *out, struct fault *f);
+/* late_functions - the SQL function grange_metrics, which every rows_sql calls (views.c). */
+enum err late_functions(struct reader *r, struct fault *f);
 
 /* allow_reading - an authorizer that lets a person's expression read and compute, nothing else. ctx
  * is not used. */

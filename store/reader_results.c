@@ -242,6 +242,8 @@ enum err reader_results(struct reader *r, const struct reader_study *s, const ch
     struct results rs = { .db = &r->db };
     enum err e = find_rows(&rs, s->id, f);
 
+    if (!e)
+        e = late_functions(r, f);
     sqlite3_set_authorizer(r->db.sql, allow_reading, NULL);
     if (!e)
         e = find_columns(&rs, f);

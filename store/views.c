@@ -269,6 +269,24 @@ static enum err remember(struct db *db, study_id study, const char *name, const 
     return query_done(&q, f);
 }
 
+/* add_rows - as the view has them, but for metrics that were asked for late: grange_metrics
+ * (reader_late.c) is known to `grange results` only. */
+static void add_rows(const struct view *v, struct buf *sql)
+{
+    static const char columns[] = "state, e.worker, e.reason, e.code, e.attempts, e.started_ms, "
+                                  "e.ended_ms, e.wall_us, e.vals, ";
+    const char *metrics =
+        v->n_metrics ? "grange_metrics(e.n, e.metrics) AS metrics" : "e.metrics AS metrics";
+
+    buf_addf(sql, "SELECT %s%s FROM (SELECT e.task, e.%s%s FROM ended e UNION ALL ",
+             v->columns.data, buf_text(&v->spelled), columns, metrics);
+    buf_addf(sql,
+             "SELECT a.task, e.%s%s FROM ended e CROSS JOIN adopted a ON a.from_task = e.task)",
+             columns, metrics);
+    buf_addf(sql, " AS point_end WHERE task BETWEEN %llu AND %llu", (unsigned long long)v->first,
+             (unsigned long long)v->last);
+}
+
 static enum err write_views(struct db *db, study_id study, const char *name, const struct view *v,
                             struct fault *f)
 {
@@ -278,7 +296,7 @@ static enum err write_views(struct db *db, study_id study, const char *name, con
     if (!e) {
         buf_addf(&from, " FROM point_end WHERE task BETWEEN %llu AND %llu",
                  (unsigned long long)v->first, (unsigned long long)v->last);
-        buf_addf(&rows, "SELECT %s%s%s", v->columns.data, buf_text(&v->spelled), from.data);
+        add_rows(v, &rows);
         buf_addf(&sql,
                  "DROP VIEW IF EXISTS %s; CREATE VIEW %s AS SELECT %s%s;"
                  "DROP VIEW IF EXISTS results; CREATE VIEW results AS SELECT * FROM %s",

@@ -76,6 +76,12 @@ const char *study_metric_name(const struct study *s, size_t k)
     return metric_name(s->metrics[k]);
 }
 
+const char *study_metric_text(const struct study *s, size_t k)
+{
+    must(k < s->words.n_metrics);
+    return metric_text(s->metrics[k]);
+}
+
 size_t study_n_inputs(const struct study *s)
 {
     return s->words.n_inputs;

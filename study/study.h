@@ -89,6 +89,7 @@ bool study_factor_used(const struct study *s, size_t j);    /* by a placeholder 
 uint32_t study_reps(const struct study *s);
 size_t study_n_metrics(const struct study *s);
 const char *study_metric_name(const struct study *s, size_t k);
+const char *study_metric_text(const struct study *s, size_t k); /* as typed */
 size_t study_n_inputs(const struct study *s);
 const char *study_input_name(const struct study *s, size_t k); /* base name: its name in the point's directory */
 

@@ -159,6 +159,31 @@ EOF
     same "12 22" "$(column d <r.csv | xargs)"
 }
 
+@test "a metric that is asked for later is read from what was kept of the points" {
+    # shellcheck disable=SC2016
+    words=('echo e={n}.50; echo ran >>ran; echo "{{\"f\": {n}}" >{out}/o.json; head -c {n}200000 /dev/zero | tr "\0" x; echo last={n}')
+    run -0 grange run --quiet --study l --metric 'e=regex:^e=([0-9])' "${words[@]}" ::: n=1,2
+    run --separate-stderr -0 grange run --study l --metric 'e=regex:e=([0-9.]+)' --metric 'late=regex:e=([0-9.]+)' \
+        --metric 'f=json:o.json:f' --metric 'last=regex:last=([0-9])' --metric 'no=regex:nothing' "${words[@]}" ::: n=1,2,3
+    same 3 "$(wc -l <ran)"
+    has "$stderr" "metric no was not found in 3 points"
+    has_not "$stderr" "metric late"
+    has "$stderr" "metric 'e' is written otherwise than before"
+    results l >r.csv
+    same "1.50 2.50 3.50" "$(column late <r.csv | xargs)"
+    same "1 2 3" "$(column f <r.csv | xargs)"
+    same "1 2 3" "$(column last <r.csv | xargs)"
+    same "" "$(column no <r.csv | xargs)"
+    # What was found once stays as it was recorded.
+    same "1 2 3.50" "$(column e <r.csv | xargs)"
+    same "3 2" "$(results l --where 'late > 2' --sort -late | column n | xargs)"
+    run -0 grange explain l n=2
+    has "$output" '"late":2.50'
+    same "2.5" "$(grange explain l n=2 --json | jq .metrics.late)"
+    # The SQL view has what was recorded.
+    same "0" "$(sql 'select count(late) from results where n < 3')"
+}
+
 @test "--quiet says nothing when all is well" {
     run -0 grange run --quiet sh counter.sh {x} ::: x=1,2
     same "" "$output"
