@@ -23,13 +23,14 @@ static uint32_t retries_of(const struct policy *p, const struct end_row *e)
     return action == EXIT_RETRY && p->retries < EXIT_RETRY_TIMES ? EXIT_RETRY_TIMES : p->retries;
 }
 
-/* A task that was reopened before a restart may be answered by a result from before: nobody knows
- * better. */
+/* A task that was reopened may be answered by a result from before a restart: nobody knows better.
+ */
 static bool counted_before(const struct sim *s, const struct end_row *e)
 {
     uint32_t reopened = s->oracle->reopened[e->task.n];
 
-    return oracle_seen(s->oracle, e->lease)->counted && !(reopened && reopened < s->disk.epoch);
+    return oracle_seen(s->oracle, e->lease)->counted &&
+           !(reopened && (reopened < s->disk.epoch || e->lease.n >> 32 < s->disk.epoch));
 }
 
 static void check_end(struct sim *s, const struct end_row *e)
