@@ -138,6 +138,26 @@ static void print_zsh_text(const char *text)
     }
 }
 
+/* "full|normal|off" names words, "N|N%" and "TIME" do not. */
+static bool is_choice(const char *arg)
+{
+    return strchr(arg, '|') && arg[strspn(arg, "abcdefghijklmnopqrstuvwxyz|")] == '\0';
+}
+
+static void print_zsh_values(const char *arg)
+{
+    if (!is_choice(arg)) {
+        printf(":%s", strcmp(arg, "FILE") == 0  ? "_files"
+                      : strcmp(arg, "DIR") == 0 ? "_files -/"
+                                                : " ");
+        return;
+    }
+    printf(":(");
+    for (; *arg; arg++)
+        putchar(*arg == '|' ? ' ' : *arg);
+    printf(")");
+}
+
 static void print_zsh_option(const struct argp_option *o, const struct argp_option *real)
 {
     printf(" \\\n            '*--%s%s[", o->name, real->arg ? "=" : "");
@@ -146,9 +166,7 @@ static void print_zsh_option(const struct argp_option *o, const struct argp_opti
     if (real->arg) {
         printf(":");
         print_zsh_text(real->arg);
-        printf(":%s", strcmp(real->arg, "FILE") == 0  ? "_files"
-                      : strcmp(real->arg, "DIR") == 0 ? "_files -/"
-                                                      : " ");
+        print_zsh_values(real->arg);
     }
     printf("'");
 }

@@ -234,10 +234,30 @@ wrong() {
     done
 }
 
+@test "completion in bash: verbs, options, words of an option, studies of the directory" {
+    run -0 grange run --quiet --study first true {x} ::: x=1
+    run -0 grange run --quiet --study second true {x} ::: x=1
+    PATH=$(dirname "$GRANGE"):$PATH
+    # shellcheck disable=SC1090
+    source <(grange completion bash)
+    completed() { # WORD... - what the last of them is completed to
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        _grange
+        echo "${COMPREPLY[*]}"
+    }
+    same "results resume retry" "$(completed grange re | tr ' ' '\n' | sort | xargs)"
+    has "$(completed grange run --re)" "--retry-failed"
+    same "full normal off" "$(completed grange run --sync "")"
+    same "first second" "$(completed grange results "" | tr ' ' '\n' | sort | xargs)"
+    same "second" "$(completed grange explain s)"
+    same "" "$(completed grange results first f)"
+}
+
 @test "shell completion is valid shell" {
     grange completion bash >c.bash
     bash -n c.bash
     has "$(cat c.bash)" "retry-failed"
     grange completion zsh >c.zsh
     has "$(cat c.zsh)" "retry-failed"
+    has "$(cat c.zsh)" ":(table csv json)'"
 }
