@@ -54,7 +54,8 @@ static const struct argp argp = {
     parse,
     "STUDY [POINT...]",
     "Runs points again that failed, were cancelled or were given up. POINT is an index or factor "
-    "values. When a scheduler has the directory it is told, and this returns at once; otherwise "
+    "values; one that is named runs again also when it succeeded. When a scheduler has the "
+    "directory it is told, and this returns at once; otherwise "
     "this goes on as `grange resume` does.\n"
     "\v"
     "EXAMPLES\n"

@@ -133,7 +133,14 @@ static int ask_retry(struct session *s)
     if (rc == GRANGE_OK) {
         struct grange_counts *c = &s->submitted.counts;
         c->ready += touched;
-        c->failed -= touched < c->failed ? touched : c->failed;
+        c->reused -= touched < c->reused ? touched : c->reused;
+        /* Of which kind those were that were named does not matter here: their sum does. */
+        uint64_t *const from[] = { &c->failed, &c->quarantined, &c->cancelled, &c->done };
+        for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+            uint64_t n = touched < *from[i] ? touched : *from[i];
+            *from[i] -= n;
+            touched -= n;
+        }
     }
     return rc;
 }
@@ -465,10 +472,13 @@ static void say_stopped(struct session *s)
     struct buf b;
     buf_init(&b);
     uint64_t after = ended_since(s, s->ended_at_stop);
-    buf_addf(&b,
-             "interrupted: %" PRIu64 " finished after that, %" PRIu64
-             " stopped (they will run again), %" PRIu64 " left\n  resume with: ",
-             after, s->n_stopped, to_do(&s->counts));
+    buf_adds(&b, "interrupted: ");
+    progress_count(after, &b);
+    buf_adds(&b, " finished after that, ");
+    progress_count(s->n_stopped, &b);
+    buf_adds(&b, " stopped (they will run again), ");
+    progress_count(to_do(&s->counts), &b);
+    buf_adds(&b, " left\n  resume with: ");
     summary_resume(s->control, s->name, &b);
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
@@ -483,7 +493,10 @@ static void say_not_done(struct session *s)
                  s->counts.failed == 1 ? "point" : "points");
     else
         buf_adds(&b, "held by another command");
-    buf_addf(&b, "; %" PRIu64 " points left\n  go on with: ", to_do(&s->counts));
+    buf_adds(&b, "; ");
+    progress_count(to_do(&s->counts), &b);
+    buf_adds(&b, to_do(&s->counts) == 1 ? " point left" : " points left");
+    buf_adds(&b, "\n  go on with: ");
     summary_resume(s->control, s->name, &b);
     cli_say("%s", buf_text(&b));
     buf_fini(&b);

@@ -55,6 +55,16 @@ model() {
     same "$(results m)" "$(cat out.csv)"
 }
 
+@test "where and sort that are wrong say what is there" {
+    run -1 model sh model.sh {T} 1 ::: T=12,13
+    run -2 grange results m --sort temp
+    has "$output" "energy"
+    run -2 grange results m --where 'T >'
+    has "$output" "T >"
+    run -2 grange results m --format xml
+    has "$output" "csv"
+}
+
 @test "results can be chosen and sorted" {
     run -1 model sh model.sh {T} 1 ::: T=12,13,14,15
     same "$(printf '%s\n' 15 14)" "$(results m --where 'T > 12 and energy <> 13' --sort -T | column T)"
@@ -193,6 +203,27 @@ EOF
     run -0 grange run sh counter.sh {x} ::: x=1:50
     [[ $output != *$'\e'* ]]
     has "$output" 50
+}
+
+@test "--json of every verb that prints for people is JSON" {
+    words=(--study m --json sh model.sh {T} 1 ::: T=12,13,14)
+    valid() { # EXPRESSION COMMAND... - its stdout is JSON for which this holds
+        grange "${@:2}" 2>/dev/null >out.json || true
+        jq -e "$1" out.json >/dev/null || { echo "$*"; cat out.json; return 1; }
+    }
+    valid '.points == 3 and .done == 0 and (.commands | length) == 3' run --dry-run "${words[@]}"
+    valid '.done == 2 and .failed == 1 and (.failures | length) == 1' run "${words[@]}"
+    valid '.ended_here == 0 and .reused == 3' run "${words[@]}"
+    valid '.[0].failed == 1 and .[0].state == "failed"' status --json
+    valid 'length == 3 and .[1].state == "failed"' results m --json
+    valid '.[0].T == 12' results m --format json
+    valid '.state == "failed" and .attempts[0].code == 4' explain m T=13 --json
+    valid '.left == 0' resume m --json
+    valid '.ended_here == 1 and .reused == 2' retry m T=13 --json
+    valid '.ended_here == 2 and .done == 2' retry m 0 T=14 --json
+    valid '.cancelled == 0' cancel m --json
+    # With nothing that ended yet it is JSON, too.
+    valid '. == []' results m --json --where 'T > 100'
 }
 
 @test "--json run prints one JSON summary" {
