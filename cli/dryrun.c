@@ -90,7 +90,10 @@ static void add_estimate(const struct control *c, const struct study *s,
     buf_adds(out, "about ");
     progress_duration((ms_t)(seconds * 1000), out);
     buf_addf(out, " on %u %s; a point took ", c->slots, c->slots == 1 ? "core" : "cores");
-    progress_duration((ms_t)(k->mean_us / 1000), out);
+    if (k->mean_us < 1000)
+        buf_addf(out, "%.0f us", (double)k->mean_us);
+    else
+        progress_duration((ms_t)(k->mean_us / 1000), out);
     buf_adds(out, ", the mean of ");
     progress_count(k->n_mean, out);
     buf_addc(out, '\n');

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static enum err look_up(const char *program, struct fault *f);
+static enum err shell_text(const char *program, struct fault *f);
 
 enum err lookup_command(const struct study *s, struct fault *f)
 {
@@ -25,6 +26,8 @@ enum err lookup_command(const struct study *s, struct fault *f)
     enum err err = ERR_NONE;
     if (strcmp(first.argv[0], last.argv[0]) == 0)
         err = look_up(first.argv[0], f);
+    if (err && first.n > 1 && strchr(first.argv[0], ' '))
+        err = shell_text(first.argv[0], f);
     command_fini(&first);
     command_fini(&last);
     point_fini(&p);
@@ -65,4 +68,12 @@ static enum err look_up(const char *program, struct fault *f)
         return fault_set(f, ERR_USAGE, "command '%s' was not found in PATH; did you mean ./%s?",
                          program, program);
     return fault_set(f, ERR_USAGE, "command '%s' was not found in PATH", program);
+}
+
+static enum err shell_text(const char *program, struct fault *f)
+{
+    return fault_set(f, ERR_USAGE,
+                     "command '%s' was not found in PATH; text for a shell must be the only "
+                     "argument: write the options of grange run before it",
+                     program);
 }

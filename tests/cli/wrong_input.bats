@@ -103,6 +103,10 @@ wrong() {
     wrong "nosuchprogram" "not found" -- nosuchprogram '{T}' ::: T=1
 }
 
+@test "options behind a command for the shell" {
+    wrong "not found" "before it" -- 'sleep {T}; true' --timeout 3s ::: T=1
+}
+
 @test "a command file that is not there" {
     wrong "/nosuch" -- ./nosuch '{T}' ::: T=1
 }
