@@ -11,7 +11,7 @@ verbs=$("$grange" help | sed -nE 's/^  ([a-z]+) .*/\1/p')
 known=
 for verb in $verbs; do
     grep -qE "grange $verb" <<<"$text" || bad "docs: nothing says 'grange $verb'"
-    options=$("$grange" "$verb" --help 2>/dev/null | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u)
+    options=$("$grange" "$verb" --help 2>/dev/null | { grep -oE -- "--[a-z][a-z0-9-]+" || true; } | sort -u)
     known+=$'\n'$options
     for option in $options; do
         [ "$option" = --help ] || grep -qE -- "(^|[^a-z0-9-])$option([^a-z0-9-]|\$)" <<<"$text" ||
