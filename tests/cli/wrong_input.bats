@@ -104,7 +104,7 @@ wrong() {
 }
 
 @test "options behind a command for the shell" {
-    wrong "not found" "before it" -- 'sleep {T}; true' --timeout 3s ::: T=1
+    wrong "not found" "before it" -- 'sleep {T}; true' --timeout 3s ::: T=1 # a point
 }
 
 @test "a command file that is not there" {
