@@ -3,40 +3,49 @@
 /* limits - every bound of Grange, with its arithmetic and what happens when it is reached. */
 
 enum {
-    POINTS_MAX = 1 << 26,            /* of one array: a byte of state each, 64 MiB at the most; refused */
-    FACTORS_MAX = 64,                /* of one study: also the dimensions of our Sobol table; refused */
-    VALUE_BYTES_MAX = 64 * 1024,     /* one value of a factor; refused */
-    SPEC_BYTES_MAX = 64 << 20,       /* a study as JSON, input files and tables included; refused */
-    NAME_BYTES_MAX = 100,            /* a study, a factor, a metric, a worker; refused */
-    METRICS_MAX = 256,               /* of one study; refused */
-    INPUTS_MAX = 64,                 /* of one study; refused */
-    ARGS_MAX = 4096,                 /* of one command; refused */
-    RETRIES_MAX = 1000,              /* of one point; refused */
-    FRAME_BYTES_MAX = 80 << 20,      /* one message: a spec of the largest size and its envelope; the peer is dropped */
-    WORKERS_MAX = 4096,              /* connected at once; refused */
-    CLIENTS_MAX = 1024,              /* connected at once; refused */
-    SLOTS_MAX = 4096,                /* of one worker; refused */
-    GRANTS_MAX = 4096,               /* leases given out in one step, and outstanding at one worker beyond its slots */
-    OUTPUT_STORE_MAX = 1 << 20,      /* of one stream of one point, in the store; beyond that a file */
-    OUTPUT_FILE_MAX = 256 << 20,     /* of one stream of one point, in its file; beyond that counted and dropped */
-    ERROR_LINE_MAX = 300,            /* the first line that a failed point wrote to stderr; cut */
-    RUNNING_SHOWN_MAX = 8,           /* running points in one progress message: the slowest */
-    QUARANTINE_LOSSES = 3,           /* workers lost under a task before it is quarantined */
-    MEDIAN_NEEDS = 5,                /* finished points before a timeout of N% means anything */
+    POINTS_MAX = 1 << 26, /* of one array: a byte of state each, 64 MiB at the most; refused */
+    FACTORS_MAX = 64,     /* of one study: also the dimensions of our Sobol table; refused */
+    VALUE_BYTES_MAX = 64 * 1024, /* one value of a factor; refused */
+    SPEC_BYTES_MAX = 64 << 20,   /* a study as JSON, input files and tables included; refused */
+    NAME_BYTES_MAX = 100,        /* a study, a factor, a metric, a worker; refused */
+    METRICS_MAX = 256,           /* of one study; refused */
+    INPUTS_MAX = 64,             /* of one study; refused */
+    ARGS_MAX = 4096,             /* of one command; refused */
+    RETRIES_MAX = 1000,          /* of one point; refused */
+    FRAME_BYTES_MAX =
+        80
+        << 20, /* one message: a spec of the largest size and its envelope; the peer is dropped */
+    WORKERS_MAX = 4096, /* connected at once; refused */
+    CLIENTS_MAX = 1024, /* connected at once; refused */
+    SLOTS_MAX = 4096,   /* of one worker; refused */
+    GRANTS_MAX =
+        4096, /* leases given out in one step, and outstanding at one worker beyond its slots */
+    OUTPUT_STORE_MAX = 1 << 20, /* of one stream of one point, in the store; beyond that a file */
+    OUTPUT_FILE_MAX =
+        256 << 20, /* of one stream of one point, in its file; beyond that counted and dropped */
+    ERROR_LINE_MAX = 300,  /* the first line that a failed point wrote to stderr; cut */
+    RUNNING_SHOWN_MAX = 8, /* running points in one progress message: the slowest */
+    QUARANTINE_LOSSES = 3, /* workers lost under a task before it is quarantined */
+    INFRA_TRIES =
+        6, /* attempts that a worker could not start (disk, descriptors) before the point fails */
+    MEDIAN_NEEDS = 5, /* finished points before a timeout of N% means anything */
 };
 
 enum {
-    BEAT_MS = 1000,          /* a heartbeat each way */
-    LOST_AFTER_MS = 5000,    /* silence of a worker */
-    ADOPT_MS = 2000,         /* a closed connection may come back this long; then its tasks run elsewhere */
-    SETTLE_MS = 500,         /* after a start: wait this long at most for the workers known before */
+    BEAT_MS = 1000,       /* a heartbeat each way */
+    LOST_AFTER_MS = 5000, /* silence of a worker */
+    ADOPT_MS = 2000, /* a closed connection may come back this long; then its tasks run elsewhere */
+    SETTLE_MS = 500, /* after a start: wait this long at most for the workers known before */
     ORPHAN_AFTER_MS = 600000, /* a worker without a scheduler stops its points and ends */
-    DURABLE_LEASE_MS = 1000, /* a lease older than this is written to the running table */
-    PREFETCH_MS = 50,        /* work at hand at a worker beyond what runs */
-    REPORT_DELAY_MS = 20,    /* a result waits this long at most for company, while there is work at hand */
-    PROGRESS_MS = 100,       /* between two progress messages to one client */
-    KILL_GRACE_MS = 2000,    /* between TERM and KILL */
-    BACKOFF_MIN_MS = 100,    /* before the first retry; doubles, with jitter */
+    DURABLE_LEASE_MS = 1000,  /* a lease older than this is written to the running table */
+    PREFETCH_MS = 50,         /* work at hand at a worker beyond what runs */
+    REPORT_DELAY_MS =
+        20, /* a result waits this long at most for company, while there is work at hand */
+    PROGRESS_MS = 100,    /* between two progress messages to one client */
+    KILL_GRACE_MS = 2000, /* between TERM and KILL */
+    RELATIVE_TIMEOUT_MIN_MS =
+        1000,             /* a timeout of N% is no shorter: below, it would kill by chance */
+    BACKOFF_MIN_MS = 100, /* before the first retry; doubles, with jitter */
     BACKOFF_MAX_MS = 60000,
 };
 

@@ -211,8 +211,9 @@ bool array_update_limit(struct array *a)
 {
     if (!a->row.policy.timeout_percent || !a->median || a->median->n < MEDIAN_NEEDS)
         return false;
-    uint64_t us = median_us(a->median) / 100 * a->row.policy.timeout_percent;
-    ms_t limit = (ms_t)(us / 1000) + 1;
+    ms_t limit = (ms_t)(median_us(a->median) * a->row.policy.timeout_percent / 100 / 1000);
+    if (limit < RELATIVE_TIMEOUT_MIN_MS)
+        limit = RELATIVE_TIMEOUT_MIN_MS;
     if (a->row.policy.timeout_ms && limit > a->row.policy.timeout_ms)
         limit = a->row.policy.timeout_ms;
     ms_t change = limit > a->limit_ms ? limit - a->limit_ms : a->limit_ms - limit;

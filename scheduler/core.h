@@ -34,8 +34,8 @@ enum study_mode { MODE_ACTIVE, MODE_HELD, MODE_HALTED }; /* may its tasks be dis
 
 enum event_kind {
     /* start-up, in this order */
-    EV_ARRAY,        /* array, states, active: the current array of a study, as the store has it */
-    EV_TROUBLE,      /* task, failures, losses: attempts counted so far; lease: the last failure's */
+    EV_ARRAY,   /* array, states, active: the current array of a study, as the store has it */
+    EV_TROUBLE, /* task, failures, losses: attempts counted so far; lease: the last failure's */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
     EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
     EV_RESTORED,     /* start-up is over */

@@ -134,7 +134,7 @@ static int by_identity(const void *a, const void *b)
             return x->id[k] < y->id[k] ? -1 : 1;
     if (x->not_done != y->not_done)
         return x->not_done < y->not_done ? -1 : 1;
-    return x->task.n < y->task.n ? -1 : x->task.n > y->task.n;
+    return x->task.n > y->task.n ? -1 : x->task.n < y->task.n; /* the newest of equals */
 }
 
 /* The best end of an identity, or NULL. */
@@ -233,7 +233,7 @@ static void on_duration(void *ctx, uint64_t us)
 }
 
 enum err known_find(struct scheduler *s, const struct study *spec, const struct array_row *row,
-                    bool is_new, bool fresh, struct known *k, struct fault *f)
+                    bool is_new, bool adopt_ends, struct known *k, struct fault *f)
 {
     enum err err = ERR_NONE;
 
@@ -245,7 +245,7 @@ enum err known_find(struct scheduler *s, const struct study *spec, const struct 
         err = store_durations(s->store, row, on_duration, k, f);
     if (!err && study_where(spec))
         err = leave_out(spec, row, k, f);
-    if (!err && !fresh)
+    if (!err && adopt_ends)
         err = find_elsewhere(s, spec, row, k, f);
     return err;
 }

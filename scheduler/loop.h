@@ -54,7 +54,7 @@ struct scheduler {
     bool swept; /* directories of old attempts were looked after */
     bool stopping;
     bool dismissing; /* a client asked for the end: of the workers too */
-    int failed; /* exit code of a commit that failed in the middle of a turn */
+    int failed;      /* exit code of a commit that failed in the middle of a turn */
     int signal_fd;
 };
 
@@ -102,7 +102,7 @@ struct known {
     uint64_t n_skipped;
 };
 enum err known_find(struct scheduler *s, const struct study *spec, const struct array_row *row,
-                    bool is_new, bool fresh, struct known *k, struct fault *f);
+                    bool is_new, bool adopt_ends, struct known *k, struct fault *f);
 void known_fini(struct known *k);
 
 /* restore.c */
@@ -110,6 +110,8 @@ enum err restore(struct scheduler *s, struct fault *f);
 
 /* send.c */
 void send_all(struct scheduler *s);
+/* send_forget_spec - an array's spec may be another one: workers get it again */
+void send_forget_spec(struct scheduler *s, array_id array);
 void send_message(struct scheduler *s, peer_id to, const struct message *m);
 
 /* sweep.c: attempts/LEASE of leases that are over */

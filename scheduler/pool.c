@@ -79,7 +79,9 @@ void pool_check_time(struct core *c, struct outbox *out)
         bool lost = w->link == WORKER_UP ? c->now >= w->heard_ms + c->cfg.lost_after_ms
                                          : c->now >= w->deadline_ms;
         if (lost)
-            pool_lose(c, w, true, out);
+            /* One that was not seen since a start may have ended with the last scheduler: that says
+             * nothing about its tasks. */
+            pool_lose(c, w, !w->awaited, out);
         else
             i++;
     }

@@ -156,12 +156,21 @@ static void ended_by_itself(struct core *c, struct lease *l, const struct end_ro
                   out); /* this may be the end that makes a share of failures mean something */
 }
 
-/* The worker could not run it (no memory, no disk): somebody else's fault, tried again a little
- * later. */
+/* The worker could not run it (no memory, no disk): somebody else's fault, tried again after 1, 2,
+ * 4 seconds and so on, but not for ever. */
 static void infra(struct core *c, struct lease *l, const struct end_row *end, struct outbox *out)
 {
+    struct trouble *t = trouble_get(c, l->task);
+
+    if (++t->infra >= INFRA_TRIES) {
+        struct array *a = l->array;
+        end_task(c, l, end, TASK_FAILED, END_INFRA, out);
+        a->new_failed++;
+        halt_if_ruled(c, a, out);
+        return;
+    }
     keep_attempt(l, end, TASK_WAITING, END_INFRA, false, out);
-    wait_until(c, l, c->now + 1000);
+    wait_until(c, l, c->now + ((ms_t)1000 << (t->infra - 1)));
 }
 
 /* A result whose lease is no longer known: repeated after a reconnect, or that of a zombie. */

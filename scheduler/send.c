@@ -25,6 +25,18 @@ static struct peer *peer_of(struct scheduler *s, peer_id id)
     return p;
 }
 
+void send_forget_spec(struct scheduler *s, array_id array)
+{
+    struct peer *p, *next;
+
+    HASH_ITER(hh, s->peers, p, next)
+    {
+        for (size_t i = 0; i < p->n_specs; i++)
+            if (p->specs[i].n == array.n)
+                p->specs[i] = p->specs[--p->n_specs];
+    }
+}
+
 /* A worker hears an array's spec once, before its first lease of it. */
 static void send_spec(struct scheduler *s, peer_id to, array_id array)
 {

@@ -72,9 +72,9 @@ struct lease {
 /* What is remembered of a task that had trouble. */
 struct trouble {
     uint64_t task;
-    uint32_t failures, losses;
-    ms_t ready_at;   /* while it is waiting */
-    lease_id last;   /* the last lease whose result counted: it and older ones count no more */
+    uint32_t failures, losses, infra;
+    ms_t ready_at; /* while it is waiting */
+    lease_id last; /* the last lease whose result counted: it and older ones count no more */
     UT_hash_handle hh;
 };
 

@@ -71,9 +71,29 @@ static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t loss
               &s->out);
 }
 
-/* The row of a submission: of the array with this key when there is one, else a new one. */
+/* Whether the current array of a study has this design: also when it was made by --fresh, under a
+ * key of its own. */
+static enum err find_current(struct scheduler *s, array_id current, const uint64_t key[2],
+                             bool *same, struct array_row *row, struct fault *f)
+{
+    struct study *spec;
+    uint64_t its[2];
+    enum err err = store_array(s->store, current, same, row, loop_text(s), f);
+
+    if (!err && *same)
+        err = study_from_json(row->spec, row->spec_bytes, &spec, f);
+    if (err || !*same)
+        return err;
+    study_key(spec, its);
+    study_free(spec);
+    *same = its[0] == key[0] && its[1] == key[1];
+    return ERR_NONE;
+}
+
+/* The row of a submission: the current array when it has this design, else the array with this key,
+ * else a new one. */
 static enum err find_row(struct scheduler *s, const struct study *spec, bool fresh, bool *is_new,
-                         struct array_row *row, struct fault *f)
+                         bool *is_current, struct array_row *row, struct fault *f)
 {
     struct study_row study;
     uint64_t key[2];
@@ -88,9 +108,13 @@ static enum err find_row(struct scheduler *s, const struct study *spec, bool fre
         key[0] = hash64(now, sizeof now, s->epoch);
     }
     *is_new = true;
-    if (found) {
+    *is_current = false;
+    if (found && !fresh) {
         bool known;
-        err = store_find_array(s->store, study.id, key, &known, row, loop_text(s), f);
+        err = find_current(s, study.current, key, is_current, row, f);
+        known = *is_current;
+        if (!err && !known)
+            err = store_find_array(s->store, study.id, key, &known, row, loop_text(s), f);
         if (err)
             return err;
         *is_new = !known;
@@ -108,10 +132,10 @@ static enum err find_row(struct scheduler *s, const struct study *spec, bool fre
 
 static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum event_kind kind,
                       bool active, const struct study *spec, const struct array_row *row,
-                      bool is_new, bool fresh, struct fault *f)
+                      bool is_new, bool adopt, struct fault *f)
 {
     struct known k = { 0 };
-    enum err err = known_find(s, spec, row, is_new, fresh, &k, f);
+    enum err err = known_find(s, spec, row, is_new, adopt, &k, f);
 
     if (!err && k.n_skipped == row->n)
         err = fault_set(f, ERR_USAGE, "0 points: --where '%s' leaves out all %llu",
@@ -151,6 +175,7 @@ static void entered(struct scheduler *s, const struct message *m, const struct a
             s->next.study++;
     }
     loaded_set(s, row->study, row->id, study_name(spec));
+    send_forget_spec(s, row->id);
     if (m->submit.retry_failed)
         core_step(s->core, s->now,
                   &(struct event){ .kind = EV_RETRY, .study = row->study, .failed = true },
@@ -165,12 +190,12 @@ enum err submit_spec(struct scheduler *s, peer_id from, const struct message *m,
 {
     struct study *spec;
     struct array_row row;
-    bool is_new;
+    bool is_new, is_current;
     enum err err = study_from_json(m->submit.spec, m->submit.spec_bytes, &spec, f);
 
     if (err)
         return err;
-    err = find_row(s, spec, m->submit.fresh, &is_new, &row, f);
+    err = find_row(s, spec, m->submit.fresh, &is_new, &is_current, &row, f);
     if (!err) {
         row.name = study_name(spec);
         row.spec = m->submit.spec;
@@ -178,8 +203,9 @@ enum err submit_spec(struct scheduler *s, peer_id from, const struct message *m,
         struct buf *name = loop_text(s); /* spec is freed before the commit */
         buf_adds(name, row.name);
         row.name = name->data;
+        /* What is current has adopted already; looking again would undo a retry. */
         err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, is_new,
-                    m->submit.fresh, f);
+                    !m->submit.fresh && !is_current, f);
     }
     if (err) {
         study_free(spec);

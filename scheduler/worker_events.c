@@ -24,7 +24,7 @@ static void lose_replaced(struct core *c, const struct worker_row *row, struct o
         struct worker *w = c->workers[i];
         if (w->link == WORKER_AWAY && w->row.instance != row->instance &&
             strcmp(w->row.name, row->name) == 0)
-            pool_lose(c, w, true, out);
+            pool_lose(c, w, !w->awaited, out);
         else
             i++;
     }
@@ -49,8 +49,8 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
     if (l)
         return l->worker == w && l->task.n == h->task.n ? l : NULL;
     struct array *a = array_of_task(c, h->task);
-    if (!a || (h->lease.n >> 32) > c->cfg.epoch)
-        return NULL;
+    if (!a || h->lease.n >= lease_make(c->cfg.epoch, c->next_sequence).n)
+        return NULL; /* one that was never given out: another store's */
     enum task_state state = array_state(a, h->task);
     struct trouble *t = trouble_find(c, h->task);
     if (state != TASK_READY && state != TASK_WAITING) {

@@ -94,7 +94,7 @@ enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
     X(ST_ATTEMPT,                                                                                  \
       "INSERT INTO attempt(" END_COLUMNS("") ",counted,reopened,err_packed,err) VALUES"            \
                                              "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")  \
-    X(ST_ADOPT, "INSERT INTO adopted(task, from_task) VALUES"                                      \
+    X(ST_ADOPT, "INSERT OR REPLACE INTO adopted(task, from_task) VALUES"                           \
                 "(?1, coalesce((SELECT from_task FROM adopted WHERE task = ?2), ?2))")             \
     X(ST_RUNNING,                                                                                  \
       "INSERT OR REPLACE INTO running(lease, task, worker, started_ms) VALUES(?,?,?,?)")           \
