@@ -13,6 +13,9 @@
 
 /* How many failures are read for the sum of the points' times: about a second's worth. */
 enum { FAILURES_READ_MAX = 20000 };
+/* Beyond so many points of earlier runs metrics that were not found are left to grange results to
+ * count: about a second's worth. */
+enum { REUSED_READ_MAX = 100000 };
 
 /* What the store adds to the counts. */
 struct facts {
@@ -165,6 +168,8 @@ static void read_facts(struct facts *x)
         x->sum_us = counts.wall_us_sum - s->sum_before_us;
     if (s->counts.failed + s->counts.quarantined)
         (void)reader_failures(x->reader, &x->row, FAILURES_READ_MAX, on_failure, x, &f);
+    if (s->counts.reused > REUSED_READ_MAX)
+        return;
     if (s->counts.reused) /* of the others all metrics were looked for when they ended */
         late_metrics(&x->late, s->study, s->control->dir, x->reader);
     count_missing(x);

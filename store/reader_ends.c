@@ -88,18 +88,22 @@ enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row 
 
 enum err late_read(struct reader *r, int64_t n, const char *json, struct buf *out, struct fault *f)
 {
-    struct query q;
+    struct query *q = &r->late.query; /* kept open: it is asked for row after row */
     struct end_row row;
     struct end_body body;
 
-    query_open(&q, &r->db, END_WITH_OUTPUT " WHERE e.n = ?1");
-    query_int(&q, 1, n);
-    if (query_row(&q)) {
-        end_read(q.stmt, 0, &row, &body);
-        output_read(q.stmt, N_END_COLUMNS, &body);
+    if (!q->stmt)
+        query_open(q, &r->db, END_WITH_OUTPUT " WHERE e.n = ?1");
+    query_int(q, 1, n);
+    if (query_row(q)) {
+        end_read(q->stmt, 0, &row, &body);
+        output_read(q->stmt, N_END_COLUMNS, &body);
         late_fill(&r->late, json, &body, out);
     }
-    return query_close(&q, f);
+    if (q->rc != SQLITE_ROW && q->rc != SQLITE_DONE)
+        return query_close(q, f);
+    q->rc = sqlite3_reset(q->stmt);
+    return ERR_NONE;
 }
 
 static void attempt_read(sqlite3_stmt *s, struct end_row *row, struct end_body *body)

@@ -11,6 +11,7 @@ struct late {
     size_t n_names;
     reader_late_fn fn; /* NULL: metrics are as they were recorded */
     void *ctx;
+    struct query query;
     int64_t end; /* ended.n; 0: none */
     struct buf json;
 };

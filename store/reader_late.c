@@ -17,6 +17,7 @@ void reader_late(struct reader *r, const char *const *names, size_t n, reader_la
 
 void late_fini(struct late *l)
 {
+    sqlite3_finalize(l->query.stmt);
     buf_fini(&l->json);
     *l = (struct late){ 0 };
 }

@@ -275,8 +275,10 @@ static void add_rows(const struct view *v, struct buf *sql)
 {
     static const char columns[] = "state, e.worker, e.reason, e.code, e.attempts, e.started_ms, "
                                   "e.ended_ms, e.wall_us, e.vals, ";
-    const char *metrics =
-        v->n_metrics ? "grange_metrics(e.n, e.metrics) AS metrics" : "e.metrics AS metrics";
+    const char *metrics = v->n_metrics
+                              ? "CASE WHEN e.out_total + e.err_total > 0 OR e.dir <> '' THEN "
+                                "grange_metrics(e.n, e.metrics) ELSE e.metrics END AS metrics"
+                              : "e.metrics AS metrics";
 
     buf_addf(sql, "SELECT %s%s FROM (SELECT e.task, e.%s%s FROM ended e UNION ALL ",
              v->columns.data, buf_text(&v->spelled), columns, metrics);
