@@ -57,7 +57,7 @@ static const char exit_codes[] =
 
 static int help(int argc, char **argv)
 {
-    if (argc == 0) {
+    if (argc == 0 || strcmp(argv[0], "--help") == 0) {
         overview(stdout);
         return CLI_OK;
     }
