@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # options.sh GRANGE - every option that the program names is explained in docs/, every verb too, and
-# docs/ and README.md name no option that does not exist.
+# docs/manual/ and README.md name no option that does not exist.
 grange=$(realpath "${1:?usage: options.sh GRANGE}")
 . "$(dirname "$0")/lib.bash"
 
@@ -23,5 +23,5 @@ while IFS=: read -r page line; do
     while read -r option; do
         grep -qxF -- "$option" <<<"$known" || bad "$page: shows $option, which no verb has"
     done < <(grep -oE -- ' --[a-z][a-z0-9-]+' <<<"$line" | tr -d ' ')
-done < <(xargs grep -HE '^ *(\$ )?grange [a-z]+' <<<"$pages")
+done < <(grep -E '^docs/manual/|^README' <<<"$pages" | xargs grep -HE '^ *(\$ )?grange [a-z]+')
 exit "$wrong"
