@@ -209,7 +209,7 @@ void cli_say(const char *format, ...)
 
 int cli_fail(const struct fault *f)
 {
-    cli_say("%s", f->text[0] ? f->text : err_text(f->code));
+    cli_say("%s", f->text[0] ? f->text : err_text((int)f->code));
     return f->code == ERR_USAGE || f->code == ERR_NOT_FOUND || f->code == ERR_LIMIT ? CLI_USAGE
                                                                                     : CLI_ERROR;
 }

@@ -19,7 +19,8 @@ target_compile_definitions(grange_flags INTERFACE _GNU_SOURCE)
 target_compile_options(grange_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
   -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Werror -g
   -fno-omit-frame-pointer
-  -Wno-format-truncation) # texts for people are cut on purpose: snprintf says how
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # texts for people are cut on purpose: snprintf says how
+  $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>) # must(!"why we cannot be here")
 if(GRANGE_SANITIZE)
   target_compile_options(grange_flags INTERFACE -fsanitize=${GRANGE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(grange_flags INTERFACE -fsanitize=${GRANGE_SANITIZE})

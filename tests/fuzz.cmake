@@ -27,3 +27,4 @@ function(grange_fuzz name)
 endfunction()
 
 grange_fuzz(wire SOURCES unit/wire_samples.c LINK grange_proto)
+grange_fuzz(study LINK grange_study)
