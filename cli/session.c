@@ -13,7 +13,6 @@
 #include "cli/display.h"
 #include "cli/local.h"
 #include "cli/pace.h"
-#include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "client/grange.h"
