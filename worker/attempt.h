@@ -36,6 +36,9 @@ struct attempt {
     struct end_row row;      /* complete once concluded, but for what the scheduler adds */
     struct end_body body;
     char *text;              /* the body's texts */
+    size_t text_bytes;
+    peer_id sent_to;         /* the connection that its result was sent on, and how much it was */
+    size_t sent_bytes;
     void *out, *err;
 };
 

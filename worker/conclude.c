@@ -163,6 +163,7 @@ static void make_body(struct attempt *a, struct workplace *wp)
         buf_adds(t.buf, relative(a->place, wp));
     text_end(&t);
 
+    a->text_bytes = t.buf->n;
     a->text = malloc(t.buf->n);
     must(a->text != NULL);
     memcpy(a->text, t.buf->data, t.buf->n);

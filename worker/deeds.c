@@ -1,6 +1,7 @@
 /* deeds - does what the agent decided. */
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -10,9 +11,12 @@
 #include "worker/loop.h"
 
 enum {
-    RESULTS_BYTES = 4 << 20,
+    RESULTS_BYTES = 4 << 20,       /* of one message of results, if there is more than one in it */
+    RESULTS_TURN_BYTES = 32 << 20, /* sent in a turn: between them comes what arrived */
+    RESULTS_OUT_BYTES = 64 << 20,  /* sent and not acknowledged; well below LINK_QUEUE_BYTES_MAX */
+    RESULT_ROW_BYTES = 512, /* of one result, besides its texts and output: more than it takes */
     HELD_SHOWN_MS = 500
-}; /* a message of results is sent at this size */
+};
 
 static void send(struct worker *w, const struct message *m)
 {
@@ -81,32 +85,60 @@ static void send_beat(struct worker *w)
 
 /* --- results --- */
 
-static size_t body_bytes(const struct end_body *b)
+static size_t row_bytes(const struct attempt *a)
 {
-    return (size_t)b->out_bytes + b->err_bytes + 512;
+    return (size_t)a->body.out_bytes + a->body.err_bytes + a->text_bytes + RESULT_ROW_BYTES;
 }
 
+static void send_rows(struct worker *w, const struct end_row *rows, size_t n)
+{
+    if (n)
+        send(w, &(struct message){ .kind = MSG_RESULTS, .results = { rows, n } });
+}
+
+/* count_out - what is on its way counts until it is acknowledged or the connection ends. */
+static void count_out(struct worker *w, struct attempt *a, size_t bytes)
+{
+    if (a->sent_to.n == w->peer.n && a->sent_bytes)
+        w->bytes_out -= a->sent_bytes;
+    a->sent_to = w->peer;
+    a->sent_bytes = bytes;
+    w->bytes_out += bytes;
+}
+
+/* send_results - as much as may be on its way; the rest stays in w->results for the turns to come.
+ */
 static void send_results(struct worker *w)
 {
     struct end_row *rows = w->results.n ? malloc(w->results.n * sizeof *rows) : NULL;
-    size_t n = 0, bytes = 0;
+    size_t n = 0, bytes = 0, turn = 0, i;
 
-    for (size_t i = 0; i < w->results.n; i++) {
+    for (i = 0; i < w->results.n && turn < RESULTS_TURN_BYTES && w->bytes_out < RESULTS_OUT_BYTES;
+         i++) {
         struct attempt *a = worker_attempt(w, w->results.ids[i]);
         if (!a)
             continue;
         attempt_conclude(a, &w->place);
-        rows[n++] = a->row;
-        bytes += body_bytes(&a->body);
-        if (bytes >= RESULTS_BYTES || i + 1 == w->results.n) {
-            send(w, &(struct message){ .kind = MSG_RESULTS, .results = { rows, n } });
+        size_t next = row_bytes(a);
+        if (bytes + next > RESULTS_BYTES) {
+            send_rows(w, rows, n);
             n = bytes = 0;
         }
+        rows[n++] = a->row;
+        bytes += next;
+        turn += next;
+        count_out(w, a, next);
     }
-    if (n)
-        send(w, &(struct message){ .kind = MSG_RESULTS, .results = { rows, n } });
+    send_rows(w, rows, n);
     free(rows);
-    w->results.n = 0;
+    if (i)
+        memmove(w->results.ids, w->results.ids + i, (w->results.n - i) * sizeof *w->results.ids);
+    w->results.n -= i;
+}
+
+bool deeds_more(const struct worker *w)
+{
+    return w->results.n && w->bytes_out < RESULTS_OUT_BYTES;
 }
 
 void deeds_send(struct worker *w)
@@ -176,6 +208,7 @@ static void settle(struct worker *w, lease_id lease, bool dropped)
     if (!k)
         return;
     attempt_conclude(k->attempt, &w->place);
+    count_out(w, k->attempt, 0);
     attempt_settle(k->attempt, dropped);
     attempt_free(k->attempt);
     HASH_DEL(w->attempts, k);

@@ -143,7 +143,7 @@ static void take_link(struct worker *w)
         switch (ev.kind) {
         case LINK_UP:
             w->peer = ev.peer;
-            w->results.n = w->returned.n = 0;
+            w->results.n = w->returned.n = w->bytes_out = 0;
             worker_feed(w, &(struct agent_event){ .kind = AGENT_UP });
             break;
         case LINK_GONE:
@@ -152,7 +152,7 @@ static void take_link(struct worker *w)
             log_info("event=gone reason=\"%s\"", err_text((int)ev.reason));
             w->peer = (peer_id){ 0 };
             w->welcomed = false;
-            w->results.n = w->returned.n = 0;
+            w->results.n = w->returned.n = w->bytes_out = 0;
             worker_feed(w, &(struct agent_event){ .kind = AGENT_GONE });
             break;
         case LINK_FRAME:
@@ -199,6 +199,8 @@ static int time_left(const struct worker *w)
 {
     ms_t at = agent_deadline(w->agent);
 
+    if (deeds_more(w))
+        return 0;
     if (at == MS_NEVER)
         return -1;
     return at <= w->now ? 0 : at - w->now > INT32_MAX ? INT32_MAX : (int)(at - w->now);

@@ -48,7 +48,8 @@ struct worker {
     int exit_code;
 
     struct leases ended;    /* this turn: to be concluded */
-    struct leases results;  /* to be sent at the end of the turn */
+    struct leases results;  /* to be sent at the end of the turn, or of later ones when they are large */
+    size_t bytes_out;       /* of results that were sent on this connection and not acknowledged */
     struct leases returned;
     struct agent_held *held; size_t held_cap;
     struct buf frame;
@@ -68,8 +69,10 @@ void leases_add(struct leases *l, lease_id id);
 /* inbox_take - a frame of the scheduler. */
 void inbox_take(struct worker *w, const void *data, size_t n);
 
-/* deeds_do - what the agent decided; deeds_send - what is to be sent after a turn. */
+/* deeds_do - what the agent decided; deeds_send - what is to be sent after a turn;
+ * deeds_more - there is more that may be sent in the next one. */
 void deeds_do(struct worker *w);
 void deeds_send(struct worker *w);
+bool deeds_more(const struct worker *w);
 
 #endif
