@@ -109,6 +109,8 @@ void on_hold(struct core *c, const struct event *ev, struct outbox *out)
     array_set_mode(c, a, MODE_HELD, out);
     if (ev->now)
         lease_revoke_array(c, a, out);
+    else
+        lease_recall_array(c, a, out);
     reply(out, ev->from, ev->request, a->count[TASK_LEASED]);
 }
 

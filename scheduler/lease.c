@@ -83,6 +83,19 @@ void lease_forget_durable(struct lease *l, struct outbox *out)
     l->durable = false;
 }
 
+void lease_recall_array(struct core *c, struct array *a, struct outbox *out)
+{
+    for (size_t i = 0; i < c->n_workers; i++) {
+        struct worker *w = c->workers[i];
+        struct lease *l;
+        bool holds = false;
+        DL_FOREACH(w->leases, l)
+        holds = holds || l->array == a;
+        if (holds && w->link == WORKER_UP && w->cores_used > w->row.slots)
+            out_send(out, SEND_RECALL, w->peer)->n = w->n_leases;
+    }
+}
+
 void lease_make_durable(struct lease *l, struct outbox *out)
 {
     if (l->durable || l->orphan)

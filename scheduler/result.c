@@ -107,6 +107,8 @@ static void halt_if_ruled(struct core *c, struct array *a, struct outbox *out)
     array_set_mode(c, a, MODE_HALTED, out);
     if (p->halt_when == HALT_NOW)
         lease_revoke_array(c, a, out);
+    else
+        lease_recall_array(c, a, out);
 }
 
 static void failed(struct core *c, struct lease *l, const struct end_row *end, struct outbox *out)

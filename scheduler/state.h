@@ -137,6 +137,8 @@ void lease_end(struct core *c, struct lease *l,
                struct outbox *out); /* frees it; the task is the caller's to move */
 void lease_revoke(struct core *c, struct lease *l, struct outbox *out);
 void lease_revoke_array(struct core *c, struct array *a, struct outbox *out);
+/* lease_recall_array - asks back what of it waits at workers for a slot: nothing new is to start */
+void lease_recall_array(struct core *c, struct array *a, struct outbox *out);
 void lease_make_durable(struct lease *l, struct outbox *out);
 void lease_forget_durable(struct lease *l, struct outbox *out);
 
