@@ -181,11 +181,12 @@ static enum err scheduler_fault(struct local *l, struct fault *f)
 
 enum err local_start_worker(struct local *l, struct fault *f)
 {
-    char log[PATH_ROOM], slots[16];
+    char log[PATH_ROOM], slots[16], name[32];
+    snprintf(name, sizeof name, "run-%d", (int)getpid()); /* that of the one it replaces */
     snprintf(log, sizeof log, "%s/worker.log", l->dir);
     snprintf(slots, sizeof slots, "%u", l->slots);
     const char *argv[] = { "grange", "worker",        "--dir",      l->dir,  "-j", slots, "--name",
-                           "local",  "--lifeline-fd", "{lifeline}", "--log", log,  NULL };
+                           name,     "--lifeline-fd", "{lifeline}", "--log", log,  NULL };
     l->want_worker = true;
     int rc = child_start(&l->worker, argv);
     return rc ? fault_set(f, ERR_IO, "cannot start the worker: %s", strerror(rc)) : ERR_NONE;

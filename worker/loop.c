@@ -253,7 +253,12 @@ static void describe(struct worker *w)
     struct sysinfo info;
 
     gethostname(w->host, sizeof w->host - 1);
-    snprintf(w->name, sizeof w->name, "%s", w->opt->name ? w->opt->name : w->host);
+    /* Two workers of one host are two: only a name that was given says that one replaces the other.
+     */
+    if (w->opt->name)
+        snprintf(w->name, sizeof w->name, "%s", w->opt->name);
+    else
+        snprintf(w->name, sizeof w->name, "%.80s-%d", w->host, (int)getpid());
     w->n_slots = w->opt->slots ? w->opt->slots : cores();
     if (w->n_slots > SLOTS_MAX)
         w->n_slots = SLOTS_MAX;

@@ -21,7 +21,7 @@ enum worker_exit {
 struct worker_options {
     const char *url;      /* where the scheduler is; see link_dial */
     uint32_t slots;       /* points at a time; 0: the cores this process may use */
-    const char *name;     /* the same for the worker that replaces this one; NULL: the host's name */
+    const char *name;     /* the same for the worker that replaces this one; NULL: HOST-PID */
     const char *dir;      /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
     uint64_t memory_mib;  /* that points may take together; 0: what the machine has */
     int lifeline_fd;      /* end of file on it: whoever started us is gone, end; -1: none */
