@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-rlc-out}
 mkdir -p "$out"
 cd "$out"
+export HOME="${HOME:-$PWD}" # ngspice 39 crashes where there is none
 
 "$grange" run --study rlc --input "$here/deck.cir" --timeout 60s \
     --metric 'f0=regex:^f0 *= *([-+.0-9eE]+)' \
