@@ -24,9 +24,27 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     return 0;
 }
 
+/* has_later - whether a later array of the same study may have put its own directory there. */
+static bool has_later(struct scheduler *s, study_id study, uint32_t than)
+{
+    struct array_row row;
+    struct buf text = { 0 };
+    struct fault f;
+    bool found = false, later = false;
+
+    for (uint32_t id = than + 1; id < s->next.array && !later; id++) {
+        buf_clear(&text);
+        if (store_array(s->store, (array_id){ id }, &found, &row, &text, &f))
+            break;
+        later = found && row.study.n == study.n;
+    }
+    buf_fini(&text);
+    return later;
+}
+
 /* Where the directory of a task belongs: points/STUDY/NAME. False when its array is not in the
  * store. */
-static bool place_of(struct scheduler *s, task_id task, struct buf *path)
+static bool place_of(struct scheduler *s, task_id task, struct buf *path, bool *later)
 {
     struct array_row row;
     struct buf text = { 0 };
@@ -49,6 +67,7 @@ static bool place_of(struct scheduler *s, task_id task, struct buf *path)
         study_point_dirname(spec, &p, path);
         point_fini(&p);
         study_free(spec);
+        *later = has_later(s, row.study, id);
         good = true;
     }
     buf_fini(&text);
@@ -65,8 +84,28 @@ static void put_in_place(const char *from, const char *to)
         mkdir(parent, 0777);
         *slash = '/';
     }
-    if (rename(from, to) == 0)
+    /* What an earlier attempt left there is aside until the new one is in place. */
+    char old[4096 + 8];
+    snprintf(old, sizeof old, "%s.old", from);
+    bool aside = rename(to, old) == 0;
+    if (rename(from, to) == 0) {
         log_info("event=directory_put_in_place path=%s", to);
+        if (aside)
+            nftw(old, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    } else if (aside) {
+        rename(old, to);
+    }
+}
+
+/* newer - that directory was changed last, as far as there is one. */
+static bool newer(const char *path, const char *than)
+{
+    struct stat a, b;
+
+    if (stat(path, &a) != 0 || stat(than, &b) != 0)
+        return false;
+    return a.st_mtim.tv_sec != b.st_mtim.tv_sec ? a.st_mtim.tv_sec > b.st_mtim.tv_sec
+                                                : a.st_mtim.tv_nsec > b.st_mtim.tv_nsec;
 }
 
 static void sweep_one(struct scheduler *s, const char *path, lease_id lease)
@@ -74,11 +113,14 @@ static void sweep_one(struct scheduler *s, const char *path, lease_id lease)
     struct fault f;
     struct buf place = { 0 };
     task_id task;
-    bool won;
+    bool won, later = false;
 
     if (store_lease_won(s->store, lease, &won, &task, &f))
         return;
-    if (won && place_of(s, task, &place) && access(place.data, F_OK) != 0)
+    /* A winner replaces what is there, unless that is the winner of a later array. */
+    if (won && !place_of(s, task, &place, &later))
+        log_error("event=directory_without_place path=%s", path);
+    else if (won && !(later && newer(place.data, path)))
         put_in_place(path, place.data);
     else
         nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);

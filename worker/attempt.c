@@ -250,7 +250,11 @@ void attempt_settle(struct attempt *a, bool dropped)
     bool keep = !*a->body.dir ? false : !dropped || a->why == STOP_NOT;
     if (keep)
         err = tree_place(a->dir, a->place, !dropped);
-    if (!keep || err == EEXIST)
+    /* Revoked after it had ended: it may have won all the same, so that what is in place may be the
+     * older one. The scheduler's sweep knows, at its next start. */
+    if (keep && dropped && err == EEXIST)
+        return;
+    if (!keep)
         err = tree_delete(a->dir);
     if (err)
         log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
