@@ -2,8 +2,8 @@ grange_unit_test(wire SOURCES unit/wire_samples.c LINK grange_proto)
 grange_unit_test(link LINK grange_proto)
 grange_unit_test(client LINK grange_client)
 
-# The two that have threads run under the thread sanitizer too, without Criterion's sandbox.
-foreach(name link client)
+# Under the thread sanitizer: the two with threads, and what they send. Without Criterion's sandbox.
+foreach(name wire link client)
   if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
     target_include_directories(unit_${name} BEFORE PRIVATE plain)
     set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;threads" ENVIRONMENT
