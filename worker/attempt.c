@@ -242,8 +242,25 @@ void attempt_reap(struct attempt *a)
     a->ended = true;
 }
 
-void attempt_settle(struct attempt *a, bool dropped)
+/* delete_spills - of an attempt that cannot be the result, whatever the scheduler decides. */
+static void delete_spills(const struct attempt *a, const char *dir)
 {
+    const char *names[] = { a->body.out_file, a->body.err_file };
+
+    for (size_t i = 0; i < 2; i++) {
+        if (!names[i] || !*names[i])
+            continue;
+        char *path = *names[i] == '/' ? print("%s", names[i]) : print("%s/%s", dir, names[i]);
+        if (unlink(path) != 0 && errno != ENOENT)
+            log_error("event=output path=%s error=\"%s\"", path, strerror(errno));
+        free(path);
+    }
+}
+
+void attempt_settle(struct attempt *a, const struct workplace *wp, bool dropped)
+{
+    if (a->row.reason == END_REVOKED || a->row.reason == END_INFRA)
+        delete_spills(a, wp->dir);
     if (!a->dir)
         return;
     int err = 0;

@@ -54,7 +54,7 @@ void attempt_reap(struct attempt *a);
 /* attempt_conclude - after its end, once: reads metrics, packs output, makes the row. */
 void attempt_conclude(struct attempt *a, struct workplace *wp);
 /* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when the
- * result does not count. */
-void attempt_settle(struct attempt *a, bool dropped);
+ * result does not count; long streams of what was stopped go too. */
+void attempt_settle(struct attempt *a, const struct workplace *wp, bool dropped);
 
 #endif

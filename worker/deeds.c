@@ -209,7 +209,7 @@ static void settle(struct worker *w, lease_id lease, bool dropped)
         return;
     attempt_conclude(k->attempt, &w->place);
     count_out(w, k->attempt, 0);
-    attempt_settle(k->attempt, dropped);
+    attempt_settle(k->attempt, &w->place, dropped);
     attempt_free(k->attempt);
     HASH_DEL(w->attempts, k);
     free(k);
