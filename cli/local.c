@@ -273,6 +273,11 @@ enum err local_tend(struct local *l, bool *again, struct fault *f)
     return err;
 }
 
+bool local_kill_scheduler(const struct local *l)
+{
+    return !l->joined && l->scheduler.pid && kill(l->scheduler.pid, SIGKILL) == 0;
+}
+
 /* ---- stop ---- */
 
 void local_stop_worker(struct local *l, bool patience)

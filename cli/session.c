@@ -19,11 +19,12 @@
 
 enum {
     CONNECT_MS = 10000,
-    SUBMIT_MS = 600000,   /* a spec of the largest size, joined with a store of the largest */
-    ASK_MS = 3000,        /* a short request */
-    LOST_MAX_MS = 30000,  /* a daemon that went away may come back within this */
-    TURN_MS = 1000,       /* between two looks at everything, at the most */
-    TERM_GRACE_MS = 2000, /* SIGTERM and SIGHUP leave less time than Ctrl-C */
+    SUBMIT_MS = 600000,    /* a spec of the largest size, joined with a store of the largest */
+    ASK_MS = 3000,         /* a short request */
+    LOST_MAX_MS = 30000,   /* a daemon that went away may come back within this */
+    SILENT_MAX_MS = 10000, /* our own scheduler, once lost (LOST_AFTER_MS), may be busy that long */
+    TURN_MS = 1000,        /* between two looks at everything, at the most */
+    TERM_GRACE_MS = 2000,  /* SIGTERM and SIGHUP leave less time than Ctrl-C */
     STOPPED_WITHIN_MS =
         10000,           /* after running points were told to stop: TERM, grace, KILL and some */
     HELD_MS = 2000,      /* a study that nobody here holds is held that long: it is meant */
@@ -394,12 +395,21 @@ static void show(struct session *s, ms_t now)
     display_show(&s->display, &v, now);
 }
 
+static enum err tend(struct session *s, struct fault *f)
+{
+    bool again = false;
+    enum err err = local_tend(&s->local, &again, f);
+    if (again && s->lost_ms)
+        s->lost_ms = clock_mono_ms(); /* it is another one whose silence counts from here */
+    return err;
+}
+
 static enum err take_signals(struct session *s, ms_t now, struct fault *f)
 {
     enum err err = ERR_NONE;
     for (int sig; (sig = signals_read(s->signal_fd)) != 0 && !err;) {
         if (sig == SIGCHLD)
-            err = local_tend(&s->local, NULL, f);
+            err = tend(s, f);
         else if (sig == SIGWINCH)
             display_resize(&s->display);
         else
@@ -415,6 +425,10 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
     if (s->lost_ms && s->local.joined && now - s->lost_ms > LOST_MAX_MS)
         return fault_set(f, ERR_LOST, "the scheduler in %s went away and did not come back",
                          s->control->dir);
+    if (s->lost_ms && now - s->lost_ms > SILENT_MAX_MS && local_kill_scheduler(&s->local)) {
+        display_say(&s->display, "the scheduler does not answer any more; killing it");
+        s->lost_ms = now; /* SIGCHLD starts it again */
+    }
     bool nobody = s->local.joined && s->have_news && s->news.n_workers == 0;
     if (nobody && !s->said_no_worker && now - s->started_ms > NO_WORKER_MS) {
         s->said_no_worker = true;
@@ -455,6 +469,7 @@ static enum err follow(struct session *s, struct fault *f)
         poll(fds, 2, sleep_ms(s, now));
         now = clock_mono_ms();
         err = take_signals(s, now, f);
+        now = clock_mono_ms(); /* starting a scheduler again takes a while */
         if (!err)
             err = take_news(s, now, f);
         if (!err)

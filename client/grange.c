@@ -71,7 +71,7 @@ int grange_connect(const char *url, int64_t timeout_ms, struct grange **g, char 
     *g = NULL;
     enum err err = session_open(url, &s, &f);
     while (!err && !s->welcomed && !s->refused && !over(&w))
-        session_turn(s, w.entered, w.until);
+        session_turn(s, w.until);
     if (!err && s->refused)
         f = s->refusal, err = f.code;
     else if (!err && !s->welcomed)
@@ -154,7 +154,7 @@ static int ask(struct grange *g, const struct message *m, uint64_t number, struc
         link_flush(g->link);
     }
     while (!ended(g, &w, &err))
-        session_turn(g, w.entered, patience(g, &w));
+        session_turn(g, patience(g, &w));
     r->number = 0;
     buf_fini(&r->bytes);
     return leave_with(g, (int)err);
@@ -292,7 +292,7 @@ int grange_shutdown(struct grange *g, int64_t timeout_ms)
             return wrong(g, g->welcomed ? ERR_TIMEOUT : ERR_LOST,
                          g->welcomed ? "the scheduler did not end in time"
                                      : "the scheduler is not there");
-        session_turn(g, w.entered, w.until);
+        session_turn(g, w.until);
     }
 }
 
@@ -346,7 +346,7 @@ int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p)
     struct wait w = wait_for(timeout_ms);
     int code = GRANGE_OK;
 
-    session_turn(g, w.entered, w.entered); /* at least what is here */
+    session_turn(g, w.entered); /* at least what is here */
     for (;;) {
         if (pick(g, p, &code))
             return leave_with(g, code);
@@ -358,6 +358,6 @@ int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p)
         }
         if (over(&w))
             return wrong(g, ERR_TIMEOUT, "no news in that time");
-        session_turn(g, w.entered, w.until);
+        session_turn(g, w.until);
     }
 }

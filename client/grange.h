@@ -83,7 +83,8 @@ int grange_shutdown(struct grange *g, int64_t timeout_ms);
 
 /* grange_follow - asks for progress of a study; grange_next waits for the next news of any followed
  * study: GRANGE_ERR_TIMEOUT when there is none, GRANGE_ERR_LOST when the scheduler went away (call
- * again: follows are repeated by the library once it is back, and `reconnected` is set). */
+ * again: follows are repeated by the library once it is back, and `reconnected` is set). A scheduler that
+ * hangs is noticed within seconds by who calls at least once a second, also with timeout_ms 0. */
 enum grange_study_state { GRANGE_ACTIVE, GRANGE_HELD, GRANGE_HALTED, GRANGE_ENDED };
 struct grange_running { uint64_t index; int64_t elapsed_ms; };
 struct grange_progress {

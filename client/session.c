@@ -336,15 +336,24 @@ static bool take(struct grange *g, ms_t now)
     return any;
 }
 
-void session_turn(struct grange *g, ms_t entered, ms_t until)
+/* A scheduler is not blamed for silence while nobody listened: we were stopped, or not called. */
+static void excuse(struct grange *g, ms_t now)
+{
+    if (now - g->turn_ms > 2 * BEAT_MS)
+        g->heard_ms = now;
+    g->turn_ms = now;
+}
+
+void session_turn(struct grange *g, ms_t until)
 {
     ms_t now = clock_mono_ms();
+
+    excuse(g, now);
 
     beat(g, now);
     if (take(g, now))
         return;
-    ms_t heard = g->heard_ms > entered ? g->heard_ms : entered;
-    ms_t silent = heard + LOST_AFTER_MS;
+    ms_t silent = g->heard_ms + LOST_AFTER_MS;
     if (g->peer.n && now >= silent) {
         link_close_peer(g->link, g->peer); /* and the link dials again */
         leave(g, now);
@@ -357,5 +366,6 @@ void session_turn(struct grange *g, ms_t entered, ms_t until)
     struct pollfd p = { .fd = link_fd(g->link), .events = POLLIN };
     if (until > now)
         poll(&p, 1, until - now < 60000 ? (int)(until - now) : 60000);
-    take(g, clock_mono_ms());
+    g->turn_ms = clock_mono_ms();
+    take(g, g->turn_ms);
 }

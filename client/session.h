@@ -44,6 +44,7 @@ struct grange {
     bool bye;          /* the scheduler said that it ends */
     bool refused;      /* our hello, for good: refusal says why */
     ms_t heard_ms, beat_ms, lost_ms;
+    ms_t turn_ms; /* when session_turn last looked */
     uint64_t instance, number;
     char owner[OWNER_BYTES_MAX + 1];
     struct request request;
@@ -60,9 +61,10 @@ enum err session_open(const char *url, struct grange **g, struct fault *f);
 void session_close(struct grange *g);
 
 /* session_turn - takes everything that arrived; when that was nothing waits until something arrives
- * or `until` (clock_mono_ms) passes, whatever comes first, and takes that. entered: when the call
- * began; a scheduler is not blamed for silence before it. */
-void session_turn(struct grange *g, ms_t entered, ms_t until);
+ * or `until` (clock_mono_ms) passes, whatever comes first, and takes that. A scheduler that was
+ * silent for LOST_AFTER_MS is lost; silence counts across calls as long as they follow each other
+ * within 2 * BEAT_MS. */
+void session_turn(struct grange *g, ms_t until);
 void session_send(struct grange *g, const struct message *m);
 void session_mark_news(struct grange *g); /* before a call returns: grange_fd tells the truth */
 

@@ -445,6 +445,49 @@ Test(client, silence_is_a_loss)
     stop(&s);
 }
 
+/* wait_ms - waits as a program does that polls grange_fd between two calls. */
+static void wait_ms(struct grange *g, int ms)
+{
+    struct pollfd fd = { .fd = grange_fd(g), .events = POLLIN };
+
+    poll(&fd, 1, ms);
+}
+
+Test(client, silence_is_a_loss_for_who_only_looks_too)
+{
+    struct fake s = { 0 };
+    struct grange_progress p;
+    int code;
+
+    start(&s);
+    struct grange *g = connected();
+    ms_t start_ms = clock_mono_ms();
+    while ((code = grange_next(g, 0, &p)) == GRANGE_ERR_TIMEOUT &&
+           clock_mono_ms() - start_ms < LONG_MS)
+        wait_ms(g, 100);
+    cr_assert_eq(code, GRANGE_ERR_LOST);
+    cr_assert(clock_mono_ms() - start_ms >= LOST_AFTER_MS - BEAT_MS);
+    grange_close(g);
+    stop(&s);
+}
+
+Test(client, silence_while_nobody_looked_is_no_loss)
+{
+    struct fake s = { 0 };
+    struct grange_progress p;
+
+    start(&s);
+    struct grange *g = connected();
+    poll(NULL, 0, LOST_AFTER_MS + BEAT_MS);
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(grange_next(g, 0, &p), GRANGE_ERR_TIMEOUT);
+        wait_ms(g, 10);
+    }
+    cr_assert_eq(s.n_hellos, 1);
+    grange_close(g);
+    stop(&s);
+}
+
 Test(client, shuts_the_scheduler_down)
 {
     struct fake s = { 0 };
