@@ -1,6 +1,7 @@
 /* main - the list of verbs, and `grange`, `grange help`, `grange --version`. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,12 +12,14 @@ const struct verb *const cli_verbs[] = {
     &verb_retry, &verb_cancel, &verb_worker,  &verb_scheduler, &verb_completion, NULL,
 };
 
+static void standard_fds(void);
 static int help(int argc, char **argv);
 static int unknown_verb(const char *name);
 static void overview(FILE *to);
 
 int main(int argc, char **argv)
 {
+    standard_fds();
     if (argc < 2) {
         overview(stdout);
         return CLI_OK;
@@ -30,6 +33,15 @@ int main(int argc, char **argv)
         return help(argc - 2, argv + 2);
     const struct verb *v = cli_verb(name);
     return v ? v->main(argc - 1, argv + 1) : unknown_verb(name);
+}
+
+/* standard_fds - 0, 1 and 2 are open from here on, so that no file or pipe becomes one of them.
+ * What is printed to a closed stdout still fails. */
+static void standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR); /* the lowest that is free */
 }
 
 const struct verb *cli_verb(const char *name)

@@ -22,3 +22,21 @@ load helper
     same 6 "$(sql "select count(*) from results where state = 'done'")"
     same "" "$(sql 'select task from ended group by task having count(*) > 1')"
 }
+
+three_done() {
+    same 3 "$(sql "select count(*) from results where state = 'done'")"
+    same "value 2" "$(grange log k n=2)"
+    rm -rf .grange
+}
+
+@test "a run with stdin, stdout or stderr closed runs its points" {
+    local line=(run --study k -j 2 echo 'value {n}' ::: n=1,2,3)
+    "$GRANGE" "${line[@]}" <&- 2>err
+    three_done
+    "$GRANGE" "${line[@]}" </dev/null 2>&-
+    three_done
+    "$GRANGE" "${line[@]}" </dev/null >&- 2>err
+    three_done
+    "$GRANGE" "${line[@]}" <&- >&- 2>&-
+    three_done
+}
