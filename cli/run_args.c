@@ -1,13 +1,16 @@
 #include "cli/run_args.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/must.h"
 #include "cli/known.h"
+#include "cli/local.h"
 #include "cli/lookup.h"
 #include "client/grange.h"
 
@@ -321,6 +324,23 @@ void run_args_fini(struct run_args *a)
     free(a->argv);
 }
 
+/* The workers of a daemon may be on machines that have more. */
+static enum err check_memory(const struct run_args *a, const struct study *s, struct fault *f)
+{
+    struct sysinfo info;
+    pid_t pid = 0;
+    uint64_t wanted = study_policy(s)->memory_mib;
+    if (wanted == 0 || sysinfo(&info) != 0)
+        return ERR_NONE;
+    uint64_t total = ((uint64_t)info.totalram * info.mem_unit) >> 20;
+    if (wanted <= total || local_holder(a->control.dir, &pid) == HOLDER_DAEMON)
+        return ERR_NONE;
+    return fault_set(f, ERR_USAGE,
+                     "each point takes %" PRIu64 " MiB of memory, but this machine has %" PRIu64
+                     " MiB: none could ever run",
+                     wanted, total);
+}
+
 enum err run_args_study(const struct run_args *a, struct study **s, struct fault *f)
 {
     enum err err = a->file ? study_from_yaml(a->file, a->cwd, &a->words, s, f)
@@ -334,6 +354,8 @@ enum err run_args_study(const struct run_args *a, struct study **s, struct fault
         err =
             fault_set(f, ERR_USAGE, "each point takes %u cores, but -j is %u: none could ever run",
                       study_policy(*s)->cores, a->control.slots);
+    if (!err)
+        err = check_memory(a, *s, f);
     if (err) {
         study_free(*s);
         *s = NULL;

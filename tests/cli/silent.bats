@@ -40,3 +40,16 @@ three_done() {
     "$GRANGE" "${line[@]}" <&- >&- 2>&-
     three_done
 }
+
+@test "points that need more memory than the machine has are refused" {
+    have=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
+    run -2 "$GRANGE" run --memory "$((have + 1024))M" echo {n} ::: n=1,2
+    has "$output" "none could ever run"
+    has "$output" "MiB of memory"
+    "$GRANGE" run --dry-run --save study.yaml --memory 64M echo {n} ::: n=1,2
+    sed -i "s/64M/$((have + 1024))M/" study.yaml
+    grep -q "$((have + 1024))M" study.yaml
+    run -2 "$GRANGE" run study.yaml
+    has "$output" "none could ever run"
+    [ ! -e .grange ]
+}
