@@ -43,6 +43,7 @@ struct session {
     struct grange_counts counts; /* newest */
     struct grange_progress news;
     bool have_news;
+    bool halted;  /* by --halt: stays so when the scheduler is started again, which forgets it */
     ms_t held_ms; /* since when it says held; 0: it does not */
     uint64_t ended_before;
     uint64_t sum_before_us;
@@ -304,6 +305,10 @@ static enum err renew(struct session *s, struct fault *f)
         hold(s, s->stop_now_ms == MS_NEVER);
         return ERR_NONE;
     }
+    if (s->halted) { /* to submit would make it active */
+        hold(s, false);
+        return ERR_NONE;
+    }
     struct grange_submitted again;
     int rc = s->plan->resume
                  ? grange_resume(s->g, s->name, 0, SUBMIT_MS, &again)
@@ -333,6 +338,8 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
         s->news = p;
         s->counts = p.counts;
         s->have_news = true;
+        if (p.state == GRANGE_HALTED || !p.reconnected)
+            s->halted = p.state == GRANGE_HALTED || (s->halted && p.state == GRANGE_HELD);
         s->held_ms = p.state != GRANGE_HELD || p.reconnected ? 0 : s->held_ms ? s->held_ms : now;
         pace_add(&s->pace, now, ended(&p.counts), p.slots_busy, p.slots);
         enum err err = p.reconnected || s->hold_failed ? renew(s, f) : ERR_NONE;
@@ -347,7 +354,7 @@ static bool is_over(const struct session *s, ms_t now)
 {
     if (!s->have_news || s->news.counts.running > 0)
         return false;
-    if (s->news.state == GRANGE_HELD && s->level == 0)
+    if (s->news.state == GRANGE_HELD && s->level == 0 && !s->halted)
         return s->held_ms && now - s->held_ms > HELD_MS && !s->lost_ms;
     return s->news.state != GRANGE_ACTIVE;
 }
@@ -502,7 +509,7 @@ static void say_not_done(struct session *s)
 {
     struct buf b;
     buf_init(&b);
-    if (s->news.state == GRANGE_HALTED)
+    if (s->halted)
         buf_addf(&b, "halted by --halt at %" PRIu64 " failed %s", s->counts.failed,
                  s->counts.failed == 1 ? "point" : "points");
     else
@@ -521,9 +528,7 @@ static int finish(struct session *s)
     bool all_ended = to_do(&s->counts) == 0;
     enum summary_end end = SUMMARY_ENDED;
     if (!all_ended)
-        end = s->level                         ? SUMMARY_INTERRUPTED
-              : s->news.state == GRANGE_HALTED ? SUMMARY_HALTED
-                                               : SUMMARY_HELD;
+        end = s->level ? SUMMARY_INTERRUPTED : s->halted ? SUMMARY_HALTED : SUMMARY_HELD;
     struct summary sum = {
         .control = s->control,
         .study = s->plan->study,

@@ -53,3 +53,24 @@ three_done() {
     has "$output" "none could ever run"
     [ ! -e .grange ]
 }
+
+@test "a scheduler killed while the study is halted: it stays halted" {
+    cat >mixed.sh <<'EOF'
+echo "$1" >>started
+[ "$1" != 1 ] || exit 1
+while [ ! -e go ]; do sleep 0.02; done # a point
+EOF
+    start run "$GRANGE" run --study k -j 2 --halt soon,fail=1 sh mixed.sh {n} ::: n=2,1,3,4,5,6
+    run=$pid
+    poll_until 20 sql_is "select count(*) from ended" 1
+    poll_until 20 sql_is "select count(*) from running" 1
+    poll_until 20 grep -q '1 failed' run.err # so the run has heard that it is halted
+    scheduler=$(part_of "$run" scheduler)
+    kill -9 "$scheduler"
+    poll_until 20 other_part "$run" scheduler "$scheduler"
+    touch go
+    finish "$run"
+    same 1 "$rc"
+    has "$(cat run.err)" "halted by --halt"
+    same "1 2" "$(sort -n started | xargs)"
+}
