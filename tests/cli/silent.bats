@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC1083,SC2154
+# shellcheck disable=SC2054
 # What makes no noise: a scheduler that hangs, descriptors that are closed, points that can never run.
 load helper
 
