@@ -218,7 +218,10 @@ EOF
 }
 
 @test "--memory: a point that takes more fails alone" {
-    echo 'v=$(head -c "$1" /dev/zero | tr "\\0" x); echo ${#v}' >eat.sh
+    cat >eat.sh <<'EOF'
+v=$(head -c "$1" /dev/zero | tr '\0' x)
+echo ${#v}
+EOF
     run -1 grange run --quiet --study m --memory 64M sh eat.sh {n} ::: n=1000000,300000000
     same "done failed" "$(results m | column state | xargs)"
 }

@@ -206,7 +206,7 @@ EOF
 }
 
 @test "--json of every verb that prints for people is JSON" {
-    words=(--study m --json sh model.sh {T} 1 ::: T=12,13,14)
+    words=(--study m --json sh model.sh {T} 1 ::: "T=12,13,14")
     valid() { # EXPRESSION COMMAND... - its stdout is JSON for which this holds
         grange "${@:2}" 2>/dev/null >out.json || true
         jq -e "$1" out.json >/dev/null || { echo "$*"; cat out.json; return 1; }
