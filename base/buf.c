@@ -137,7 +137,8 @@ void buf_add_json(struct buf *b, const char *text, size_t n)
 
 void buf_add_sh(struct buf *b, const char *text)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
 
     if (*text && text[strspn(text, plain)] == '\0') {
         buf_adds(b, text);

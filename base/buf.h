@@ -1,12 +1,14 @@
 #ifndef GRANGE_BASE_BUF_H
 #define GRANGE_BASE_BUF_H
-/* buf - bytes that grow. Always followed by a zero byte that does not count, so text in a buf is a C
- * string. Running out of memory aborts (must). Embedded by its owner; a zeroed buf is an empty one. */
+/* buf - bytes that grow. Always followed by a zero byte that does not count, so text in a buf is a
+ * C string. Running out of memory aborts (must). Embedded by its owner; a zeroed buf is an empty
+ * one. */
 
 #include <stddef.h>
 
 struct buf {
-    char *data; /* NULL while nothing was ever added; use buf_text for a string that is never NULL */
+    char
+        *data; /* NULL while nothing was ever added; use buf_text for a string that is never NULL */
     size_t n, cap;
 };
 
@@ -23,7 +25,8 @@ const char *buf_text(const struct buf *b); /* "" when empty */
 int buf_read_file(struct buf *b, const char *path, size_t max);
 
 /* Text helpers that every printer needs. */
-void buf_add_json(struct buf *b, const char *text, size_t n); /* as a JSON string, with the quotes */
+void buf_add_json(struct buf *b, const char *text,
+                  size_t n);                      /* as a JSON string, with the quotes */
 void buf_add_sh(struct buf *b, const char *text); /* quoted for sh when it must be */
 
 #endif

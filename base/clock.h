@@ -4,8 +4,8 @@
 
 #include "base/ids.h"
 
-ms_t clock_wall_ms(void);     /* since 1970-01-01 UTC; may jump */
-ms_t clock_mono_ms(void);     /* never goes back */
+ms_t clock_wall_ms(void); /* since 1970-01-01 UTC; may jump */
+ms_t clock_mono_ms(void); /* never goes back */
 uint64_t clock_mono_us(void);
 
 /* clock_farm_ms - wall clock at the first call plus monotonic time since: never goes back within a

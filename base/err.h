@@ -36,7 +36,8 @@ const char *err_text(int code);
 #define FAULT_TEXT_MAX 1024
 struct fault {
     enum err code;
-    char text[FAULT_TEXT_MAX]; /* one or more lines, without "grange: " and without a last newline */
+    char
+        text[FAULT_TEXT_MAX]; /* one or more lines, without "grange: " and without a last newline */
 };
 
 /* fault_set - fills *f and returns code, so that `return fault_set(f, ERR_USAGE, "...")` works. */

@@ -10,7 +10,7 @@ enum log_level { LOG_QUIET, LOG_ERROR, LOG_INFO, LOG_DEBUG };
 void log_open(const char *who, enum log_level level, const char *path);
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
 #endif

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 enum { MEDIAN_BUCKETS = 1400 }; /* ln(1e12) / ln(1.02) = 1396 */
-struct median { uint64_t n; uint32_t bucket[MEDIAN_BUCKETS]; };
+struct median {
+    uint64_t n;
+    uint32_t bucket[MEDIAN_BUCKETS];
+};
 
 void median_add(struct median *m, uint64_t us);
 uint64_t median_us(const struct median *m); /* 0 when n is 0 */

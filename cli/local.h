@@ -56,8 +56,8 @@ enum err local_start_worker(struct local *l, struct fault *f);
  * one of them. *again (may be NULL) says whether the scheduler was. ERR_DISK_FULL and others: it is
  * no use; the worker still runs and must be stopped. */
 enum err local_tend(struct local *l, bool *again, struct fault *f);
-/* local_kill_scheduler - SIGKILL to the scheduler that is our child; false: there is none. Its end is
- * for local_tend. */
+/* local_kill_scheduler - SIGKILL to the scheduler that is our child; false: there is none. Its end
+ * is for local_tend. */
 bool local_kill_scheduler(const struct local *l);
 /* local_stop_worker, local_stop - in good order, or at once when patience is false. */
 void local_stop_worker(struct local *l, bool patience);

@@ -34,10 +34,11 @@ enum err store_active_studies(struct store *st, store_name_fn fn, void *ctx, str
 {
     struct query q;
 
-    query_open(&q, &st->db,
-               "SELECT name FROM study s WHERE active OR EXISTS (SELECT 1 FROM running r JOIN array a"
-               " ON r.task BETWEEN a.first_task AND a.first_task + a.n - 1 WHERE a.id = s.current)"
-               " ORDER BY id");
+    query_open(
+        &q, &st->db,
+        "SELECT name FROM study s WHERE active OR EXISTS (SELECT 1 FROM running r JOIN array a"
+        " ON r.task BETWEEN a.first_task AND a.first_task + a.n - 1 WHERE a.id = s.current)"
+        " ORDER BY id");
     while (query_row(&q))
         fn(ctx, (const char *)sqlite3_column_text(q.stmt, 0));
     return query_close(&q, f);

@@ -27,69 +27,93 @@ void store_close(struct store *st); /* checkpoints the WAL; NULL is fine */
 /* store_epoch_raise - the next epoch, committed before it returns. */
 enum err store_epoch_raise(struct store *st, uint32_t *epoch, struct fault *f);
 
-/* store_commit - all n changes in one transaction, in their order, or none: on an error nothing of it
- * is in the file (ERR_DISK_FULL, ERR_IO). One exception, that no database can help: where the last
- * sync failed and the process is killed before store_close, a later start may find all of it. ERR_STATE:
- * the changes contradict the file (an id twice), which is our bug. n = 0 does nothing. CHG_ADOPT from an
- * adopted task is written as adopted from that one's own source. A study that CHG_ARRAY makes is not
- * active until CHG_STUDY_STATE says so. */
+/* store_commit - all n changes in one transaction, in their order, or none: on an error nothing of
+ * it is in the file (ERR_DISK_FULL, ERR_IO). One exception, that no database can help: where the
+ * last sync failed and the process is killed before store_close, a later start may find all of it.
+ * ERR_STATE: the changes contradict the file (an id twice), which is our bug. n = 0 does nothing.
+ * CHG_ADOPT from an adopted task is written as adopted from that one's own source. A study that
+ * CHG_ARRAY makes is not active until CHG_STUDY_STATE says so. */
 enum err store_commit(struct store *st, const struct change *changes, size_t n, struct fault *f);
 uint64_t store_n_commits(const struct store *st); /* a counter for tests and bench */
 
 /* Where numbers continue: one beyond the largest used. */
-struct store_next { uint32_t study, array, worker; uint64_t task; };
+struct store_next {
+    uint32_t study, array, worker;
+    uint64_t task;
+};
 enum err store_next(struct store *st, struct store_next *next, struct fault *f);
 
-/* store_find_study - by name; found false and id 0 when there is none. current = its current array. */
-struct study_row { study_id id; array_id current; bool active; };
-enum err store_find_study(struct store *st, const char *name, bool *found, struct study_row *row, struct fault *f);
-/* store_active_studies - calls back with the name of each study that a start takes up: those that are
- * active, and those that are not and have a long lease out. In id order. */
+/* store_find_study - by name; found false and id 0 when there is none. current = its current array.
+ */
+struct study_row {
+    study_id id;
+    array_id current;
+    bool active;
+};
+enum err store_find_study(struct store *st, const char *name, bool *found, struct study_row *row,
+                          struct fault *f);
+/* store_active_studies - calls back with the name of each study that a start takes up: those that
+ * are active, and those that are not and have a long lease out. In id order. */
 typedef void (*store_name_fn)(void *ctx, const char *name);
 enum err store_active_studies(struct store *st, store_name_fn fn, void *ctx, struct fault *f);
 
-/* store_find_array - of a study, by key (the last one of several). store_array - by id. The row's name
- * and spec point into *text, which is cleared first. */
+/* store_find_array - of a study, by key (the last one of several). store_array - by id. The row's
+ * name and spec point into *text, which is cleared first. */
 enum err store_find_array(struct store *st, study_id study, const uint64_t key[2], bool *found,
                           struct array_row *row, struct buf *text, struct fault *f);
-enum err store_array(struct store *st, array_id id, bool *found, struct array_row *row, struct buf *text,
-                     struct fault *f);
-/* store_other_arrays - ids of the arrays of a study except one, in id order; *ids is a buf of array_id. */
-enum err store_other_arrays(struct store *st, study_id study, array_id except, struct buf *ids, struct fault *f);
+enum err store_array(struct store *st, array_id id, bool *found, struct array_row *row,
+                     struct buf *text, struct fault *f);
+/* store_other_arrays - ids of the arrays of a study except one, in id order; *ids is a buf of
+ * array_id. */
+enum err store_other_arrays(struct store *st, study_id study, array_id except, struct buf *ids,
+                            struct fault *f);
 
 /* store_states - what is known of the tasks of an array: state[i] (n bytes, zeroed by the caller)
  * becomes DONE, FAILED, CANCELLED or QUARANTINED where the task has ended itself or by adoption.
  * `adopted` (may be NULL): n bytes, 1 where by adoption. One pass over the ended table. */
-enum err store_states(struct store *st, const struct array_row *row, uint8_t *state, uint8_t *adopted, struct fault *f);
+enum err store_states(struct store *st, const struct array_row *row, uint8_t *state,
+                      uint8_t *adopted, struct fault *f);
 
-/* store_durations - calls back with the wall time of each DONE task of an array (for the median). */
+/* store_durations - calls back with the wall time of each DONE task of an array (for the median).
+ */
 typedef void (*store_us_fn)(void *ctx, uint64_t us);
-enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx, struct fault *f);
+enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx,
+                         struct fault *f);
 
-/* store_troubles - attempts that count against tasks that have not ended: failures, and losses (END_LOST)
- * since the last failure; `last` is the lease of that failure. What came before a CHG_REOPEN does not count. */
-typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last);
-enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn, void *ctx, struct fault *f);
+/* store_troubles - attempts that count against tasks that have not ended: failures, and losses
+ * (END_LOST) since the last failure; `last` is the lease of that failure. What came before a
+ * CHG_REOPEN does not count. */
+typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses,
+                                 lease_id last);
+enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn,
+                        void *ctx, struct fault *f);
 
 /* store_running - the long leases that were out when the last scheduler ended; store_workers - the
  * workers that were connected then. */
-typedef void (*store_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker, ms_t started_ms);
+typedef void (*store_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker,
+                                 ms_t started_ms);
 enum err store_running(struct store *st, store_running_fn fn, void *ctx, struct fault *f);
 typedef void (*store_worker_fn)(void *ctx, const struct worker_row *row);
 enum err store_workers(struct store *st, store_worker_fn fn, void *ctx, struct fault *f);
 
 /* store_lease_won - the task whose recorded end came from this lease; found false when
  * none. Reads all of the ended table (30 ms a million rows) when the answer is no. */
-enum err store_lease_won(struct store *st, lease_id lease, bool *found, task_id *task, struct fault *f);
+enum err store_lease_won(struct store *st, lease_id lease, bool *found, task_id *task,
+                         struct fault *f);
 
 /* store_views - (re)makes the SQL views of a study: results_NAME, and `results` for this study, the
- * last one submitted. Columns: see docs/manual/store.md. `factors` are the factor names with whether
- * all their values are numbers; with reps > 1 there is a column rep = index % reps (the replicate
- * varies fastest). Called after the commit of CHG_ARRAY or CHG_CURRENT, because the view shows the
- * current array as the file has it; a transaction of its own. Idempotent. ERR_NOT_FOUND: no such study. */
-struct view_column { const char *name; bool numeric; };
-enum err store_views(struct store *st, study_id study, const char *name, const struct view_column *factors,
-                     size_t n_factors, const struct view_column *metrics, size_t n_metrics, uint32_t reps,
+ * last one submitted. Columns: see docs/manual/store.md. `factors` are the factor names with
+ * whether all their values are numbers; with reps > 1 there is a column rep = index % reps (the
+ * replicate varies fastest). Called after the commit of CHG_ARRAY or CHG_CURRENT, because the view
+ * shows the current array as the file has it; a transaction of its own. Idempotent. ERR_NOT_FOUND:
+ * no such study. */
+struct view_column {
+    const char *name;
+    bool numeric;
+};
+enum err store_views(struct store *st, study_id study, const char *name,
+                     const struct view_column *factors, size_t n_factors,
+                     const struct view_column *metrics, size_t n_metrics, uint32_t reps,
                      struct fault *f);
 
 #endif

@@ -8,8 +8,8 @@
  * expanding the others, in O(factors). The same words always give the same points.
  *
  * Values are text, spelled as they were given. A point's identity is a hash of what is run (command
- * template, contents of input files, declared code version, factor names and values, replicate), not
- * of its position; its seed is a hash of study seed, factors, values and replicate. */
+ * template, contents of input files, declared code version, factor names and values, replicate),
+ * not of its position; its seed is a hash of study seed, factors, values and replicate. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,41 +24,44 @@ struct study;
 /* struct words - a study as typed. All pointers are borrowed by study_from_words. Zero means "not
  * given" everywhere. */
 struct words {
-    const char *name;            /* study name; NULL: derived from the command */
-    const char *const *command;  /* argv template; one single argument with spaces is run by sh -c */
+    const char *name;           /* study name; NULL: derived from the command */
+    const char *const *command; /* argv template; one single argument with spaces is run by sh -c */
     size_t n_command;
-    const char *function;        /* instead of a command: a built-in function of the worker ("noop") */
-    const char *const *factors;  /* "T=280:320:10", "(a=1,2 + b=x,y)", "@points.csv"; crossed, the last varies fastest */
+    const char *function; /* instead of a command: a built-in function of the worker ("noop") */
+    const char *const *factors; /* "T=280:320:10", "(a=1,2 + b=x,y)", "@points.csv"; crossed, the
+                                   last varies fastest */
     size_t n_factors;
     const char *const *const *lists; /* positional sources, one NULL-terminated list for each ::: */
     size_t n_lists;
-    const char *where;           /* SQLite expression over the factors; kept as text here (store/filter.h evaluates it) */
-    const char *design;          /* "grid" (default), "random", "lhs", "sobol" */
-    uint64_t n;                  /* points of a sampled design */
-    uint32_t reps;               /* replicates of each point; 0 and 1: one */
-    uint64_t seed;               /* study seed */
-    const char *code_version;    /* declared by the user; part of the identity */
-    const char *const *inputs;   /* paths of files to render */
+    const char *where;  /* SQLite expression over the factors; kept as text here (store/filter.h
+                           evaluates it) */
+    const char *design; /* "grid" (default), "random", "lhs", "sobol" */
+    uint64_t n;         /* points of a sampled design */
+    uint32_t reps;      /* replicates of each point; 0 and 1: one */
+    uint64_t seed;      /* study seed */
+    const char *code_version;  /* declared by the user; part of the identity */
+    const char *const *inputs; /* paths of files to render */
     size_t n_inputs;
-    const char *const *metrics;  /* "fc=regex:fc *= *([-+.0-9eE]+)", "e=json:out.json:energy.total", "x=csv:out.csv:col" */
+    const char *const *metrics; /* "fc=regex:fc *= *([-+.0-9eE]+)", "e=json:out.json:energy.total",
+                                   "x=csv:out.csv:col" */
     size_t n_metrics;
-    const char *timeout;         /* "30s" "5m" "2h" "1d" "500ms" "30" (seconds) "300%" */
-    const char *halt;            /* "now,fail=1" "soon,fail=5%" */
-    const char *exits;           /* "75:retry,77:fail,3:ok" */
-    const char *memory;          /* "512M" "2G" */
+    const char *timeout; /* "30s" "5m" "2h" "1d" "500ms" "30" (seconds) "300%" */
+    const char *halt;    /* "now,fail=1" "soon,fail=5%" */
+    const char *exits;   /* "75:retry,77:fail,3:ok" */
+    const char *memory;  /* "512M" "2G" */
     uint32_t retries, cores;
-    int shuffle;                 /* 1 yes, -1 no, 0 default: above 1,000 points */
-    const char *cwd;             /* absolute: where relative paths start and the command runs */
+    int shuffle;     /* 1 yes, -1 no, 0 default: above 1,000 points */
+    const char *cwd; /* absolute: where relative paths start and the command runs */
 };
 
-/* study_from_words - parses, reads the files named (factor files, tables, inputs), checks all of it:
- * grammar, limits, names, placeholders. ERR_USAGE and friends with the text in *f; on success *s is
- * the caller's to study_free. */
+/* study_from_words - parses, reads the files named (factor files, tables, inputs), checks all of
+ * it: grammar, limits, names, placeholders. ERR_USAGE and friends with the text in *f; on success
+ * *s is the caller's to study_free. */
 enum err study_from_words(const struct words *w, struct study **s, struct fault *f);
 
-/* study_from_yaml - the same from a study file; errors name file, line and key. Relative paths in the
- * file start at the file's directory; the command runs in cwd. `over` (may be NULL) holds words that
- * were given beside it and win over the file's. */
+/* study_from_yaml - the same from a study file; errors name file, line and key. Relative paths in
+ * the file start at the file's directory; the command runs in cwd. `over` (may be NULL) holds words
+ * that were given beside it and win over the file's. */
 enum err study_from_yaml(const char *path, const char *cwd, const struct words *over,
                          struct study **s, struct fault *f);
 
@@ -66,8 +69,8 @@ enum err study_from_yaml(const char *path, const char *cwd, const struct words *
  * factor files are written as they were given. */
 enum err study_to_yaml(const struct study *s, struct buf *out, struct fault *f);
 
-/* study_to_json / study_from_json - the whole study, contents of files included; what the store keeps
- * and the wire carries. Equal studies give equal bytes. study_from_json trusts nothing. */
+/* study_to_json / study_from_json - the whole study, contents of files included; what the store
+ * keeps and the wire carries. Equal studies give equal bytes. study_from_json trusts nothing. */
 void study_to_json(const struct study *s, struct buf *out);
 enum err study_from_json(const void *json, size_t bytes, struct study **s, struct fault *f);
 
@@ -75,14 +78,16 @@ void study_free(struct study *s);
 
 const char *study_name(const struct study *s);
 const struct policy *study_policy(const struct study *s);
-const char *study_where(const struct study *s);        /* NULL: none */
-const char *study_function(const struct study *s);     /* NULL: a command */
+const char *study_where(const struct study *s);    /* NULL: none */
+const char *study_function(const struct study *s); /* NULL: a command */
 const char *study_cwd(const struct study *s);
-uint64_t study_n_points(const struct study *s);        /* replicates included; before --where */
-void study_key(const struct study *s, uint64_t key[2]); /* same points in the same order: same key */
-void study_template_key(const struct study *s, uint64_t key[2]); /* of command, inputs, code version only */
+uint64_t study_n_points(const struct study *s); /* replicates included; before --where */
+void study_key(const struct study *s,
+               uint64_t key[2]); /* same points in the same order: same key */
+void study_template_key(const struct study *s,
+                        uint64_t key[2]); /* of command, inputs, code version only */
 
-size_t study_n_factors(const struct study *s);         /* `rep` is no factor */
+size_t study_n_factors(const struct study *s); /* `rep` is no factor */
 const char *study_factor_name(const struct study *s, size_t j);
 bool study_factor_numeric(const struct study *s, size_t j); /* every value is a decimal number */
 bool study_factor_used(const struct study *s, size_t j);    /* by a placeholder somewhere */
@@ -91,38 +96,42 @@ size_t study_n_metrics(const struct study *s);
 const char *study_metric_name(const struct study *s, size_t k);
 const char *study_metric_text(const struct study *s, size_t k); /* as typed */
 size_t study_n_inputs(const struct study *s);
-const char *study_input_name(const struct study *s, size_t k); /* base name: its name in the point's directory */
+const char *study_input_name(const struct study *s,
+                             size_t k); /* base name: its name in the point's directory */
 
 /* struct point - the values of one point. Embedded by the caller and reused from point to point;
  * values stay valid until the next study_point on it or point_fini. */
 struct point {
-    uint64_t index;       /* i */
-    uint32_t rep;         /* 0..reps-1 */
-    size_t n;             /* factors */
-    const char **values;  /* [n], as spelled */
-    struct buf text;      /* where the values live */
+    uint64_t index;      /* i */
+    uint32_t rep;        /* 0..reps-1 */
+    size_t n;            /* factors */
+    const char **values; /* [n], as spelled */
+    struct buf text;     /* where the values live */
 };
 void point_init(struct point *p);
 void point_fini(struct point *p);
 void study_point(const struct study *s, uint64_t i, struct point *p); /* i < study_n_points */
 
 void study_identity(const struct study *s, const struct point *p, uint64_t id[2]);
-uint32_t study_seed(const struct study *s, const struct point *p); /* 1..2^31-1: fits every generator's int */
+uint32_t study_seed(const struct study *s,
+                    const struct point *p); /* 1..2^31-1: fits every generator's int */
 /* point_values_json - ["280","1"]: what end_body.values holds. */
 void point_values_json(const struct point *p, struct buf *out);
 /* study_point_label - "T=290 n=2 rep=1" for people. */
 void study_point_label(const struct study *s, const struct point *p, struct buf *out);
-/* study_point_dirname - a file name for the point: readable values and 12 hex digits of the identity,
- * e.g. "T=290,n=2~1a2b3c4d5e6f"; at most 120 bytes, no '/', no leading dot. */
+/* study_point_dirname - a file name for the point: readable values and 12 hex digits of the
+ * identity, e.g. "T=290,n=2~1a2b3c4d5e6f"; at most 120 bytes, no '/', no leading dot. */
 void study_point_dirname(const struct study *s, const struct point *p, struct buf *out);
 
 /* study_find - the index that a person meant: "17", or factor values "T=290,n=2" (also rep=1, and
- * positional "1=a,2=b") that fit exactly one point. ERR_NOT_FOUND / ERR_USAGE (several) with text. */
+ * positional "1=a,2=b") that fit exactly one point. ERR_NOT_FOUND / ERR_USAGE (several) with text.
+ */
 enum err study_find(const struct study *s, const char *text, uint64_t *i, struct fault *f);
 
 /* --- for the worker: running a point --- */
 
-/* study_needs_dir - whether a point needs a directory of its own ({out}, inputs, metrics from files). */
+/* study_needs_dir - whether a point needs a directory of its own ({out}, inputs, metrics from
+ * files). */
 bool study_needs_dir(const struct study *s);
 /* study_runs_in_dir - whether that directory is the working directory (there are input files). */
 bool study_runs_in_dir(const struct study *s);
@@ -137,14 +146,16 @@ struct command {
 };
 void command_init(struct command *c);
 void command_fini(struct command *c);
-void study_command(const struct study *s, const struct point *p, const char *out_dir, struct command *c);
+void study_command(const struct study *s, const struct point *p, const char *out_dir,
+                   struct command *c);
 /* study_command_line - the same as one line for people, quoted so that it can be pasted into sh in
  * study_cwd (a relative program is shown as it was typed), or, where study_runs_in_dir, in the
  * directory of the point. */
-void study_command_line(const struct study *s, const struct point *p, const char *out_dir, struct buf *out);
+void study_command_line(const struct study *s, const struct point *p, const char *out_dir,
+                        struct buf *out);
 
-/* study_input_render - input file k with the placeholders of known names replaced, all else byte for
- * byte ({unknown} and {{ stay as they are). */
+/* study_input_render - input file k with the placeholders of known names replaced, all else byte
+ * for byte ({unknown} and {{ stay as they are). */
 void study_input_render(const struct study *s, size_t k, const struct point *p, const char *out_dir,
                         struct buf *out);
 

@@ -1,8 +1,8 @@
 #ifndef GRANGE_WORKER_AGENT_H
 #define GRANGE_WORKER_AGENT_H
 /* agent - every decision of a worker, and no I/O: which lease starts when, when it is told to stop,
- * when results are sent, what is kept until it is acknowledged. The same shape as the core: one event
- * at a time, actions out. A lease lives here from assign until its result is acknowledged:
+ * when results are sent, what is kept until it is acknowledged. The same shape as the core: one
+ * event at a time, actions out. A lease lives here from assign until its result is acknowledged:
  * queued -> running (-> stopping) -> finished -> gone. */
 
 #include <stdbool.h>
@@ -16,24 +16,25 @@ struct agent;
 
 struct agent_config {
     uint32_t slots;
-    uint64_t memory_mib;     /* that tasks may take together */
+    uint64_t memory_mib; /* that tasks may take together */
     ms_t beat_ms, lost_after_ms, orphan_after_ms, report_delay_ms, kill_grace_ms;
 };
 void agent_config_default(struct agent_config *cfg);
 
 enum agent_event_kind {
-    AGENT_UP,        /* connected: answers with ACT_HELLO */
-    AGENT_WELCOME,   /* the scheduler took us: results that were not acknowledged go again */
-    AGENT_GONE,      /* the connection ended */
-    AGENT_HEARD,     /* any message arrived (liveness) */
-    AGENT_ASSIGN,    /* lease, task, array, limit_ms, cores, memory_mib, grace_ms */
-    AGENT_REVOKE, AGENT_ACK, /* lease */
-    AGENT_RECALL,    /* n */
-    AGENT_LIMIT,     /* array, limit_ms */
-    AGENT_STARTED,   /* lease: its process runs */
-    AGENT_EXITED,    /* lease: its process ended or could not start; the loop holds the result */
-    AGENT_DRAIN,     /* SIGTERM: stop the running ones, give back the queue, say bye, end */
-    AGENT_TIMEOUT    /* agent_deadline has passed */
+    AGENT_UP,      /* connected: answers with ACT_HELLO */
+    AGENT_WELCOME, /* the scheduler took us: results that were not acknowledged go again */
+    AGENT_GONE,    /* the connection ended */
+    AGENT_HEARD,   /* any message arrived (liveness) */
+    AGENT_ASSIGN,  /* lease, task, array, limit_ms, cores, memory_mib, grace_ms */
+    AGENT_REVOKE,
+    AGENT_ACK,     /* lease */
+    AGENT_RECALL,  /* n */
+    AGENT_LIMIT,   /* array, limit_ms */
+    AGENT_STARTED, /* lease: its process runs */
+    AGENT_EXITED,  /* lease: its process ended or could not start; the loop holds the result */
+    AGENT_DRAIN,   /* SIGTERM: stop the running ones, give back the queue, say bye, end */
+    AGENT_TIMEOUT  /* agent_deadline has passed */
 };
 struct agent_event {
     enum agent_event_kind kind;
@@ -45,18 +46,18 @@ struct agent_event {
 };
 
 enum act_kind {
-    ACT_HELLO,    /* send hello with agent_held */
-    ACT_BEAT,     /* send a beat with the leases of agent_held that run longer than 500 ms */
-    ACT_SPAWN,    /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
-    ACT_TERM,     /* lease: SIGTERM to its group; why says what the result will say */
-    ACT_KILL,     /* lease: SIGKILL to its group */
-    ACT_RESULT,   /* lease: send its result (several in a row make one message) */
-    ACT_RETURN,   /* lease, task: give it back unstarted */
-    ACT_FORGET,   /* lease: acknowledged; its result may be freed, its directory put in place */
-    ACT_DROP,     /* lease: like forget, but the result never counted */
-    ACT_HANG_UP,  /* the scheduler is silent: close the connection and dial again */
-    ACT_BYE,      /* send bye */
-    ACT_EXIT      /* nothing is left to do: end */
+    ACT_HELLO,   /* send hello with agent_held */
+    ACT_BEAT,    /* send a beat with the leases of agent_held that run longer than 500 ms */
+    ACT_SPAWN,   /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
+    ACT_TERM,    /* lease: SIGTERM to its group; why says what the result will say */
+    ACT_KILL,    /* lease: SIGKILL to its group */
+    ACT_RESULT,  /* lease: send its result (several in a row make one message) */
+    ACT_RETURN,  /* lease, task: give it back unstarted */
+    ACT_FORGET,  /* lease: acknowledged; its result may be freed, its directory put in place */
+    ACT_DROP,    /* lease: like forget, but the result never counted */
+    ACT_HANG_UP, /* the scheduler is silent: close the connection and dial again */
+    ACT_BYE,     /* send bye */
+    ACT_EXIT     /* nothing is left to do: end */
 };
 enum stop_why { STOP_NOT, STOP_TIMEOUT, STOP_REVOKED };
 struct act {
@@ -64,10 +65,14 @@ struct act {
     lease_id lease;
     task_id task;
     array_id array;
-    enum stop_why why; /* DROP with STOP_NOT: it ended by itself and was revoked later; it may count after all */
+    enum stop_why why; /* DROP with STOP_NOT: it ended by itself and was revoked later; it may count
+                          after all */
     ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached */
 };
-struct acts { struct act *items; size_t n, cap; };
+struct acts {
+    struct act *items;
+    size_t n, cap;
+};
 void acts_init(struct acts *a);
 void acts_fini(struct acts *a);
 
@@ -76,9 +81,24 @@ void agent_free(struct agent *a);
 void agent_step(struct agent *a, ms_t now, const struct agent_event *ev, struct acts *out);
 ms_t agent_deadline(const struct agent *a);
 
-enum agent_lease_state { LEASE_QUEUED, LEASE_STARTING, LEASE_RUNNING, LEASE_STOPPING, LEASE_FINISHED };
-struct agent_held { lease_id lease; task_id task; array_id array; enum agent_lease_state state; ms_t elapsed_ms; enum stop_why why; ms_t limit_ms; };
-/* agent_held - all leases, in order of arrival; returns how many there are, fills at most `most`. */
+enum agent_lease_state {
+    LEASE_QUEUED,
+    LEASE_STARTING,
+    LEASE_RUNNING,
+    LEASE_STOPPING,
+    LEASE_FINISHED
+};
+struct agent_held {
+    lease_id lease;
+    task_id task;
+    array_id array;
+    enum agent_lease_state state;
+    ms_t elapsed_ms;
+    enum stop_why why;
+    ms_t limit_ms;
+};
+/* agent_held - all leases, in order of arrival; returns how many there are, fills at most `most`.
+ */
 size_t agent_held(const struct agent *a, ms_t now, struct agent_held *held, size_t most);
 uint32_t agent_slots_busy(const struct agent *a);
 void agent_check(const struct agent *a);

@@ -13,7 +13,7 @@
 
 /* workplace - what all attempts of a worker share. */
 struct workplace {
-    char *dir;         /* the grange directory, absolute */
+    char *dir; /* the grange directory, absolute */
     int epoll_fd;
     struct point point;
     struct command command;
@@ -29,15 +29,15 @@ struct attempt {
     uint32_t slot;           /* while it runs: the loop's business */
     struct run run;
     bool ran, ended, concluded;
-    enum stop_why why;       /* TERM was sent for this */
+    enum stop_why why; /* TERM was sent for this */
     ms_t limit_ms;
-    char *dir, *place;       /* of its own, and where that goes in the end; NULL: none */
-    char *note;              /* why it could not start */
-    struct end_row row;      /* complete once concluded, but for what the scheduler adds */
+    char *dir, *place;  /* of its own, and where that goes in the end; NULL: none */
+    char *note;         /* why it could not start */
+    struct end_row row; /* complete once concluded, but for what the scheduler adds */
     struct end_body body;
-    char *text;              /* the body's texts */
+    char *text; /* the body's texts */
     size_t text_bytes;
-    peer_id sent_to;         /* the connection that its result was sent on, and how much it was */
+    peer_id sent_to; /* the connection that its result was sent on, and how much it was */
     size_t sent_bytes;
     void *out, *err;
 };
@@ -45,7 +45,8 @@ struct attempt {
 /* attempt_new - takes a reference of the payload. */
 struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload);
 void attempt_free(struct attempt *a);
-/* attempt_start - true: a process runs; false: it ended at once (could not start, or was a function). */
+/* attempt_start - true: a process runs; false: it ended at once (could not start, or was a
+ * function). */
 bool attempt_start(struct attempt *a, struct workplace *wp, uint64_t out_tag, uint64_t err_tag);
 /* attempt_stop - TERM for the reason given; nothing when its process has exited already. */
 void attempt_stop(struct attempt *a, enum stop_why why, ms_t limit_ms);
@@ -53,8 +54,8 @@ void attempt_stop(struct attempt *a, enum stop_why why, ms_t limit_ms);
 void attempt_reap(struct attempt *a);
 /* attempt_conclude - after its end, once: reads metrics, packs output, makes the row. */
 void attempt_conclude(struct attempt *a, struct workplace *wp);
-/* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when the
- * result does not count; long streams of what was stopped go too. */
+/* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when
+ * the result does not count; long streams of what was stopped go too. */
 void attempt_settle(struct attempt *a, const struct workplace *wp, bool dropped);
 
 #endif

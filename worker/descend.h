@@ -13,10 +13,13 @@ struct descend_proc {
     char state; /* as in /proc/PID/stat: 'T' stopped, 'Z' zombie, ... */
     bool below; /* a descendant of ours */
 };
-struct descend { struct descend_proc *procs; size_t n, cap; };
+struct descend {
+    struct descend_proc *procs;
+    size_t n, cap;
+};
 
-/* descend_scan - reads them anew, sorted by pid; `except` (0: none) and what is below it do not count
- * as below us. Returns whether any process is. */
+/* descend_scan - reads them anew, sorted by pid; `except` (0: none) and what is below it do not
+ * count as below us. Returns whether any process is. */
 bool descend_scan(struct descend *d, pid_t except);
 void descend_fini(struct descend *d);
 

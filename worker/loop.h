@@ -16,16 +16,26 @@
 #define uthash_fatal(text) must_fail(__FILE__, __LINE__, text)
 #include <uthash.h>
 
-/* What an epoll event is about: kind, and of a pipe its slot, which stream, and whose turn in that slot
- * it was, so that an event that comes late is told apart from the next attempt's. */
+/* What an epoll event is about: kind, and of a pipe its slot, which stream, and whose turn in that
+ * slot it was, so that an event that comes late is told apart from the next attempt's. */
 enum source { SOURCE_LINK = 1, SOURCE_SIGNAL, SOURCE_LIFELINE, SOURCE_PIPE };
 enum { SLOT_BITS = 20 };
 
-struct slot { struct attempt *attempt; uint32_t generation; };
+struct slot {
+    struct attempt *attempt;
+    uint32_t generation;
+};
 
-struct known { struct attempt *attempt; lease_id lease; UT_hash_handle hh; };
+struct known {
+    struct attempt *attempt;
+    lease_id lease;
+    UT_hash_handle hh;
+};
 
-struct leases { lease_id *ids; size_t n, cap; };
+struct leases {
+    lease_id *ids;
+    size_t n, cap;
+};
 
 struct worker {
     const struct worker_options *opt;
@@ -35,7 +45,7 @@ struct worker {
     uint64_t memory_mib;
 
     struct link *link;
-    peer_id peer;          /* the scheduler; 0: not connected */
+    peer_id peer; /* the scheduler; 0: not connected */
     struct agent *agent;
     struct acts acts;
     struct workplace place;
@@ -47,11 +57,13 @@ struct worker {
     bool draining, welcomed, running;
     int exit_code;
 
-    struct leases ended;    /* this turn: to be concluded */
-    struct leases results;  /* to be sent at the end of the turn, or of later ones when they are large */
-    size_t bytes_out;       /* of results that were sent on this connection and not acknowledged */
+    struct leases ended; /* this turn: to be concluded */
+    struct leases
+        results;      /* to be sent at the end of the turn, or of later ones when they are large */
+    size_t bytes_out; /* of results that were sent on this connection and not acknowledged */
     struct leases returned;
-    struct agent_held *held; size_t held_cap;
+    struct agent_held *held;
+    size_t held_cap;
     struct buf frame;
 };
 

@@ -22,8 +22,8 @@ enum err payloads_put(struct payloads *all, array_id array, task_id first, const
                       size_t bytes, struct fault *f);
 /* payloads_find - NULL: never told, or forgotten since. */
 struct payload *payloads_find(struct payloads *all, array_id array);
-/* payloads_trim - forgets what was not used for longest, down to PAYLOADS_MAX, sparing what `in_use`
- * says. */
+/* payloads_trim - forgets what was not used for longest, down to PAYLOADS_MAX, sparing what
+ * `in_use` says. */
 void payloads_trim(struct payloads *all, bool (*in_use)(const void *context, array_id array),
                    const void *context);
 
@@ -41,8 +41,8 @@ const char *payload_folder(const struct payload *p);
 const char *payload_path(struct payload *p, const char *argv0);
 void payload_forget_path(struct payload *p);
 
-/* payload_environment - of a process of this point; valid until the next call with the same payload.
- * `dir` (NULL: none) becomes GRANGE_OUT. */
+/* payload_environment - of a process of this point; valid until the next call with the same
+ * payload. `dir` (NULL: none) becomes GRANGE_OUT. */
 char *const *payload_environment(struct payload *p, const struct point *point, lease_id lease,
                                  const char *dir);
 

@@ -5,8 +5,8 @@
  * `grange worker` is a small supervisor that starts the worker proper as its child and is the
  * subreaper above it: whatever a point forked, in whatever session, becomes the supervisor's child
  * when its parents are gone. The two share a pipe; whichever dies, the other one notices and kills
- * everything below it. The worker is a subreaper too, so that it can do the same when the supervisor
- * was the one to die. */
+ * everything below it. The worker is a subreaper too, so that it can do the same when the
+ * supervisor was the one to die. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -17,7 +17,8 @@ int reaper_become(void);
  * except (0: none) is spared. Returns how many processes it reaped. Finds children by /proc. */
 size_t reaper_kill_all(pid_t except);
 
-/* supervise - runs the program at `path` with `argv` (the worker proper, with the number of its pipe end put in place of
+/* supervise - runs the program at `path` with `argv` (the worker proper, with the number of its
+ * pipe end put in place of
  * "{lifeline}") as a child until it ends, forwards SIGTERM, SIGINT and SIGHUP to it, then kills all
  * that is left. Also ends, the same way, when parent_fd (-1: none) reaches end of file: whoever
  * started us is gone. Returns the exit status for main: the worker's own, or 128 + signal. */

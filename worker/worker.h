@@ -2,9 +2,9 @@
 #define GRANGE_WORKER_WORKER_H
 /* worker - runs the points that a scheduler hands out, as processes on this machine.
  *
- * `grange worker` is two processes: a supervisor and, below it, the worker proper (`inner`), which is
- * the same program run again as `grange worker --inner --lifeline-fd N ...`; see supervise.h. Of a
- * point nothing survives the worker, whichever way that ends. */
+ * `grange worker` is two processes: a supervisor and, below it, the worker proper (`inner`), which
+ * is the same program run again as `grange worker --inner --lifeline-fd N ...`; see supervise.h. Of
+ * a point nothing survives the worker, whichever way that ends. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,26 +19,27 @@ enum worker_exit {
 };
 
 struct worker_options {
-    const char *url;      /* where the scheduler is; see link_dial */
-    uint32_t slots;       /* points at a time; 0: the cores this process may use */
-    const char *name;     /* the same for the worker that replaces this one; NULL: HOST-PID */
-    const char *dir;      /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
-    uint64_t memory_mib;  /* that points may take together; 0: what the machine has */
-    int lifeline_fd;      /* end of file on it: whoever started us is gone, end; -1: none */
+    const char *url;  /* where the scheduler is; see link_dial */
+    uint32_t slots;   /* points at a time; 0: the cores this process may use */
+    const char *name; /* the same for the worker that replaces this one; NULL: HOST-PID */
+    const char
+        *dir; /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
+    uint64_t memory_mib; /* that points may take together; 0: what the machine has */
+    int lifeline_fd;     /* end of file on it: whoever started us is gone, end; -1: none */
     enum log_level log_level;
     const char *log_path; /* NULL: stderr */
     bool inner;           /* the worker proper: no supervisor above is started */
 };
 
-/* worker_main - until told to end by SIGTERM, SIGINT or SIGHUP (a drain of at most 3 s; the second one
- * ends it at once), by the scheduler or by its lifeline. Returns an exit code; what a person must read
- * is on stderr, as "grange: ...". */
+/* worker_main - until told to end by SIGTERM, SIGINT or SIGHUP (a drain of at most 3 s; the second
+ * one ends it at once), by the scheduler or by its lifeline. Returns an exit code; what a person
+ * must read is on stderr, as "grange: ...". */
 int worker_main(const struct worker_options *opt);
 
 /* worker_inner_argv - the command line of the worker proper: {"grange", "worker", "--inner",
  * "--lifeline-fd", "{lifeline}", "--connect", URL, ["-j", N,] ["--name", TEXT,] ["--dir", TEXT,]
- * ["--memory-mib", N,] ["--log", PATH,] "--log-level", "quiet|error|info|debug", NULL}. One malloc'd
- * block. */
+ * ["--memory-mib", N,] ["--log", PATH,] "--log-level", "quiet|error|info|debug", NULL}. One
+ * malloc'd block. */
 char **worker_inner_argv(const struct worker_options *opt);
 
 #endif

@@ -1,8 +1,8 @@
 #ifndef GRANGE_TESTS_PLAIN_CRITERION_H
 #define GRANGE_TESTS_PLAIN_CRITERION_H
-/* criterion - as much of Criterion as wire.c, link.c and client.c of tests/unit use, in one process.
- * Criterion's sandbox wants memory at a place where the thread sanitizer keeps its own, so with it
- * these tests are built against this header: see tests/unit_proto.cmake. */
+/* criterion - as much of Criterion as wire.c, link.c and client.c of tests/unit use, in one
+ * process. Criterion's sandbox wants memory at a place where the thread sanitizer keeps its own, so
+ * with it these tests are built against this header: see tests/unit_proto.cmake. */
 
 #include <stdarg.h>
 #include <stdio.h>
