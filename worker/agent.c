@@ -106,6 +106,12 @@ static void give_back(struct agent *a, struct lease *l, struct acts *out)
 
 /* --- stopping --- */
 
+/* bounded - a duration that a peer sent, so that sums with `now` stay in range. */
+static ms_t bounded(ms_t ms)
+{
+    return ms < 0 ? 0 : ms > DURATION_MS_MAX ? DURATION_MS_MAX : ms;
+}
+
 static void due_at(struct agent *a, ms_t at)
 {
     if (at < a->due)
@@ -117,7 +123,7 @@ static void terminate(struct agent *a, struct lease *l, enum stop_why why, ms_t 
 {
     ms_t grace = l->grace_ms ? l->grace_ms : a->cfg.kill_grace_ms;
 
-    if (a->draining && grace > a->cfg.kill_grace_ms)
+    if (a->stopping && grace > a->cfg.kill_grace_ms)
         grace = a->cfg.kill_grace_ms;
     l->why = why;
     l->state = LEASE_STOPPING;
@@ -137,10 +143,27 @@ static void revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out)
         terminate(a, l, STOP_REVOKED, now, out);
 }
 
+/* stop_all - the grace of a drain is over. */
+static void stop_all(struct agent *a, ms_t now, struct acts *out)
+{
+    a->stopping = true;
+    for (struct lease *l = a->active.head; l; l = l->next) {
+        /* what is being stopped already gets no more than our own grace from here on */
+        if (l->state == LEASE_STOPPING && l->stop_at != MS_NEVER &&
+            l->stop_at > now + a->cfg.kill_grace_ms) {
+            l->stop_at = now + a->cfg.kill_grace_ms;
+            due_at(a, l->stop_at);
+        }
+        revoke(a, l, now, out);
+    }
+}
+
 static void stop_due(struct agent *a, ms_t now, struct acts *out)
 {
     struct lease *l;
 
+    if (a->draining && !a->stopping && now >= a->stop_all_at)
+        stop_all(a, now, out);
     if (now < a->due)
         return;
     a->due = MS_NEVER;
@@ -155,25 +178,22 @@ static void stop_due(struct agent *a, ms_t now, struct acts *out)
     }
 }
 
-static void drain(struct agent *a, ms_t now, struct acts *out)
+/* drain - for the first time, or once more with less patience. */
+static void drain(struct agent *a, ms_t grace_ms, ms_t now, struct acts *out)
 {
-    struct lease *l;
+    ms_t at = now + bounded(grace_ms);
 
+    if (a->draining && (a->stopping || at >= a->stop_all_at))
+        return;
+    a->stop_all_at = at;
+    a->drained_by = at + DRAIN_MS;
     if (a->draining)
         return;
     a->draining = true;
-    a->drained_by = now + DRAIN_MS;
+    if (a->welcome && at > now)
+        act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = at - now });
     while (a->queued.head)
         give_back(a, a->queued.head, out);
-    for (l = a->active.head; l; l = l->next) {
-        /* what is being stopped already gets no more than our own grace from here on */
-        if (l->state == LEASE_STOPPING && l->stop_at != MS_NEVER &&
-            l->stop_at > now + a->cfg.kill_grace_ms) {
-            l->stop_at = now + a->cfg.kill_grace_ms;
-            due_at(a, l->stop_at);
-        }
-        revoke(a, l, now, out);
-    }
 }
 
 static void finish_drain(struct agent *a, ms_t now, struct acts *out)
@@ -182,8 +202,9 @@ static void finish_drain(struct agent *a, ms_t now, struct acts *out)
 
     if (!a->draining)
         return;
-    /* Without a scheduler nobody takes the results: who told us to end does not wait for one. */
-    bool nothing_left = a->active.n == 0 && (a->n_finished == 0 || !a->welcome);
+    /* Without a scheduler nobody takes the results: who is out of patience waits for none. */
+    bool nobody = !a->welcome && a->stopping;
+    bool nothing_left = a->active.n == 0 && (a->n_finished == 0 || nobody);
     if (!nothing_left && now < a->drained_by)
         return;
     for (l = a->active.head; l; l = l->next)
@@ -195,12 +216,6 @@ static void finish_drain(struct agent *a, ms_t now, struct acts *out)
 }
 
 /* --- leases --- */
-
-/* bounded - a duration that a peer sent, so that sums with `now` stay in range. */
-static ms_t bounded(ms_t ms)
-{
-    return ms < 0 ? 0 : ms > DURATION_MS_MAX ? DURATION_MS_MAX : ms;
-}
 
 static void assign(struct agent *a, const struct agent_event *ev, struct acts *out)
 {
@@ -357,7 +372,7 @@ static void gone(struct agent *a, ms_t now)
     a->up = a->hung_up = false;
 }
 
-static void welcomed(struct agent *a, ms_t now)
+static void welcomed(struct agent *a, ms_t now, struct acts *out)
 {
     struct lease *l, *next;
 
@@ -365,6 +380,8 @@ static void welcomed(struct agent *a, ms_t now)
         return;
     a->welcome = true;
     a->beat_at = now + a->cfg.beat_ms;
+    if (a->draining && !a->stopping)
+        act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = a->stop_all_at - now });
     HASH_ITER(hh, a->by_id, l, next)
     {
         if (l->state != LEASE_FINISHED)
@@ -387,7 +404,7 @@ static void check_connection(struct agent *a, ms_t now, struct acts *out)
         act_plain(out, ACT_BEAT);
     }
     if (!a->welcome && !a->draining && now - a->alone_since >= a->cfg.orphan_after_ms)
-        drain(a, now, out);
+        drain(a, 0, now, out);
 }
 
 static bool report_now(const struct agent *a, ms_t now)
@@ -416,7 +433,7 @@ static void take_event(struct agent *a, ms_t now, const struct agent_event *ev, 
         came_up(a, now, out);
         break;
     case AGENT_WELCOME:
-        welcomed(a, now);
+        welcomed(a, now, out);
         break;
     case AGENT_GONE:
         gone(a, now);
@@ -445,7 +462,7 @@ static void take_event(struct agent *a, ms_t now, const struct agent_event *ev, 
         exited(a, find(a, ev->lease), now);
         break;
     case AGENT_DRAIN:
-        drain(a, now, out);
+        drain(a, ev->grace_ms, now, out);
         break;
     case AGENT_TIMEOUT:
         break;

@@ -33,8 +33,9 @@ enum agent_event_kind {
     AGENT_LIMIT,   /* array, limit_ms */
     AGENT_STARTED, /* lease: its process runs */
     AGENT_EXITED,  /* lease: its process ended or could not start; the loop holds the result */
-    AGENT_DRAIN,   /* SIGTERM: stop the running ones, give back the queue, say bye, end */
-    AGENT_TIMEOUT  /* agent_deadline has passed */
+    AGENT_DRAIN,  /* SIGTERM: give back the queue, let the running ones finish within grace_ms, stop
+                     the rest, say bye, end; again with less: less patience */
+    AGENT_TIMEOUT /* agent_deadline has passed */
 };
 struct agent_event {
     enum agent_event_kind kind;
@@ -46,18 +47,19 @@ struct agent_event {
 };
 
 enum act_kind {
-    ACT_HELLO,   /* send hello with agent_held */
-    ACT_BEAT,    /* send a beat with the leases of agent_held that run longer than 500 ms */
-    ACT_SPAWN,   /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
-    ACT_TERM,    /* lease: SIGTERM to its group; why says what the result will say */
-    ACT_KILL,    /* lease: SIGKILL to its group */
-    ACT_RESULT,  /* lease: send its result (several in a row make one message) */
-    ACT_RETURN,  /* lease, task: give it back unstarted */
-    ACT_FORGET,  /* lease: acknowledged; its result may be freed, its directory put in place */
-    ACT_DROP,    /* lease: like forget, but the result never counted */
-    ACT_HANG_UP, /* the scheduler is silent: close the connection and dial again */
-    ACT_BYE,     /* send bye */
-    ACT_EXIT     /* nothing is left to do: end */
+    ACT_HELLO,    /* send hello with agent_held */
+    ACT_BEAT,     /* send a beat with the leases of agent_held that run longer than 500 ms */
+    ACT_SPAWN,    /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
+    ACT_TERM,     /* lease: SIGTERM to its group; why says what the result will say */
+    ACT_KILL,     /* lease: SIGKILL to its group */
+    ACT_RESULT,   /* lease: send its result (several in a row make one message) */
+    ACT_RETURN,   /* lease, task: give it back unstarted */
+    ACT_FORGET,   /* lease: acknowledged; its result may be freed, its directory put in place */
+    ACT_DROP,     /* lease: like forget, but the result never counted */
+    ACT_DRAINING, /* say that no more work is wanted; limit_ms: of the grace that is left */
+    ACT_HANG_UP,  /* the scheduler is silent: close the connection and dial again */
+    ACT_BYE,      /* send bye */
+    ACT_EXIT      /* nothing is left to do: end */
 };
 enum stop_why { STOP_NOT, STOP_TIMEOUT, STOP_REVOKED };
 struct act {
@@ -67,7 +69,7 @@ struct act {
     array_id array;
     enum stop_why why; /* DROP with STOP_NOT: it ended by itself and was revoked later; it may count
                           after all */
-    ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached */
+    ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached; DRAINING */
 };
 struct acts {
     struct act *items;

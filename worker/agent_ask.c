@@ -24,7 +24,7 @@ ms_t agent_deadline(const struct agent *a)
     if (a->welcome && a->outgoing.n)
         at = earlier(at, a->outgoing.head->finished + a->cfg.report_delay_ms);
     if (a->draining)
-        at = earlier(at, a->drained_by);
+        at = earlier(at, a->stopping ? a->drained_by : a->stop_all_at);
     return at;
 }
 
@@ -131,6 +131,7 @@ void agent_check(const struct agent *a)
     must(queued + active + finished == HASH_COUNT(a->by_id));
     must(!a->welcome || a->up);
     must(!a->draining || queued == 0);
+    must(!a->stopping || a->draining);
 }
 
 void acts_init(struct acts *a)

@@ -12,7 +12,7 @@
 
 enum {
     REPORT_TOGETHER = 64,  /* results that are sent without waiting for more */
-    DRAIN_MS = 3000,       /* a worker that was told to stop is gone after this */
+    DRAIN_MS = 3000,       /* a worker whose grace is over is gone after this */
     LEASES_PER_QUEUED = 2, /* leases held at most, as a multiple of the queue's bound */
 };
 
@@ -55,8 +55,10 @@ struct agent {
     bool up, welcome; /* connected; and taken by the scheduler */
     bool hung_up;     /* AGENT_GONE is awaited */
     bool draining, ended;
-    ms_t beat_at, heard_at, alone_since, drained_by;
-    ms_t due; /* no stop_at of an active lease is earlier */
+    bool stopping; /* draining, and the grace is over */
+    ms_t beat_at, heard_at, alone_since;
+    ms_t stop_all_at, drained_by; /* draining: when the grace is over, when all is */
+    ms_t due;                     /* no stop_at of an active lease is earlier */
 };
 
 #endif

@@ -255,6 +255,8 @@ static void deed(struct worker *w, const struct act *act)
     case ACT_DROP:
         settle(w, act->lease, true);
         break;
+    case ACT_DRAINING:
+        break;
     case ACT_HANG_UP:
         end_connection(w);
         break;

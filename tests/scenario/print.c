@@ -147,10 +147,11 @@ void print_send(struct buf *b, const struct send *s, const struct outbox *out, p
 }
 
 static const char *const act_names[] = {
-    [ACT_HELLO] = "hello",     [ACT_BEAT] = "beat",     [ACT_SPAWN] = "spawn",
-    [ACT_TERM] = "term",       [ACT_KILL] = "kill",     [ACT_RESULT] = "result",
-    [ACT_RETURN] = "return",   [ACT_FORGET] = "forget", [ACT_DROP] = "drop",
-    [ACT_HANG_UP] = "hang-up", [ACT_BYE] = "bye",       [ACT_EXIT] = "exit",
+    [ACT_HELLO] = "hello",       [ACT_BEAT] = "beat",       [ACT_SPAWN] = "spawn",
+    [ACT_TERM] = "term",         [ACT_KILL] = "kill",       [ACT_RESULT] = "result",
+    [ACT_RETURN] = "return",     [ACT_FORGET] = "forget",   [ACT_DROP] = "drop",
+    [ACT_DRAINING] = "draining", [ACT_HANG_UP] = "hang-up", [ACT_BYE] = "bye",
+    [ACT_EXIT] = "exit",
 };
 
 void print_act(struct buf *b, const struct act *a)
@@ -164,4 +165,6 @@ void print_act(struct buf *b, const struct act *a)
     }
     if (a->kind == ACT_TERM)
         buf_adds(b, why[a->why]);
+    if (a->kind == ACT_DRAINING)
+        buf_addf(b, " %lldms", (long long)a->limit_ms);
 }

@@ -398,6 +398,7 @@ static void do_act(struct sim *s, uint32_t w, const struct act *a)
         if (k->connection)
             net_send(s, k->connection - 1, 1, (struct packet){ .kind = P_BYE });
         break;
+    case ACT_DRAINING: /* drains here have no grace */
     case ACT_EXIT:
         break;
     }

@@ -29,10 +29,11 @@ static void finish(void)
 static const char *step(ms_t now, struct agent_event ev)
 {
     static const char *const names[] = {
-        [ACT_HELLO] = "hello",   [ACT_BEAT] = "beat",       [ACT_SPAWN] = "spawn",
-        [ACT_TERM] = "term",     [ACT_KILL] = "kill",       [ACT_RESULT] = "result",
-        [ACT_RETURN] = "return", [ACT_FORGET] = "forget",   [ACT_DROP] = "drop",
-        [ACT_BYE] = "bye",       [ACT_HANG_UP] = "hang-up", [ACT_EXIT] = "exit",
+        [ACT_HELLO] = "hello",       [ACT_BEAT] = "beat",     [ACT_SPAWN] = "spawn",
+        [ACT_TERM] = "term",         [ACT_KILL] = "kill",     [ACT_RESULT] = "result",
+        [ACT_RETURN] = "return",     [ACT_FORGET] = "forget", [ACT_DROP] = "drop",
+        [ACT_DRAINING] = "draining", [ACT_BYE] = "bye",       [ACT_HANG_UP] = "hang-up",
+        [ACT_EXIT] = "exit",
     };
     static const char *const why[] = { "", " timeout", " revoked" };
     size_t n = 0;
@@ -340,6 +341,52 @@ Test(agent, drain_ends_after_three_seconds_whatever_is_left, .fini = finish)
     run_one(1, 1);
     EXPECT("", 10, .kind = AGENT_DRAIN);
     EXPECT("beat, bye, exit", 3010, .kind = AGENT_TIMEOUT);
+}
+
+Test(agent, drain_with_a_grace_lets_the_running_ones_finish, .fini = finish)
+{
+    make(2);
+    connect_at(0);
+    for (uint64_t n = 1; n <= 3; n++)
+        step(0, (struct agent_event){ ASSIGN(n) });
+    step(0, (struct agent_event){ ON(STARTED, 1) });
+    step(0, (struct agent_event){ ON(STARTED, 2) });
+    EXPECT("draining, return 3", 10, .kind = AGENT_DRAIN, .grace_ms = 500);
+    cr_expect_eq(agent_deadline(agent), 510);
+    EXPECT("return 4", 20, ASSIGN(4));
+    EXPECT("result 1", 100, ON(EXITED, 1));
+    EXPECT("forget 1", 110, ON(ACK, 1));
+    EXPECT("term 2 revoked", 510, .kind = AGENT_TIMEOUT);
+    EXPECT("result 2", 520, ON(EXITED, 2));
+    EXPECT("drop 2 revoked, bye, exit", 530, ON(ACK, 2));
+}
+
+Test(agent, a_second_drain_may_only_be_shorter, .fini = finish)
+{
+    make(1);
+    connect_at(0);
+    step(0, (struct agent_event){ ASSIGN(1) });
+    step(0, (struct agent_event){ ON(STARTED, 1) });
+    EXPECT("draining", 10, .kind = AGENT_DRAIN, .grace_ms = 500);
+    EXPECT("", 20, .kind = AGENT_DRAIN, .grace_ms = 60000);
+    EXPECT("term 1 revoked", 30, .kind = AGENT_DRAIN);
+    EXPECT("result 1", 40, ON(EXITED, 1));
+    EXPECT("drop 1 revoked, bye, exit", 50, ON(ACK, 1));
+}
+
+Test(agent, a_draining_worker_waits_for_its_scheduler_within_the_grace, .fini = finish)
+{
+    make(1);
+    connect_at(0);
+    step(0, (struct agent_event){ ASSIGN(1) });
+    step(0, (struct agent_event){ ON(STARTED, 1) });
+    EXPECT("draining", 10, .kind = AGENT_DRAIN, .grace_ms = 900);
+    EXPECT("", 20, .kind = AGENT_GONE);
+    EXPECT("", 30, ON(EXITED, 1));
+    EXPECT("hello", 40, .kind = AGENT_UP);
+    EXPECT("draining, result 1", 50, .kind = AGENT_WELCOME);
+    EXPECT("", 60, .kind = AGENT_GONE);
+    EXPECT("exit", 910, .kind = AGENT_TIMEOUT);
 }
 
 Test(agent, an_idle_worker_drains_at_once, .fini = finish)
