@@ -1,0 +1,11 @@
+# shellcheck shell=bash disable=SC2154 # variables of bench/run and bench/lib.bash
+# One part alone, on one core.
+bench_stages() {
+    say "stages alone: $million"
+    record "stage: core decides" "$("$programs/core_bench" "$million")" "/s"
+    record "stage: codec, both ways" "$("$programs/wire_bench" "$million" 256)" "/s"
+    mkdir "$work/s1" "$work/s2"
+    record "stage: store, 1,000 ends a transaction" "$("$programs/store_bench" "$work/s1" "$million" 1000)" "/s" ">=" 200000
+    record "stage: store, 1 end a transaction" "$("$programs/store_bench" "$work/s2" 2000 1)" "/s"
+    rm -rf "$work/s1" "$work/s2"
+}
