@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/ids.h"
 
 /* What `grange` exits with; `grange help exit-codes` prints this for people. */
 enum cli_exit {
@@ -55,6 +56,9 @@ __attribute__((format(printf, 1, 2))) error_t cli_bad(const char *format, ...);
 /* cli_number - a whole number in min..max, or cli_bad with `what` ("-j") and the bounds. 0 or
  * EINVAL. */
 error_t cli_number(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *n);
+
+/* cli_duration - "30s", "5m", "2h", "1d", "500ms", or seconds, within min..max; 0 or EINVAL. */
+error_t cli_duration(const char *what, const char *text, ms_t min, ms_t max, ms_t *ms);
 
 /* cli_fail - says "grange: TEXT" and returns the exit code: CLI_USAGE for ERR_USAGE, ERR_NOT_FOUND
  * and ERR_LIMIT, else CLI_ERROR. */

@@ -18,6 +18,7 @@ enum {
     OPT_CONNECT,
     OPT_NAME,
     OPT_MEMORY,
+    OPT_GRACE_TIME,
     OPT_INNER,
 };
 
@@ -140,6 +141,9 @@ const struct verb verb_scheduler = {
 
 /* ---- worker ---- */
 
+/* Batch systems leave so much between the signal and the end. */
+enum { WORKER_GRACE_MS = 30000 };
+
 static error_t parse_slots(const char *arg, uint32_t *slots)
 {
     uint64_t n = 0;
@@ -165,6 +169,10 @@ static error_t parse_worker(int key, char *arg, struct argp_state *state)
         return strlen(arg) <= NAME_BYTES_MAX
                    ? 0
                    : cli_bad("--name: a name has at most %d bytes", (int)NAME_BYTES_MAX);
+    case OPT_GRACE_TIME:
+        return cli_duration("--grace", arg, 0, 1000 * GRACE_MAX_S, &o->grace_ms);
+    case OPT_READY:
+        return parse_fd("--ready-fd", arg, &o->ready_fd);
     case OPT_MEMORY:
         return cli_number("--memory-mib", arg, 1, 1 << 30, &o->memory_mib);
     case OPT_LOG:
@@ -192,6 +200,10 @@ static const struct argp_option worker_options[] = {
     { "memory-mib", OPT_MEMORY, "N", 0, "memory that points may take together, in MiB", 0 },
     { "name", OPT_NAME, "NAME", 0,
       "of this worker; the one that replaces it takes the same (default: HOST-PID)", 0 },
+    { "grace", OPT_GRACE_TIME, "TIME", 0,
+      "that running points get to finish after SIGTERM (default 30s); a second one: none", 0 },
+    { "ready-fd", OPT_READY, "N", 0, "write \"ready\" to this descriptor once it may have work",
+      0 },
     { "inner", OPT_INNER, 0, OPTION_HIDDEN, 0, 0 },
     LOG_OPTIONS,
     { 0 },
@@ -214,7 +226,9 @@ static const struct argp worker_argp = {
 
 static int worker_verb(int argc, char **argv)
 {
-    struct worker_options o = { .lifeline_fd = -1, .log_level = LOG_INFO };
+    struct worker_options o = {
+        .lifeline_fd = -1, .ready_fd = -1, .grace_ms = WORKER_GRACE_MS, .log_level = LOG_INFO
+    };
     int rc = cli_parse(&verb_worker, argc, argv, &o);
     if (rc >= 0)
         return rc;

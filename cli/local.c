@@ -185,8 +185,10 @@ enum err local_start_worker(struct local *l, struct fault *f)
     snprintf(name, sizeof name, "run-%d", (int)getpid()); /* that of the one it replaces */
     snprintf(log, sizeof log, "%s/worker.log", l->dir);
     snprintf(slots, sizeof slots, "%u", l->slots);
-    const char *argv[] = { "grange", "worker",        "--dir",      l->dir,  "-j", slots, "--name",
-                           name,     "--lifeline-fd", "{lifeline}", "--log", log,  NULL };
+    const char *argv[] = {
+        "grange",        "worker",     "--dir", l->dir, "-j",      slots, "--name", name,
+        "--lifeline-fd", "{lifeline}", "--log", log,    "--grace", "0",   NULL
+    };
     l->want_worker = true;
     int rc = child_start(&l->worker, argv);
     return rc ? fault_set(f, ERR_IO, "cannot start the worker: %s", strerror(rc)) : ERR_NONE;

@@ -186,6 +186,28 @@ error_t cli_number(const char *what, const char *text, uint64_t min, uint64_t ma
     return 0;
 }
 
+error_t cli_duration(const char *what, const char *text, ms_t min, ms_t max, ms_t *ms)
+{
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = { { "", 1e3 },    { "s", 1e3 },   { "ms", 1 },    { "m", 6e4 },
+                  { "min", 6e4 }, { "h", 3.6e6 }, { "d", 8.64e7 } };
+    char *end = NULL;
+    double value = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
+    for (size_t k = 0; value >= 0 && k < sizeof units / sizeof *units; k++) {
+        if (strcmp(end, units[k].name) != 0)
+            continue;
+        value *= units[k].ms;
+        if (value < (double)min || value > (double)max)
+            return cli_bad("%s: %s is out of bounds; it must be from %.10g s to %.10g s", what,
+                           text, (double)min / 1e3, (double)max / 1e3);
+        *ms = (ms_t)value;
+        return 0;
+    }
+    return cli_bad("%s: '%s' is no duration; write 30s, 5m, 2h, 1d or 500ms", what, text);
+}
+
 error_t cli_bad(const char *format, ...)
 {
     va_list args;

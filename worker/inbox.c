@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "proto/wire.h"
@@ -21,6 +22,17 @@ void inbox_take(struct worker *w, const void *data, size_t n)
     message_fini(&m);
 }
 
+/* say_ready - once, to whoever started us and waits for it. */
+static void say_ready(struct worker *w)
+{
+    if (w->was_ready || w->opt->ready_fd < 0)
+        return;
+    w->was_ready = true;
+    ssize_t n = write(w->opt->ready_fd, "ready\n", 6);
+    (void)n; /* who does not read it has gone */
+    close(w->opt->ready_fd);
+}
+
 static void welcome(struct worker *w, const struct message *m)
 {
     if (m->welcome.version != WIRE_VERSION) {
@@ -33,6 +45,7 @@ static void welcome(struct worker *w, const struct message *m)
     }
     log_info("event=welcome epoch=%u id=%u", m->welcome.epoch, m->welcome.worker.n);
     w->welcomed = true;
+    say_ready(w);
     worker_feed(w, &(struct agent_event){ .kind = AGENT_WELCOME });
 }
 
@@ -146,7 +159,7 @@ static void take_message(struct worker *w, const struct message *m)
         break;
     case MSG_BYE: /* the farm is shut down; a scheduler that starts again just goes away */
         log_info("event=bye");
-        w->draining = true;
+        w->draining = w->grace_over = true;
         worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
         break;
     case MSG_BEAT:

@@ -109,15 +109,21 @@ static void reap(struct worker *w)
     }
 }
 
-/* stop - asked once: drain; twice: at once. */
-static void stop(struct worker *w)
+/* stop - with a grace the first time, without one the second time, at once the third time. */
+static void stop(struct worker *w, int sig)
 {
-    if (w->draining) {
+    bool patient = sig != SIGHUP && !w->draining && w->opt->grace_ms > 0;
+
+    if (w->draining && w->grace_over) {
         worker_end(w, WORKER_OK);
         return;
     }
+    log_info("event=drain signal=%d grace_ms=%lld", sig,
+             patient ? (long long)w->opt->grace_ms : 0LL);
     w->draining = true;
-    worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
+    w->grace_over = !patient;
+    worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN,
+                                          .grace_ms = patient ? w->opt->grace_ms : 0 });
 }
 
 static void take_signals(struct worker *w)
@@ -128,7 +134,7 @@ static void take_signals(struct worker *w)
     while ((n = read(w->signal_fd, info, sizeof info)) > 0) {
         for (size_t i = 0; i < (size_t)n / sizeof *info; i++)
             if (info[i].ssi_signo != SIGCHLD)
-                stop(w);
+                stop(w, (int)info[i].ssi_signo);
         if ((size_t)n < sizeof info)
             break;
     }
@@ -309,6 +315,8 @@ static int open_signals(struct worker *w)
     w->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (w->epoll_fd < 0 || w->signal_fd < 0 || watch_fd(w, w->signal_fd, SOURCE_SIGNAL) != 0)
         return trouble(w, "cannot wait for signals", errno);
+    if (w->opt->ready_fd >= 0)
+        fcntl(w->opt->ready_fd, F_SETFD, FD_CLOEXEC);
     if (w->opt->lifeline_fd >= 0) {
         fcntl(w->opt->lifeline_fd, F_SETFD, FD_CLOEXEC);
         if (watch_fd(w, w->opt->lifeline_fd, SOURCE_LIFELINE) != 0)

@@ -55,6 +55,8 @@ struct worker {
     int epoll_fd, signal_fd;
     ms_t now;
     bool draining, welcomed, running;
+    bool grace_over; /* draining, without patience */
+    bool was_ready;  /* and has said so */
     int exit_code;
 
     struct leases ended; /* this turn: to be concluded */

@@ -39,7 +39,7 @@ int worker_main(const struct worker_options *opt)
     return status;
 }
 
-enum { INNER_ARGS_MAX = 24 };
+enum { INNER_ARGS_MAX = 32 };
 
 struct args {
     char **argv;
@@ -95,6 +95,10 @@ char **worker_inner_argv(const struct worker_options *opt)
     add_text(&a, "--name", opt->name);
     add_text(&a, "--dir", opt->dir);
     add_number(&a, "--memory-mib", opt->memory_mib);
+    char grace[32];
+    snprintf(grace, sizeof grace, "%lldms", (long long)opt->grace_ms);
+    add_text(&a, "--grace", grace);
+    add_number(&a, "--ready-fd", opt->ready_fd > 0 ? (uint64_t)opt->ready_fd : 0);
     add_text(&a, "--log", opt->log_path);
     add_text(&a, "--log-level", levels[opt->log_level & 3]);
     return argv;

@@ -153,7 +153,7 @@ static void parent_gone(struct supervisor *s)
 {
     log_info("event=parent-gone");
     s->parent_fd = -1;
-    kill(s->child, SIGTERM);
+    kill(s->child, SIGHUP);
     s->end_by = clock_mono_ms() + END_WAIT_MS;
 }
 

@@ -20,8 +20,9 @@ size_t reaper_kill_all(pid_t except);
 /* supervise - runs the program at `path` with `argv` (the worker proper, with the number of its
  * pipe end put in place of
  * "{lifeline}") as a child until it ends, forwards SIGTERM, SIGINT and SIGHUP to it, then kills all
- * that is left. Also ends, the same way, when parent_fd (-1: none) reaches end of file: whoever
- * started us is gone. Returns the exit status for main: the worker's own, or 128 + signal. */
+ * that is left. Also ends, with SIGHUP and little patience, when parent_fd (-1: none) reaches end
+ * of file: whoever started us is gone. Returns the exit status for main: the worker's own, or 128 +
+ * signal. */
 int supervise(const char *path, char *const argv[], int parent_fd);
 
 #endif

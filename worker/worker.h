@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/ids.h"
 #include "base/log.h"
 
 enum worker_exit {
@@ -25,21 +26,24 @@ struct worker_options {
     const char
         *dir; /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
     uint64_t memory_mib; /* that points may take together; 0: what the machine has */
+    ms_t grace_ms;       /* that running points get to finish when told to end */
     int lifeline_fd;     /* end of file on it: whoever started us is gone, end; -1: none */
+    int ready_fd;        /* "ready\n" is written to it once the scheduler has taken us; -1: none */
     enum log_level log_level;
     const char *log_path; /* NULL: stderr */
     bool inner;           /* the worker proper: no supervisor above is started */
 };
 
-/* worker_main - until told to end by SIGTERM, SIGINT or SIGHUP (a drain of at most 3 s; the second
- * one ends it at once), by the scheduler or by its lifeline. Returns an exit code; what a person
- * must read is on stderr, as "grange: ...". */
+/* worker_main - until told to end by SIGTERM or SIGINT (no new work, and running points have
+ * grace_ms to finish; the second one: no grace; the third one: at once), by SIGHUP or its lifeline
+ * (no grace), or by the scheduler. What is stopped so counts as no attempt. Returns an exit code;
+ * what a person must read is on stderr, as "grange: ...". */
 int worker_main(const struct worker_options *opt);
 
 /* worker_inner_argv - the command line of the worker proper: {"grange", "worker", "--inner",
  * "--lifeline-fd", "{lifeline}", "--connect", URL, ["-j", N,] ["--name", TEXT,] ["--dir", TEXT,]
- * ["--memory-mib", N,] ["--log", PATH,] "--log-level", "quiet|error|info|debug", NULL}. One
- * malloc'd block. */
+ * ["--memory-mib", N,] ["--grace", "Nms",] ["--ready-fd", N,] ["--log", PATH,] "--log-level",
+ * "quiet|error|info|debug", NULL}. One malloc'd block. */
 char **worker_inner_argv(const struct worker_options *opt);
 
 #endif

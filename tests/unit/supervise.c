@@ -99,7 +99,7 @@ Test(supervise, a_killed_worker_leaves_nothing_behind)
 Test(supervise, the_end_of_whoever_started_it_ends_everything)
 {
     pid_t top =
-        supervisor(RUNAWAY "trap 'exit 3' TERM; echo ready > $PIDS; while :; do sleep 0.01; done");
+        supervisor(RUNAWAY "trap 'exit 3' HUP; echo ready > $PIDS; while :; do sleep 0.01; done");
     pid_t a = next_pid(), b = next_pid(); /* one of them is "ready" */
     int runaway = pidfd(a ? a : b);
 
