@@ -41,7 +41,7 @@ static void command(const struct study *s, const char *dir, uint64_t i, struct b
         buf_addf(out, "%s ", study_function(s));
         study_point_label(s, &p, out);
     } else {
-        study_command_line(s, &p, buf_text(&where), out);
+        study_command_line(s, &p, &(struct dirs){ buf_text(&where), dir }, out);
     }
     buf_fini(&where);
     point_fini(&p);

@@ -81,10 +81,10 @@ static void make_absolute(const struct study *s, struct buf *out, size_t start)
 }
 
 /* The arguments one after the other, each with a zero byte behind it; returns how many. */
-static size_t add_arguments(const struct study *s, const struct point *p, const char *out_dir,
+static size_t add_arguments(const struct study *s, const struct point *p, const struct dirs *dirs,
                             bool absolute, struct buf *out)
 {
-    struct scene scene = { .s = s, .p = p, .out_dir = out_dir };
+    struct scene scene = { .s = s, .p = p, .dirs = dirs };
     size_t n = 0, start = out->n;
 
     for (size_t k = 0; k < s->n_args; k++) {
@@ -103,10 +103,10 @@ static size_t add_arguments(const struct study *s, const struct point *p, const 
     return n;
 }
 
-void study_command(const struct study *s, const struct point *p, const char *out_dir,
+void study_command(const struct study *s, const struct point *p, const struct dirs *dirs,
                    struct command *c)
 {
-    struct scene scene = { .s = s, .p = p, .out_dir = out_dir, .sh = true };
+    struct scene scene = { .s = s, .p = p, .dirs = dirs, .sh = true };
 
     buf_clear(&c->text);
     buf_reserve(&c->text, 1);
@@ -115,7 +115,7 @@ void study_command(const struct study *s, const struct point *p, const char *out
         template_add(&s->args[0], &scene, &c->text);
         c->n = 3;
     } else {
-        c->n = add_arguments(s, p, out_dir, true, &c->text);
+        c->n = add_arguments(s, p, dirs, true, &c->text);
     }
     c->argv = realloc(c->argv, (c->n + 1) * sizeof *c->argv);
     must(c->argv != NULL);
@@ -127,10 +127,10 @@ void study_command(const struct study *s, const struct point *p, const char *out
     c->argv[c->n] = NULL;
 }
 
-void study_command_line(const struct study *s, const struct point *p, const char *out_dir,
+void study_command_line(const struct study *s, const struct point *p, const struct dirs *dirs,
                         struct buf *out)
 {
-    struct scene scene = { .s = s, .p = p, .out_dir = out_dir, .sh = true };
+    struct scene scene = { .s = s, .p = p, .dirs = dirs, .sh = true };
     struct buf text = { 0 };
 
     if (s->words.function) {
@@ -141,7 +141,7 @@ void study_command_line(const struct study *s, const struct point *p, const char
         template_add(&s->args[0], &scene, out);
         return;
     }
-    size_t n = add_arguments(s, p, out_dir, study_runs_in_dir(s), &text);
+    size_t n = add_arguments(s, p, dirs, study_runs_in_dir(s), &text);
     const char *argument = buf_text(&text);
     for (size_t k = 0; k < n; k++) {
         if (k)
@@ -152,10 +152,10 @@ void study_command_line(const struct study *s, const struct point *p, const char
     buf_fini(&text);
 }
 
-void study_input_render(const struct study *s, size_t k, const struct point *p, const char *out_dir,
-                        struct buf *out)
+void study_input_render(const struct study *s, size_t k, const struct point *p,
+                        const struct dirs *dirs, struct buf *out)
 {
     must(k < s->words.n_inputs);
-    struct scene scene = { .s = s, .p = p, .out_dir = out_dir };
+    struct scene scene = { .s = s, .p = p, .dirs = dirs };
     template_add(&s->input_templates[k], &scene, out);
 }

@@ -71,6 +71,10 @@ static void key_of_template(struct study *s)
         add_key(&b, content);
     }
     add_text(&b, w->code_version ? w->code_version : "");
+    for (size_t k = 0; k < w->n_after; k++) { /* what ran before is part of what is run */
+        add_text(&b, w->after[k].stage);
+        add_key(&b, w->after[k].each ? s->upstreams[k].template_key : s->upstreams[k].key);
+    }
     hash128(b.data, b.n, s->template_key);
     buf_fini(&b);
 }

@@ -33,6 +33,13 @@ struct file {
     size_t n;
 };
 
+/* struct upstream - what is known of a stage that comes first. */
+struct upstream {
+    struct study *study; /* NULL where only the keys are kept */
+    uint64_t template_key[2], key[2];
+    bool used, listed; /* {STAGE.out}, {STAGE.list} */
+};
+
 struct study {
     struct arena arena;
     struct words words; /* as typed, copied; name and cwd are never NULL, reps at least 1 */
@@ -58,6 +65,8 @@ struct study {
     struct file *files; /* [n_files] factor files and tables, in the order of their first use */
     size_t n_files;
     uint32_t uses; /* TEMPLATE_USES_* of command and inputs together */
+
+    struct upstream *upstreams; /* [words.n_after] */
 
     struct metric **metrics; /* [words.n_metrics]; words.metrics[k] is its text as typed */
 
@@ -88,6 +97,8 @@ enum word {
     WORD_MEMORY,
     WORD_RETRIES,
     WORD_CORES,
+    WORD_AFTER,
+    WORD_STAGES,
     WORD_CWD,
 };
 struct blame {
@@ -127,6 +138,15 @@ enum err design_prepare(struct study *s, struct fault *f, struct blame *blame);
 
 /* command_prepare - the command's templates. */
 enum err command_prepare(struct study *s, struct fault *f, struct blame *blame);
+
+/* after_prepare - reads the specs of the stages that come first; after_fini frees them. */
+enum err after_prepare(struct study *s, struct fault *f, struct blame *blame);
+void after_fini(struct study *s);
+/* after_find - {STAGE.out} and {STAGE.list}; false when it is neither. */
+bool after_find(const struct study *s, const char *name, size_t n, struct piece *piece);
+
+/* study_write - study_to_json; within another study's spec only the keys of its stages. */
+void study_write(const struct study *s, bool within, struct buf *out);
 
 /* identity_prepare - keys, and what the identities of all points share. */
 void identity_prepare(struct study *s);

@@ -89,7 +89,47 @@ static void add_files(struct buf *out, const char *key, const struct file *files
     buf_addc(out, ']');
 }
 
+static const char *const on_words[N_AFTER_ON] = { "success", "failure", "either" };
+
+static void add_stage(const struct study *s, size_t k, bool within, struct buf *out)
+{
+    const struct after *a = study_after(s, k);
+    const struct upstream *u = &s->upstreams[k];
+
+    buf_adds(out, "{\"stage\":");
+    buf_add_json(out, a->stage, strlen(a->stage));
+    add_text(out, "study", a->study);
+    buf_addf(out, ",\"each\":%s,\"any\":%s", a->each ? "true" : "false", a->any ? "true" : "false");
+    add_text(out, "on", on_words[a->on]);
+    if (within || !u->study) {
+        add_key(out, "keys");
+        buf_addf(out, "\"%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\"",
+                 u->template_key[0], u->template_key[1], u->key[0], u->key[1]);
+    } else {
+        add_key(out, "spec");
+        study_write(u->study, true, out);
+    }
+    buf_addc(out, '}');
+}
+
+static void add_after(const struct study *s, bool within, struct buf *out)
+{
+    if (s->words.n_after == 0)
+        return;
+    add_key(out, "after");
+    for (size_t k = 0; k < s->words.n_after; k++) {
+        buf_addc(out, k ? ',' : '[');
+        add_stage(s, k, within, out);
+    }
+    buf_addc(out, ']');
+}
+
 void study_to_json(const struct study *s, struct buf *out)
+{
+    study_write(s, false, out);
+}
+
+void study_write(const struct study *s, bool within, struct buf *out)
 {
     const struct words *w = &s->words;
 
@@ -117,6 +157,9 @@ void study_to_json(const struct study *s, struct buf *out)
     add_number(out, "cores", w->cores);
     if (w->shuffle)
         buf_adds(out, w->shuffle > 0 ? ",\"shuffle\":true" : ",\"shuffle\":false");
+    add_after(s, within, out);
+    if (w->keeps_dirs)
+        buf_adds(out, ",\"keeps_dirs\":true");
     add_text(out, "cwd", w->cwd);
     add_files(out, "files", s->files, s->n_files);
     add_files(out, "inputs", s->inputs, w->n_inputs);
@@ -264,6 +307,52 @@ static void take_inputs(struct reading *r)
     r->words.n_inputs = n;
 }
 
+static bool read_bool(struct reading *r, const json_t *v)
+{
+    if (v && !json_is_boolean(v))
+        wrong(r, "after");
+    return json_is_true(v);
+}
+
+static void read_after(struct reading *r, const json_t *v, struct after *a)
+{
+    const json_t *spec = json_object_get(v, "spec");
+    const char *on = json_string_value(json_object_get(v, "on"));
+
+    *a = (struct after){ .stage = json_string_value(json_object_get(v, "stage")),
+                         .study = json_string_value(json_object_get(v, "study")),
+                         .each = read_bool(r, json_object_get(v, "each")),
+                         .any = read_bool(r, json_object_get(v, "any")),
+                         .keys = json_string_value(json_object_get(v, "keys")) };
+    while (a->on < N_AFTER_ON && (!on || strcmp(on, on_words[a->on]) != 0))
+        a->on++;
+    if (spec) {
+        char *text = json_dumps(spec, JSON_COMPACT);
+        a->spec = arena_text(&r->arena, text ? text : "");
+        free(text);
+    }
+    if (!a->stage || !a->study || a->on == N_AFTER_ON || !a->spec == !a->keys) {
+        wrong(r, "after");
+        *a = (struct after){ .stage = "", .study = "", .keys = "" };
+    }
+}
+
+static void take_after(struct reading *r)
+{
+    const json_t *v = take(r, "after");
+    size_t n = json_array_size(v);
+
+    if ((v && !json_is_array(v)) || n > STAGES_MAX) {
+        wrong(r, "after");
+        n = 0;
+    }
+    struct after *after = arena_array(&r->arena, n + 1, sizeof *after);
+    for (size_t k = 0; k < n; k++)
+        read_after(r, json_array_get(v, k), &after[k]);
+    r->words.after = after;
+    r->words.n_after = n;
+}
+
 static void take_words(struct reading *r)
 {
     struct words *w = &r->words;
@@ -290,6 +379,11 @@ static void take_words(struct reading *r)
     if (shuffle && !json_is_boolean(shuffle))
         wrong(r, "shuffle");
     w->shuffle = !shuffle ? 0 : json_is_true(shuffle) ? 1 : -1;
+    take_after(r);
+    const json_t *keeps = take(r, "keeps_dirs");
+    if (keeps && !json_is_true(keeps))
+        wrong(r, "keeps_dirs");
+    w->keeps_dirs = keeps != NULL;
     w->cwd = take_text(r, "cwd");
     r->from.held_only = true;
     r->from.factor_files = take_files(r, "files", &r->from.n_factor_files);

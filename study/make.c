@@ -70,6 +70,8 @@ static enum err make_all(struct maker *m, struct fault *f)
     if (!err)
         err = design_prepare(s, f, m->blame);
     if (!err)
+        err = after_prepare(s, f, m->blame);
+    if (!err)
         err = command_prepare(s, f, m->blame);
     if (!err)
         err = make_inputs(m, f);
@@ -304,6 +306,7 @@ void study_free(struct study *s)
         if (s->metrics[k])
             metric_free(s->metrics[k]);
     }
+    after_fini(s);
     arena_fini(&s->arena);
     free(s);
 }

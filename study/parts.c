@@ -99,7 +99,7 @@ bool study_needs_dir(const struct study *s)
         if (metric_needs_dir(s->metrics[k]))
             return true;
     }
-    return s->words.n_inputs > 0 || (s->uses & TEMPLATE_USES_OUT);
+    return s->words.n_inputs > 0 || s->words.keeps_dirs || (s->uses & TEMPLATE_USES_OUT);
 }
 
 bool study_runs_in_dir(const struct study *s)

@@ -21,6 +21,21 @@
 
 struct study;
 
+/* struct after - a stage that another one waits for, in a study file with `stages:`. Each stage is
+ * a study of its own, named FILE.STAGE. Either `spec` is there or, within such a spec, `keys`: who
+ * runs a stage must know the directories of the stages right before it, not of those before them.
+ */
+enum after_on { AFTER_SUCCESS, AFTER_FAILURE, AFTER_EITHER, N_AFTER_ON };
+struct after {
+    const char *stage; /* its name in the file: {STAGE.out} is where its output is */
+    const char *study; /* the study that has its points */
+    bool each;         /* point i waits for its point i; they have the same factors */
+    bool any;          /* not each: one of its points is enough; otherwise all of them */
+    enum after_on on;  /* which ends of its points count */
+    const char *spec;  /* that study as JSON (study_to_json), or NULL */
+    const char *keys;  /* 64 hex digits: its template key and its key; NULL with spec */
+};
+
 /* struct words - a study as typed. All pointers are borrowed by study_from_words. Zero means "not
  * given" everywhere. */
 struct words {
@@ -50,6 +65,9 @@ struct words {
     const char *exits;   /* "75:retry,77:fail,3:ok" */
     const char *memory;  /* "512M" "2G" */
     uint32_t retries, cores;
+    const struct after *after; /* stages that come first */
+    size_t n_after;
+    bool keeps_dirs; /* a stage: every point has a directory, for the stages that come later */
     int shuffle;     /* 1 yes, -1 no, 0 default: above 1,000 points */
     const char *cwd; /* absolute: where relative paths start and the command runs */
 };
@@ -64,6 +82,20 @@ enum err study_from_words(const struct words *w, struct study **s, struct fault 
  * that were given beside it and win over the file's. */
 enum err study_from_yaml(const char *path, const char *cwd, const struct words *over,
                          struct study **s, struct fault *f);
+
+/* stages_from_yaml - the same from a file that may have `stages:`: one study for each, in an order
+ * in which each comes after those it waits for; without stages, the one study of the file. On
+ * success the studies are the caller's: stages_free. */
+struct stages {
+    struct study **items;
+    size_t n;
+    bool staged; /* the file has stages */
+    char *name;  /* of the file's study: stages are NAME.STAGE */
+};
+enum { STAGES_MAX = 64 }; /* of one study file; refused */
+enum err stages_from_yaml(const char *path, const char *cwd, const struct words *over,
+                          struct stages *stages, struct fault *f);
+void stages_free(struct stages *stages);
 
 /* study_to_yaml - the study as a study file that gives the same points again: paths of inputs and
  * factor files are written as they were given. */
@@ -128,7 +160,30 @@ void study_point_dirname(const struct study *s, const struct point *p, struct bu
  */
 enum err study_find(const struct study *s, const char *text, uint64_t *i, struct fault *f);
 
+/* Stages that a study waits for. */
+size_t study_n_after(const struct study *s);
+const struct after *study_after(const struct study *s, size_t k);
+/* study_after_used - whether something of the command or the inputs names stage k. */
+bool study_after_used(const struct study *s, size_t k);
+/* study_after_dir - the directory that {STAGE.out} stands for at point i of s: of the point of that
+ * stage when it has one point or goes with this one, else the directory that has one for each of
+ * its points. `root` is the grange directory. */
+void study_after_dir(const struct study *s, size_t k, uint64_t i, const char *root,
+                     struct buf *out);
+/* study_after_list - whether {STAGE.list} is used; it is the file STAGE.csv in the point's own
+ * directory. study_after_write - writes it: index, factors, directory of each point of the stage.
+ * Returns an errno. */
+bool study_after_list(const struct study *s, size_t k);
+int study_after_write(const struct study *s, size_t k, const char *root, const char *path);
+
 /* --- for the worker: running a point --- */
+
+/* struct dirs - where a point runs: `out` is its own directory, absolute ({out}); `root` the grange
+ * directory, absolute, where the directories of earlier stages are. Either may be NULL: nothing
+ * stands there then. */
+struct dirs {
+    const char *out, *root;
+};
 
 /* study_needs_dir - whether a point needs a directory of its own ({out}, inputs, metrics from
  * files). */
@@ -137,7 +192,7 @@ bool study_needs_dir(const struct study *s);
 bool study_runs_in_dir(const struct study *s);
 
 /* study_command - the argv of a point, ready for exec: NULL-terminated array of n strings in *out.
- * `out_dir` is the absolute path that {out} stands for. A shell command gives {"/bin/sh","-c",TEXT}
+ * A shell command gives {"/bin/sh","-c",TEXT}
  * with values quoted for sh. An argv[0] that is a relative path with a '/' was made absolute. */
 struct command {
     struct buf text;
@@ -146,18 +201,18 @@ struct command {
 };
 void command_init(struct command *c);
 void command_fini(struct command *c);
-void study_command(const struct study *s, const struct point *p, const char *out_dir,
+void study_command(const struct study *s, const struct point *p, const struct dirs *dirs,
                    struct command *c);
 /* study_command_line - the same as one line for people, quoted so that it can be pasted into sh in
  * study_cwd (a relative program is shown as it was typed), or, where study_runs_in_dir, in the
  * directory of the point. */
-void study_command_line(const struct study *s, const struct point *p, const char *out_dir,
+void study_command_line(const struct study *s, const struct point *p, const struct dirs *dirs,
                         struct buf *out);
 
 /* study_input_render - input file k with the placeholders of known names replaced, all else byte
  * for byte ({unknown} and {{ stay as they are). */
-void study_input_render(const struct study *s, size_t k, const struct point *p, const char *out_dir,
-                        struct buf *out);
+void study_input_render(const struct study *s, size_t k, const struct point *p,
+                        const struct dirs *dirs, struct buf *out);
 
 /* study_metrics - reads the metrics of an ended point: JSON object into *out, and returns how many
  * were not found. A number that JSON can hold is a JSON number in its own spelling, anything else a

@@ -1,5 +1,6 @@
 #include "study/template.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static bool find_name(const struct study *s, const char *name, size_t n, struct 
             return true;
         }
     }
-    return false;
+    return after_find(s, name, n, piece);
 }
 
 static void mark_use(struct study *s, const struct piece *piece)
@@ -77,6 +78,10 @@ static void mark_use(struct study *s, const struct piece *piece)
         s->uses |= TEMPLATE_USES_SEED;
     else if (piece->kind == PIECE_OUT)
         s->uses |= TEMPLATE_USES_OUT;
+    else if (piece->kind == PIECE_STAGE_OUT)
+        s->upstreams[piece->factor].used = true;
+    else if (piece->kind == PIECE_STAGE_LIST)
+        s->upstreams[piece->factor].listed = true;
     else if (piece->kind == PIECE_FACTOR)
         s->factors[piece->factor].used = true;
     for (size_t j = s->n_named; piece->kind == PIECE_ALL && j < s->n_factors; j++)
@@ -98,7 +103,8 @@ static bool is_name(const char *text)
 
 static enum err say_unknown(const struct study *s, const char *name, struct fault *f)
 {
-    const char *words[FACTORS_MAX + 5];
+    const char *words[FACTORS_MAX + 5 + STAGES_MAX];
+    char stages[STAGES_MAX][NAME_BYTES_MAX + 8];
     struct buf known = { 0 };
     size_t n = 0;
 
@@ -109,6 +115,10 @@ static enum err say_unknown(const struct study *s, const char *name, struct faul
     words[n++] = "rep";
     words[n++] = "study";
     words[n++] = "out";
+    for (size_t k = 0; k < s->words.n_after; k++) {
+        snprintf(stages[k], sizeof stages[k], "%s.out", s->words.after[k].stage);
+        words[n++] = stages[k];
+    }
     for (size_t k = 0; k < n; k++)
         buf_addf(&known, "%s{%s}", k ? ", " : "", words[k]);
     const char *nearest = suggest_nearest(name, words, n);
@@ -237,6 +247,21 @@ static void add_number(struct buf *out, uint64_t v)
     buf_add(out, p, (size_t)(text + sizeof text - p));
 }
 
+static void add_stage(const struct piece *piece, const struct scene *scene, struct buf *out)
+{
+    const struct dirs *dirs = scene->dirs;
+    struct buf path = { 0 };
+
+    if (piece->kind == PIECE_STAGE_LIST)
+        buf_addf(&path, "%s/%s.csv", dirs->out ? dirs->out : "",
+                 study_after(scene->s, piece->factor)->stage);
+    else
+        study_after_dir(scene->s, piece->factor, scene->p->index, dirs->root ? dirs->root : "",
+                        &path);
+    add_value(out, buf_text(&path), scene->sh);
+    buf_fini(&path);
+}
+
 static void add_piece(const struct piece *piece, const struct scene *scene, struct buf *out)
 {
     const struct point *p = scene->p;
@@ -268,7 +293,11 @@ static void add_piece(const struct piece *piece, const struct scene *scene, stru
         add_value(out, study_name(scene->s), scene->sh);
         break;
     case PIECE_OUT:
-        add_value(out, scene->out_dir ? scene->out_dir : "", scene->sh);
+        add_value(out, scene->dirs->out ? scene->dirs->out : "", scene->sh);
+        break;
+    case PIECE_STAGE_OUT:
+    case PIECE_STAGE_LIST:
+        add_stage(piece, scene, out);
         break;
     }
 }

@@ -3,6 +3,7 @@
 /* template - text with placeholders, parsed once and rendered for many points.
  *
  *   {T} factor   {1} positional   {} all positional   {#} index   {rep} {seed} {study} {out}
+ *   {STAGE.out} {STAGE.list} of a stage that comes first
  *   {{ a literal {    }} a literal }    a lone } is literal
  *
  * In a command an unknown placeholder is an error. In an input file only {NAME} of a known name is
@@ -25,12 +26,14 @@ enum piece_kind {
     PIECE_REP,
     PIECE_SEED,
     PIECE_STUDY,
-    PIECE_OUT
+    PIECE_OUT,
+    PIECE_STAGE_OUT, /* {STAGE.out} */
+    PIECE_STAGE_LIST /* {STAGE.list} */
 };
 
 struct piece {
     enum piece_kind kind;
-    uint32_t factor;  /* PIECE_FACTOR */
+    uint32_t factor;  /* PIECE_FACTOR; of a stage: which one */
     const char *text; /* PIECE_TEXT; in the study's arena */
     size_t n;
 };
@@ -54,7 +57,7 @@ void template_input(struct study *s, const char *data, size_t n, struct template
 struct scene {
     const struct study *s;
     const struct point *p;
-    const char *out_dir;
+    const struct dirs *dirs;
     bool sh;
 };
 void template_add(const struct template *t, const struct scene *scene, struct buf *out);

@@ -46,7 +46,8 @@ static enum err check_counts(const struct words *w, struct fault *f, struct blam
                    { WORD_FACTORS, w->n_factors, FACTORS_MAX, "factors" },
                    { WORD_LISTS, w->n_lists, FACTORS_MAX, "lists" },
                    { WORD_INPUTS, w->n_inputs, INPUTS_MAX, "input files" },
-                   { WORD_METRICS, w->n_metrics, METRICS_MAX, "metrics" } };
+                   { WORD_METRICS, w->n_metrics, METRICS_MAX, "metrics" },
+                   { WORD_AFTER, w->n_after, STAGES_MAX, "stages that come first" } };
 
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         *blame = (struct blame){ .word = counts[k].word, .i = counts[k].max };
@@ -251,4 +252,13 @@ void words_copy(struct arena *a, const struct words *w, struct words *copy)
     copy->exits = arena_text(a, w->exits);
     copy->memory = arena_text(a, w->memory);
     copy->cwd = arena_text(a, w->cwd);
+    struct after *after = arena_array(a, w->n_after, sizeof *after);
+    for (size_t k = 0; k < w->n_after; k++) {
+        after[k] = w->after[k];
+        after[k].stage = arena_text(a, w->after[k].stage);
+        after[k].study = arena_text(a, w->after[k].study);
+        after[k].spec = arena_text(a, w->after[k].spec);
+        after[k].keys = arena_text(a, w->after[k].keys);
+    }
+    copy->after = after;
 }

@@ -15,16 +15,13 @@ enum {
 
 static enum err load(struct file_words *y, const struct buf *text);
 static void put_over(struct file_words *y, const struct words *over);
-static enum err make(struct file_words *y, const char *cwd, const struct words *over,
-                     struct study **s);
 
-enum err study_from_yaml(const char *path, const char *cwd, const struct words *over,
-                         struct study **s, struct fault *f)
+enum err file_words_open(struct file_words *y, const char *path, const yaml_node_t **root,
+                         struct fault *f)
 {
-    static const struct words nothing;
-    struct file_words y = { .path = path, .f = f };
     struct buf text = { 0 };
 
+    *y = (struct file_words){ .path = path, .f = f };
     int rc = buf_read_file(&text, path, STUDY_FILE_MAX);
     if (rc == EFBIG)
         return fault_set(f, ERR_LIMIT,
@@ -34,25 +31,46 @@ enum err study_from_yaml(const char *path, const char *cwd, const struct words *
     if (rc)
         return fault_set(f, rc == ENOENT ? ERR_NOT_FOUND : ERR_IO, "study file %s: %s", path,
                          strerror(rc));
-    enum err err = load(&y, &text);
+    enum err err = load(y, &text);
     buf_fini(&text);
     if (err != ERR_NONE)
         return err;
-    const yaml_node_t *root = yaml_document_get_root_node(&y.document);
-    if (!root)
+    *root = yaml_document_get_root_node(&y->document);
+    if (!*root) {
         err = fault_set(f, ERR_USAGE, "%s: the study file is empty; it needs at least: command",
                         path);
-    else
-        err = file_words_read(&y, root);
-    if (err == ERR_NONE)
-        err = make(&y, cwd, over ? over : &nothing, s);
-    yaml_document_delete(&y.document);
-    arena_fini(&y.arena);
+        file_words_close(y);
+    }
     return err;
 }
 
-static enum err make(struct file_words *y, const char *cwd, const struct words *over,
-                     struct study **s)
+void file_words_close(struct file_words *y)
+{
+    yaml_document_delete(&y->document);
+    arena_fini(&y->arena);
+}
+
+enum err study_from_yaml(const char *path, const char *cwd, const struct words *over,
+                         struct study **s, struct fault *f)
+{
+    struct stages stages;
+    enum err err = stages_from_yaml(path, cwd, over, &stages, f);
+
+    if (err != ERR_NONE)
+        return err;
+    if (stages.staged)
+        err = fault_set(f, ERR_USAGE, "%s: a study with stages is run as a whole: grange run %s",
+                        path, path);
+    else
+        *s = stages.items[0];
+    if (err == ERR_NONE)
+        stages.n = 0;
+    stages_free(&stages);
+    return err;
+}
+
+enum err file_words_make(struct file_words *y, const char *cwd, const struct words *over,
+                         struct study **s)
 {
     struct sources from = { 0 };
     struct blame blame = { WORD_NONE, 0 };

@@ -28,10 +28,23 @@ struct file_words {
     yaml_document_t document;
     struct words words;
     struct place places[N_WORDS];
+    const yaml_node_t *stages; /* the value of `stages`, or NULL */
+    bool in_stage;             /* one of them is read */
 };
 
-/* yaml_keys.c: words and places from the root of the document. */
+/* yaml.c. file_words_open - the document of a study file and its root; file_words_close afterwards.
+ * file_words_make - a study of the words that were read. */
+enum err file_words_open(struct file_words *y, const char *path, const yaml_node_t **root,
+                         struct fault *f);
+void file_words_close(struct file_words *y);
+enum err file_words_make(struct file_words *y, const char *cwd, const struct words *over,
+                         struct study **s);
+
+/* yaml_keys.c: words and places from the root of the document, or from one stage. */
 enum err file_words_read(struct file_words *y, const yaml_node_t *root);
+
+/* stages_yaml.c: the value of `after` in a stage, as words.after without specs. */
+enum err stage_after_read(struct file_words *y, const yaml_node_t *value);
 
 /* yaml_node.c. What is wrong is said in *y->f, with the file and the line of the node. */
 __attribute__((format(printf, 3, 4))) enum err

@@ -18,6 +18,14 @@ struct key {
     size_t offset; /* of what is set, in struct words */
 };
 
+/* Whether a key may stand here: some are only of a stage, some only of a whole file. */
+static bool fits(const struct file_words *y, const struct key *key)
+{
+    if (key->word == WORD_AFTER)
+        return y->in_stage;
+    return !y->in_stage || (key->word != WORD_NAME && key->word != WORD_STAGES);
+}
+
 static const char *joined(struct file_words *y, const char *a, const char *b, const char *c)
 {
     char *text = arena_take(&y->arena, strlen(a) + strlen(b) + strlen(c) + 1);
@@ -32,9 +40,11 @@ static enum err unknown_key(struct file_words *y, const yaml_node_t *node, const
     struct buf all = { 0 };
     size_t n = 0;
 
-    for (; keys[n].name; n++) {
-        names[n] = keys[n].name;
-        buf_addf(&all, "%s%s", n ? ", " : "", keys[n].name);
+    for (; keys->name; keys++) {
+        if (!fits(y, keys))
+            continue;
+        buf_addf(&all, "%s%s", n ? ", " : "", keys->name);
+        names[n++] = keys->name;
     }
     const char *near = suggest_nearest(name, names, n);
     if (near)
@@ -53,7 +63,7 @@ static enum err read_keys(struct file_words *y, const yaml_node_t *node, const s
     for (size_t i = 0; err == ERR_NONE && i < node_pairs(node); i++) {
         struct pair pair = node_pair(y, node, i);
         const struct key *key = keys;
-        while (key->name && strcmp(key->name, pair.name) != 0)
+        while (key->name && (!fits(y, key) || strcmp(key->name, pair.name) != 0))
             key++;
         if (!key->name)
             return unknown_key(y, pair.key, pair.name, keys, within);
@@ -351,8 +361,21 @@ static enum err read_task(struct file_words *y, const struct key *key, const yam
     return read_keys(y, value, task_keys, "key 'task'");
 }
 
+static enum err read_stages(struct file_words *y, const struct key *key, const yaml_node_t *value)
+{
+    y->stages = value;
+    return node_pairs_check(y, value, KEY_WORDS(key));
+}
+
+static enum err read_after(struct file_words *y, const struct key *key, const yaml_node_t *value)
+{
+    (void)key;
+    return stage_after_read(y, value);
+}
+
 static const struct key top_keys[] = {
     { "study", read_text, WORD_NAME, offsetof(struct words, name) },
+    { "after", read_after, WORD_AFTER, 0 },
     { "command", read_command, WORD_COMMAND, 0 },
     { "function", read_text, WORD_FUNCTION, offsetof(struct words, function) },
     { "factors", read_factors, WORD_FACTORS, 0 },
@@ -370,10 +393,11 @@ static const struct key top_keys[] = {
     { "exit", read_exit, WORD_EXITS, offsetof(struct words, exits) },
     { "halt", read_text, WORD_HALT, offsetof(struct words, halt) },
     { "shuffle", read_shuffle, WORD_NONE, 0 },
+    { "stages", read_stages, WORD_STAGES, 0 },
     { 0 },
 };
 
 enum err file_words_read(struct file_words *y, const yaml_node_t *root)
 {
-    return read_keys(y, root, top_keys, "the study file");
+    return read_keys(y, root, top_keys, y->in_stage ? "a stage" : "the study file");
 }

@@ -129,6 +129,35 @@ static char *print(const char *format, ...)
     return text;
 }
 
+/* see_stages - the output of the stages that it waited for: there, and listed where that is asked
+ * for. Another worker may put it in place only a moment from now, or on another machine for ever:
+ * the former is tried again, the latter ends with what is said here. */
+static bool see_stages(struct attempt *a, struct workplace *wp)
+{
+    const struct study *s = payload_study(a->payload);
+
+    for (size_t k = 0; k < study_n_after(s); k++) {
+        if (study_after_list(s, k)) {
+            char *path = print("%s/%s.csv", a->dir, study_after(s, k)->stage);
+            int err = study_after_write(s, k, wp->dir, path);
+            if (err)
+                fail(a, END_INFRA, err, "cannot write '%s': %s", path, strerror(err));
+            free(path);
+            if (err)
+                return false;
+        }
+        buf_clear(&wp->text);
+        study_after_dir(s, k, wp->point.index, wp->dir, &wp->text);
+        if (study_after_used(s, k) && study_after(s, k)->on == AFTER_SUCCESS &&
+            access(buf_text(&wp->text), F_OK) != 0)
+            return fail(a, END_INFRA, ENOENT,
+                        "the output of stage '%s' is not here: '%s'; do all workers share the "
+                        "directory?",
+                        study_after(s, k)->stage, buf_text(&wp->text));
+    }
+    return true;
+}
+
 /* prepare - its directory with the input files, when it has one. */
 static bool prepare(struct attempt *a, struct workplace *wp)
 {
@@ -145,7 +174,7 @@ static bool prepare(struct attempt *a, struct workplace *wp)
         return fail(a, END_INFRA, err, "cannot make the directory '%s': %s", a->dir, strerror(err));
     for (size_t k = 0; k < study_n_inputs(s); k++) {
         buf_clear(&wp->text);
-        study_input_render(s, k, &wp->point, a->dir, &wp->text);
+        study_input_render(s, k, &wp->point, &(struct dirs){ a->dir, wp->dir }, &wp->text);
         char *path = print("%s/%s", a->dir, study_input_name(s, k));
         err = write_file(path, &wp->text);
         if (err)
@@ -154,7 +183,7 @@ static bool prepare(struct attempt *a, struct workplace *wp)
         if (err)
             return false;
     }
-    return true;
+    return see_stages(a, wp);
 }
 
 static bool no_command(struct attempt *a, const char *argv0, int err)
@@ -191,7 +220,7 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     unsigned long long index = payload_index(a->payload, a->task);
     const char *folder = payload_folder(a->payload);
 
-    study_command(s, &wp->point, a->dir, &wp->command);
+    study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, &wp->command);
     const char *argv0 = wp->command.argv[0];
     const char *path = payload_path(a->payload, argv0);
     if (!path)

@@ -56,9 +56,9 @@ static void look_at_points(const struct study *s, struct buf *out)
         buf_addf(out, "%llx %llx %u ", (unsigned long long)id[0], (unsigned long long)id[1], seed);
         study_point_label(s, &p, out);
         study_point_dirname(s, &p, out);
-        study_command_line(s, &p, "/tmp/out", out);
+        study_command_line(s, &p, &(struct dirs){ "/tmp/out", "/tmp" }, out);
         for (size_t i = 0; i < study_n_inputs(s); i++)
-            study_input_render(s, i, &p, "/tmp/out", out);
+            study_input_render(s, i, &p, &(struct dirs){ "/tmp/out", "/tmp" }, out);
     }
     point_fini(&p);
 }

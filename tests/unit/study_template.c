@@ -12,7 +12,7 @@ static const char *argv_of(struct study *s, uint64_t i)
     command_init(&c);
     point_init(&p);
     study_point(s, i, &p);
-    study_command(s, &p, "/out dir", &c);
+    study_command(s, &p, &(struct dirs){ .out = "/out dir" }, &c);
     for (size_t k = 0; k < c.n; k++)
         buf_addf(&out, "[%s]", c.argv[k]);
     cr_assert_null(c.argv[c.n]);
@@ -30,7 +30,7 @@ static const char *line_of(struct study *s, uint64_t i)
     buf_clear(&out);
     point_init(&p);
     study_point(s, i, &p);
-    study_command_line(s, &p, "/out dir", &out);
+    study_command_line(s, &p, &(struct dirs){ .out = "/out dir" }, &out);
     point_fini(&p);
     study_free(s);
     return buf_text(&out);
@@ -85,7 +85,7 @@ Test(command, survives_sh_with_every_kind_of_value)
         command_init(&c);
         point_init(&p);
         study_point(s, 0, &p);
-        study_command(s, &p, NULL, &c);
+        study_command(s, &p, &(struct dirs){ 0 }, &c);
         FILE *pipe = popen(c.argv[2], "r");
         cr_assert_not_null(pipe);
         size_t n = fread(line, 1, sizeof line - 1, pipe);
@@ -187,7 +187,7 @@ static void check_input(const void *text, size_t n, const void *expected, size_t
     cr_assert_str_eq(study_input_name(s, 0), "deck.cir");
     point_init(&p);
     study_point(s, 3, &p);
-    study_input_render(s, 0, &p, "/out", &out);
+    study_input_render(s, 0, &p, &(struct dirs){ .out = "/out" }, &out);
     cr_assert_eq(out.n, n_expected, "%s", buf_text(&out));
     cr_assert_eq(memcmp(buf_text(&out), expected, n_expected), 0, "%s", buf_text(&out));
     buf_fini(&out);

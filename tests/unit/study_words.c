@@ -382,7 +382,7 @@ Test(json, gives_the_same_study_and_the_same_bytes)
     study_identity(copy, &q, b);
     cr_assert(a[0] == b[0] && a[1] == b[1] && study_seed(s, &p) == study_seed(copy, &q));
     buf_clear(&one);
-    study_input_render(copy, 1, &q, NULL, &one);
+    study_input_render(copy, 1, &q, &(struct dirs){ 0 }, &one);
     cr_assert_eq(one.n, 6);
     cr_assert_eq(memcmp(one.data, "320\0\xff\x80", 6), 0);
     point_fini(&p);
