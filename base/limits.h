@@ -49,4 +49,12 @@ enum {
     BACKOFF_MAX_MS = 60000,
 };
 
+enum { /* operations on one engine that are not stored */
+       DIRECT_WINDOW_BYTES =
+           4 << 20, /* of one payload or result sent and not acknowledged: what each hop holds */
+       DIRECT_TICKETS_MAX = 1024,           /* of one client at once; refused */
+       DIRECT_BYTES_MAX = 64 << 20,         /* of one client on their way at once; refused */
+       DIRECT_ENGINE_BYTES_MAX = 256 << 20, /* to one engine; refused */
+};
+
 #endif

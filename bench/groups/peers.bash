@@ -3,7 +3,7 @@
 # one at a time, scatter and gather. From Debian's packages; left out where they are not installed.
 bench_peers() {
     say "peers: IPython Parallel, Dask"
-    local n=4000 peer module processes title r verb bytes
+    local n=4000 peer module processes title verb bytes
     [ -z "$quick" ] || n=400
     for peer in ipp:ipyparallel:4:IPython\ Parallel dask:distributed:2:Dask; do
         IFS=: read -r peer module processes title <<<"$peer"
@@ -15,7 +15,7 @@ bench_peers() {
             skip "$title" "it did not start: $(tail -n 1 "$work/$peer.err")"
             continue
         }
-        for r in $(seq "$runs"); do
+        for _ in $(seq "$runs"); do
             for verb in noop echo one; do
                 ask "$peer" "$verb" "$([ "$verb" = one ] && echo $((n / 10)) || echo "$n")" >>"$work/$peer.$verb"
             done
