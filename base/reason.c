@@ -58,6 +58,9 @@ void reason_words(enum end_reason reason, int32_t code, struct buf *out)
     case END_QUARANTINED:
         buf_addf(out, "%d workers in a row were lost under it", QUARANTINE_LOSSES);
         return;
+    case END_UNMET:
+        buf_adds(out, "never ran: what it waits for did not end as it had to");
+        return;
     case END_SUPERSEDED:
         buf_adds(out, "came late: another attempt was current");
         return;

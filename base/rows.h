@@ -21,7 +21,9 @@
     X(TASK_FAILED, "failed")           /* ended for good without success */                        \
     X(TASK_CANCELLED, "cancelled")     /* by a person */                                           \
     X(TASK_SKIPPED, "skipped")         /* left out by --where */                                   \
-    X(TASK_QUARANTINED, "quarantined") /* several workers in a row were lost under it */
+    X(TASK_QUARANTINED, "quarantined") /* several workers in a row were lost under it */           \
+    X(TASK_BLOCKED, "blocked")         /* for the tasks that it waits for */                       \
+    X(TASK_UNMET, "skipped")           /* what it waits for can no longer come */
 enum task_state {
 #define X(name, text) name,
     TASK_STATES(X)
@@ -31,7 +33,7 @@ enum task_state {
 const char *task_state_name(enum task_state state); /* static; "?" for a number that is none */
 static inline bool task_state_ended(enum task_state s)
 {
-    return s >= TASK_DONE;
+    return s >= TASK_DONE && s != TASK_BLOCKED;
 }
 
 /* Why a lease ended. */
@@ -45,7 +47,8 @@ static inline bool task_state_ended(enum task_state s)
     X(END_CANCELLED, "cancelled")                                                                  \
     X(END_QUARANTINED, "quarantined")                                                              \
     X(END_SUPERSEDED, "superseded") /* a late result of a lease that was no longer current */      \
-    X(END_INFRA, "worker trouble")  /* code: errno; the worker could not, costs no retry */
+    X(END_INFRA, "worker trouble")  /* code: errno; the worker could not, costs no retry */        \
+    X(END_UNMET, "dependency")      /* never ran; `because` is the task whose end is the reason */
 enum end_reason {
 #define X(name, text) name,
     END_REASONS(X)
@@ -81,14 +84,49 @@ struct policy {
     uint8_t exit_action[256];
 };
 
+/* An array of points is a sweep whose size is known when it is submitted. An array of calls grows:
+ * POINTS_MAX task ids are its own from the start, and n is how many it has so far. */
+enum array_kind { ARRAY_POINTS, ARRAY_CALLS };
+
+/* rule - what a task (or an array) waits for. Success counts unless RULE_NOT_SUCCESS, any other end
+ * counts with RULE_ON_FAILURE; so either end is RULE_ON_FAILURE alone, failure alone both of them.
+ * Of all its edges each must end in a way that counts; with RULE_ANY one is enough. */
+enum {
+    RULE_ALL = 0,
+    RULE_ANY = 1,
+    RULE_ON_FAILURE = 2,
+    RULE_NOT_SUCCESS = 4,
+    RULE_FOLLOW =
+        8, /* runs on the worker where the task of its first edge ran, while that is there */
+    RULE_BITS = 15
+};
+
+/* One call waits for one task. */
+struct edge {
+    uint64_t call; /* index in the append that it came with */
+    task_id on;    /* a task of the same study */
+};
+
+/* One array waits for another one of its study: for the whole of it, or its i-th task for the i-th
+ * there. */
+struct array_edge {
+    array_id on;
+    bool element;
+};
+
 struct array_row {
     array_id id;
     study_id study;
+    enum array_kind kind;
+    bool closed;     /* calls: nothing is appended any more */
     task_id first;   /* its tasks are first.n .. first.n + n - 1 */
-    uint64_t n;      /* 1..POINTS_MAX */
+    uint64_t n;      /* points: 1..POINTS_MAX; calls: as many as were appended */
     uint64_t key[2]; /* hash of what defines the points: the same design again is the same array */
     ms_t submitted_ms;
     struct policy policy;
+    uint8_t after_rule; /* RULE_*: of the whole arrays in `after`, and of each task for elements */
+    const struct array_edge *after; /* borrowed */
+    size_t n_after;
     const char *name; /* of its study; borrowed */
     const void *spec; /* the study as JSON (study/spec.h); borrowed, opaque to the core */
     size_t spec_bytes;
@@ -122,6 +160,7 @@ struct end_row {
     ms_t started_ms, ended_ms; /* wall clock of the worker; 0 when it never started */
     uint64_t wall_us, user_us, sys_us;
     uint64_t maxrss_kib;
+    task_id because; /* END_UNMET: the task that did not end as it had to; 0: not known */
     const struct end_body *body; /* may be NULL; borrowed until the commit */
 };
 
@@ -136,9 +175,12 @@ struct worker_row {
 };
 
 enum change_kind {
-    CHG_ARRAY,   /* array: a new array, made the current one of its study */
-    CHG_CURRENT, /* array.study, array.id: makes an existing array the current one; policy and spec
-                    may be new */
+    CHG_ARRAY,   /* array: a new array; one of points is made the current one of its study, and with
+                    `joins` the ones that were current before remain so: stages of one submission */
+    CHG_CURRENT, /* array.study, array.id, joins: makes an existing array the current one; policy
+                    and spec may be new */
+    CHG_APPEND,  /* append: calls at .. at + n - 1 of an array of calls */
+    CHG_CLOSED,  /* append.array: nothing is appended to it any more */
     CHG_STUDY_STATE, /* study, active: whether a restarted scheduler goes on with it by itself */
     CHG_ADOPT,   /* task, from: the end of task is that of from, a task of an older array; or many:
                     adopts */
@@ -146,7 +188,8 @@ enum change_kind {
     CHG_ATTEMPT, /* end: an attempt that did not become the result */
     CHG_REOPEN,  /* task: its end (own or adopted) becomes an attempt; it will run again */
     CHG_REOPEN_FAILED, /* the same for all tasks of an array (task .. from, inclusive) that ended
-                          FAILED, CANCELLED or QUARANTINED */
+                          FAILED, CANCELLED or QUARANTINED (not UNMET: those that follow are
+                          reopened one by one) */
     CHG_RUNNING,     /* end.task, end.lease, end.worker, end.started_ms: a lease that lives long */
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
     CHG_WORKER,      /* worker: joined */
@@ -161,6 +204,7 @@ struct adopt {
 struct change {
     enum change_kind kind;
     bool active;        /* CHG_STUDY_STATE */
+    bool joins;         /* CHG_ARRAY, CHG_CURRENT */
     study_id study;     /* CHG_STUDY_STATE */
     task_id task, from; /* CHG_ADOPT, CHG_REOPEN, CHG_REOPEN_FAILED */
     union {
@@ -172,6 +216,11 @@ struct change {
                 *pairs; /* CHG_ADOPT of a million is one change; NULL: task and from */
             size_t n;
         } adopts;
+        struct {
+            array_id array;
+            uint64_t at, n;
+            const void *chunk; /* what the event said; opaque to the core, borrowed */
+        } append;
     };
 };
 

@@ -157,6 +157,9 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
     case EV_RESTORED:
         on_restored(c);
         break;
+    case EV_APPEND:
+    case EV_UNLOAD:
+        break;
     case EV_HOLD:
         on_hold(c, ev, out);
         break;
@@ -251,6 +254,25 @@ bool core_array_loaded(const struct core *c, array_id id)
     for (size_t i = 0; i < c->n_arrays; i++)
         if (c->arrays[i]->row.id.n == id.n)
             return true;
+    return false;
+}
+
+bool core_array(const struct core *c, array_id id, struct core_array *info)
+{
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        const struct array *a = c->arrays[i];
+        if (a->row.id.n != id.n)
+            continue;
+        *info = (struct core_array){ .id = id,
+                                     .study = a->row.study,
+                                     .kind = a->row.kind,
+                                     .first = a->row.first,
+                                     .n = a->row.n,
+                                     .closed = a->row.kind == ARRAY_POINTS || a->row.closed,
+                                     .ended = array_ended(a),
+                                     .retired = a->retired };
+        return true;
+    }
     return false;
 }
 

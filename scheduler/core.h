@@ -34,13 +34,28 @@ enum study_mode { MODE_ACTIVE, MODE_HELD, MODE_HALTED }; /* may its tasks be dis
 
 enum event_kind {
     /* start-up, in this order */
-    EV_ARRAY,   /* array, states, active: the current array of a study, as the store has it */
+    EV_ARRAY,   /* array, states, active: an array of a study, as the store has it: the current one,
+                   each stage of a submission (the first, then the others with `joins`), or one of
+                   calls: that comes empty (n, states are not looked at) and is filled by EV_APPEND
+                   with `stored`. What it is `after` comes before it. */
     EV_TROUBLE, /* task, failures, losses: attempts counted so far; lease: the last failure's */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
     EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
     EV_RESTORED,     /* start-up is over */
     /* clients */
-    EV_SUBMIT, /* array, states, adopts: new or existing; from, request */
+    EV_SUBMIT, /* array, states, adopts: new or existing; from, request. An array of calls is opened
+                  by it: n is 0, the same id again changes nothing. One of points replaces those of
+                  its study, unless it `joins`. SEND_SUBMITTED */
+    EV_APPEND, /* array_id, at, n, rules, edges, close, chunk: SEND_APPENDED with how many calls
+                  there are. What is there already (at + n is no more than that) changes nothing; a
+                  gap, an overlap, a closed array, an edge on an unknown task and a cycle are
+                  refused. With n 0 it only closes. With `stored` it is what the store has: states
+                  say which ended, nothing is answered and nothing is to be written. The stored
+                  appends of a study come in the order in which they were made, whatever their
+                  arrays. */
+    EV_UNLOAD, /* array_id, or study: forgets an array of calls that is closed and has ended, unless
+                  others wait for it or it for them; or a study, all of it, that has ended. Does
+                  nothing while it cannot: see core_array_loaded. EV_ARRAY brings it back. */
     EV_HOLD,
     EV_CANCEL,
     EV_RETRY,
@@ -76,10 +91,20 @@ struct event {
     uint64_t n_reused; /* points of it that had ended before */
     bool is_new;       /* not in the store yet */
     bool active;       /* ARRAY: the study was being worked on */
+    bool joins;        /* of points: a further stage of the submission before it */
     bool template_changed;
     const uint64_t *durations_us;
     size_t n_durations; /* of points done before: for the median; a sample will do */
-    /* CANCEL, RETRY: indexes in the current array; all / every failed one when n is 0 */
+    /* APPEND */
+    uint64_t at, n;
+    const uint8_t *rules;     /* [n] RULE_*, or NULL: all of them the rule of the array */
+    const struct edge *edges; /* borrowed */
+    size_t n_edges;
+    const void *chunk; /* passed on in CHG_APPEND */
+    bool close, stored;
+    /* APPEND, UNLOAD; CANCEL, RETRY: the array that indexes are in; 0: the current one */
+    array_id array_id;
+    /* CANCEL, RETRY: indexes in an array; all / every failed one of the study when n is 0 */
     const uint64_t *index;
     size_t n_index;
     bool now;    /* HOLD: stop the running ones too */
@@ -101,6 +126,7 @@ enum send_kind {
     SEND_WELCOME,
     SEND_REFUSED,
     SEND_SUBMITTED,
+    SEND_APPENDED,
     SEND_REPLY,
     SEND_PROGRESS,
     SEND_ASSIGN,
@@ -118,10 +144,11 @@ struct send {
     enum send_kind kind;
     peer_id to;
     uint64_t request;
-    array_id array;   /* ASSIGN, LIMIT, SUBMITTED */
+    array_id array;   /* ASSIGN, LIMIT, SUBMITTED, APPENDED */
     study_id study;   /* PROGRESS, SUBMITTED */
     worker_id worker; /* WELCOME */
-    size_t grants, n; /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY: n */
+    size_t grants, n; /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY,
+                            APPENDED: n */
     ms_t limit_ms;    /* ASSIGN, LIMIT */
     int err;          /* REFUSED: enum err */
     const char *text; /* REFUSED: static */
@@ -149,20 +176,35 @@ ms_t core_deadline(const struct core *c); /* when EV_TIMEOUT is due; MS_NEVER: n
 
 /* What a loop may ask between steps. */
 struct core_counts {
-    uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined, reused,
-        lost;
+    uint64_t n, ready, waiting, running, done, failed, cancelled, quarantined, reused, lost;
+    uint64_t blocked; /* for others to end; not among ready */
+    uint64_t skipped; /* left out by --where, or unmet */
+    uint64_t unmet;   /* of those: what they wait for can no longer come */
 };
 struct core_study {
     study_id study;
-    array_id array;
+    array_id array; /* the current one of points, else the youngest of calls */
     task_id first;
+    uint64_t n_arrays; /* that are loaded and not replaced */
     enum study_mode mode;
-    bool ended; /* nothing ready, waiting or running */
-    struct core_counts counts;
-    ms_t limit_ms; /* relative timeout as it is now; 0: none or not known yet */
+    bool ended; /* every array is closed, nothing is ready, blocked, waiting or running */
+    struct core_counts counts; /* of all its arrays */
+    ms_t limit_ms;             /* relative timeout as it is now; 0: none or not known yet */
 };
 bool core_study(const struct core *c, study_id id, struct core_study *s);
 bool core_array_loaded(const struct core *c, array_id id);
+struct core_array {
+    array_id id;
+    study_id study;
+    enum array_kind kind;
+    task_id first;
+    uint64_t n;
+    bool closed, ended; /* ended: closed too */
+    bool retired;       /* replaced by another submission; its last leases are still out */
+    bool gated;         /* waits for whole arrays */
+    struct core_counts counts;
+};
+bool core_array(const struct core *c, array_id id, struct core_array *a);
 struct core_running {
     task_id task;
     ms_t elapsed_ms;

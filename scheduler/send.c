@@ -237,6 +237,8 @@ static void send_one(struct scheduler *s, const struct send *d)
     case SEND_CLOSE:
         link_close_peer(s->link, d->to);
         break;
+    case SEND_APPENDED:
+        break;
     case SEND_ASSIGN:
     case SEND_REVOKE:
     case SEND_ACK:

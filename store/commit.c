@@ -275,6 +275,9 @@ static int apply(struct store *st, const struct change *ch)
         return commit_worker(st, &ch->worker);
     case CHG_WORKER_GONE:
         return run_with(st, ST_WORKER_GONE, ch->worker.id.n, (uint64_t)clock_wall_ms(), 2);
+    case CHG_APPEND:
+    case CHG_CLOSED:
+        break;
     }
     must_fail(__FILE__, __LINE__, "a known kind of change");
 }

@@ -250,6 +250,8 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
     case EV_RESULT:
         result_words(w, s);
         break;
+    case EV_APPEND:
+    case EV_UNLOAD:
     case EV_RESTORED:
     case EV_BYE:
     case EV_GONE:

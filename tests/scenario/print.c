@@ -40,6 +40,13 @@ void print_change(struct buf *b, const struct change *c)
     case CHG_CURRENT:
         buf_addf(b, "current a%u s%u", (unsigned)c->array.id.n, (unsigned)c->array.study.n);
         break;
+    case CHG_APPEND:
+        buf_addf(b, "append a%u %" PRIu64 "+%" PRIu64, (unsigned)c->append.array.n, c->append.at,
+                 c->append.n);
+        break;
+    case CHG_CLOSED:
+        buf_addf(b, "closed a%u", (unsigned)c->append.array.n);
+        break;
     case CHG_STUDY_STATE:
         buf_addf(b, "%s s%u", c->active ? "active" : "inactive", (unsigned)c->study.n);
         break;
@@ -104,7 +111,7 @@ static const char *const send_names[] = {
     [SEND_WELCOME] = "welcome", [SEND_REFUSED] = "refused",   [SEND_SUBMITTED] = "submitted",
     [SEND_REPLY] = "reply",     [SEND_PROGRESS] = "progress", [SEND_ASSIGN] = "assign",
     [SEND_REVOKE] = "revoke",   [SEND_RECALL] = "recall",     [SEND_ACK] = "ack",
-    [SEND_LIMIT] = "limit",     [SEND_CLOSE] = "close",
+    [SEND_LIMIT] = "limit",     [SEND_CLOSE] = "close",       [SEND_APPENDED] = "appended",
 };
 
 void print_send(struct buf *b, const struct send *s, const struct outbox *out, print_peer_fn peer,
@@ -137,6 +144,9 @@ void print_send(struct buf *b, const struct send *s, const struct outbox *out, p
     case SEND_REVOKE:
     case SEND_ACK:
         print_grants(b, s, out);
+        break;
+    case SEND_APPENDED:
+        buf_addf(b, " a%u n=%zu", (unsigned)s->array.n, s->n);
         break;
     case SEND_CLOSE:
         break;

@@ -153,6 +153,9 @@ static void apply(struct sim *s, const struct change *c)
     case CHG_WORKER_GONE:
         worker_gone(&s->disk, c->worker.id);
         break;
+    case CHG_APPEND:
+    case CHG_CLOSED:
+        break;
     }
 }
 
