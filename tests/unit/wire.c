@@ -396,10 +396,10 @@ Test(wire, numbers_of_enums_are_known)
     m = sample("results");
     m.results.rows = &row;
     m.results.n = 1;
-    refused(&m, ERR_MALFORMED, "state 8");
+    refused(&m, ERR_MALFORMED, "state 10");
     row.state = TASK_DONE;
     row.reason = (enum end_reason)N_END_REASONS;
-    refused(&m, ERR_MALFORMED, "reason 10");
+    refused(&m, ERR_MALFORMED, "reason 11");
 }
 
 Test(wire, limits_hold)
