@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/grange.h"
+#include "engine/host.h"
 
 const struct verb *const cli_verbs[] = {
     &verb_run,   &verb_status, &verb_results, &verb_log,       &verb_explain,    &verb_resume,
@@ -31,6 +32,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc - 2, argv + 2);
+    if (strcmp(name, "engine-host") == 0) /* what a worker starts; not for people */
+        return engine_host(argv + 2, (size_t)argc - 2);
     const struct verb *v = cli_verb(name);
     return v ? v->main(argc - 1, argv + 1) : unknown_verb(name);
 }

@@ -36,7 +36,7 @@ function(grange_unit_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   foreach(lib ${arg_LINK})
     if(lib MATCHES "^grange_" AND NOT TARGET ${lib})
-      return() # that part is not built: see GRANGE_PARTS
+      return() # that part is not built: see GRANGE_FOLDERS
     endif()
   endforeach()
   add_executable(unit_${name} unit/${name}.c ${arg_SOURCES})

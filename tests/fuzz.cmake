@@ -6,7 +6,7 @@ function(grange_fuzz name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   foreach(lib ${arg_LINK})
     if(NOT TARGET ${lib})
-      return() # that part is not built: see GRANGE_PARTS
+      return() # that part is not built: see GRANGE_FOLDERS
     endif()
   endforeach()
   add_executable(fuzz_${name} fuzz/${name}_fuzz.c fuzz/replay.c ${arg_SOURCES})

@@ -39,10 +39,10 @@ allowed() {
     store:schema.sql.h | store:store/*) ;;
     proto:grange.pb-c.h) ;;
     scheduler:proto/* | scheduler:store/* | scheduler:study/*) ;;
-    worker:proto/* | worker:study/*) ;;
+    worker:proto/* | worker:study/* | worker:engine/frame.h | worker:engine/page.h) ;;
     client:proto/*) ;;
     cli:client/* | cli:study/* | cli:store/reader.h | cli:store/filter.h) ;;
-    cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/supervise.h) ;;
+    cli:engine/host.h | cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/supervise.h) ;;
     *) return 1 ;;
     esac
 }
@@ -70,7 +70,7 @@ while read -r f; do
         allowed_system "$f" "$h" || bad "$f: may not include <$h> (docs/design.md, The parts)"
         case $f:$h in *.h:nng/* | *.h:protobuf-c/* | *.h:sqlite3.h | *.h:pcre2.h | *.h:yaml.h | *.h:jansson.h) foreign[$f]=$h ;; esac
     done
-done < <(sources '*.c' '*.h' | grep -E '^(base|study|proto|store|scheduler|worker|client|cli)/')
+done < <(sources '*.c' '*.h' | grep -E '^(base|study|proto|store|scheduler|engine|worker|client|cli)/')
 
 # A library's types may be shared inside its folder, never across folders.
 while read -r f; do

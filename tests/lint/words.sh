@@ -12,7 +12,7 @@ deny() { # deny WHY PATTERN FILE... - files without comments and strings
     done
 }
 
-mapfile -t product < <(sources '*.c' '*.h' | grep -E '^(base|study|proto|store|scheduler|worker|client|cli)/')
+mapfile -t product < <(sources '*.c' '*.h' | grep -E '^(base|study|proto|store|scheduler|engine|worker|client|cli)/')
 mapfile -t no_clock < <(printf '%s\n' "${product[@]}" | grep -vx base/clock.c)
 deny "clocks are read in base/clock.c only" '\b(time|clock|gettimeofday|clock_gettime|ftime) *\(' "${no_clock[@]}"
 deny "luck comes from a base/rng.h that was given" '\b(rand|random|rand_r|drand48|srand|srandom|arc4random) *\(' "${product[@]}"
