@@ -25,7 +25,14 @@ enum {
         256 << 20, /* of one stream of one point, in its file; beyond that counted and dropped */
     ERROR_LINE_MAX = 300,  /* the first line that a failed point wrote to stderr; cut */
     RUNNING_SHOWN_MAX = 8, /* running points in one progress message: the slowest */
-    QUARANTINE_LOSSES = 3, /* workers lost under a task before it is quarantined */
+    NEEDS_LABELS_MAX = 8,  /* labels that one task requires; refused */
+    LABELS_MAX = 64,       /* of one worker; functions likewise */
+    LABEL_BYTES_MAX = 100,
+    RESOURCES_MAX = 8, /* named resources of one task or worker */
+    RESOURCE_NAME_MAX = 31,
+    WEIGHT_MAX = 1000,      /* of a study; refused */
+    PRIORITY_MAX = 1000000, /* of a study, either way; refused */
+    QUARANTINE_LOSSES = 3,  /* workers lost under a task before it is quarantined */
     INFRA_TRIES =
         6, /* attempts that a worker could not start (disk, descriptors) before the point fails */
     MEDIAN_NEEDS = 5, /* finished points before a timeout of N% means anything */

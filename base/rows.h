@@ -59,15 +59,35 @@ const char *end_reason_name(enum end_reason reason);
 
 /* What an exit status means; index 0..255 of policy.exit_action. */
 enum exit_action {
-    EXIT_DEFAULT, /* 0 succeeds; anything else fails and is retried while retries are left */
-    EXIT_OK,      /* succeeded */
-    EXIT_RETRY,   /* retried while retries are left (at least EXIT_RETRY_TIMES) */
-    EXIT_FATAL,   /* failed for good, never retried */
+    EXIT_DEFAULT,    /* 0 succeeds; anything else fails and is retried while retries are left */
+    EXIT_OK,         /* succeeded */
+    EXIT_RETRY,      /* retried while retries are left (at least EXIT_RETRY_TIMES) */
+    EXIT_FATAL,      /* failed for good, never retried */
+    EXIT_WARN,       /* succeeded, with a warning: counted and shown */
+    EXIT_QUARANTINE, /* set aside at once, for a person to look at */
     N_EXIT_ACTIONS
 };
 enum { EXIT_RETRY_TIMES = 3 };
 
 enum halt_when { HALT_NEVER, HALT_SOON, HALT_NOW };
+
+/* resource - so many of a named thing: what a worker has, what a task takes while it runs. */
+struct resource {
+    char name[RESOURCE_NAME_MAX + 1];
+    uint32_t amount;
+};
+
+/* needs - what a task takes and asks for. Resources and labels are sorted and have no duplicates
+ * (base/needs.h makes them so); what is beyond the counts is zero. */
+struct needs {
+    uint32_t cores;      /* slots that a task takes, at least 1 */
+    uint32_t memory_mib; /* 0: not counted and not limited */
+    uint32_t n_resources, n_labels;
+    ms_t least_ms; /* it takes at least so long: not started where less is left; 0: not known */
+    struct resource resources[RESOURCES_MAX];
+    char labels[NEEDS_LABELS_MAX]
+               [LABEL_BYTES_MAX + 1]; /* "k=v", "k", "fn:NAME": the worker has them all */
+};
 
 /* policy - how the tasks of an array are run. Plain numbers: the core reads it. */
 struct policy {
@@ -75,12 +95,16 @@ struct policy {
     uint32_t timeout_percent; /* of the median of finished points; 0 = none */
     ms_t timeout_ms;          /* wall time of one attempt; 0 = none */
     ms_t grace_ms;            /* between TERM and KILL */
-    uint32_t cores;           /* slots that a task takes, at least 1 */
-    uint32_t memory_mib;      /* that a task takes; 0 = not counted and not limited */
     enum halt_when halt_when;
     uint32_t halt_fails;   /* stop the study at this many failed points; 0 = no such rule */
     uint32_t halt_percent; /* or at this share of the points that ended, once 20 have */
     uint64_t order_seed;   /* 0 = in order; else dispatched in a permutation drawn from it */
+    ms_t backoff_min_ms, backoff_max_ms; /* before the first retry, and at most; 0: the defaults */
+    int32_t priority;                    /* higher first; may be negative */
+    uint32_t weight;      /* share of the farm among studies of the same priority; 0: 1 */
+    uint32_t running_max; /* tasks of the study that may be out at once; 0 = no such limit */
+    bool speculate;       /* backup attempts for stragglers at the end */
+    struct needs needs;
     uint8_t exit_action[256];
 };
 
@@ -172,6 +196,10 @@ struct worker_row {
     uint32_t pid, slots;
     uint64_t memory_mib;
     ms_t since_ms;
+    ms_t end_ms; /* it ends then, by the scheduler's clock; 0: not known to end */
+    uint32_t n_resources;
+    struct resource resources[RESOURCES_MAX]; /* sorted by name */
+    const char *labels;                       /* one a line; borrowed; NULL: none */
 };
 
 enum change_kind {
@@ -193,6 +221,7 @@ enum change_kind {
     CHG_RUNNING,     /* end.task, end.lease, end.worker, end.started_ms: a lease that lives long */
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
     CHG_WORKER,      /* worker: joined */
+    CHG_POLICY,      /* array.id, array.policy: another policy of an array; nothing else of it */
     CHG_WORKER_GONE, /* worker.id: left or lost */
 };
 

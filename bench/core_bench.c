@@ -53,7 +53,7 @@ static void begin(struct farm *f, uint64_t n)
                                .first = { 1 },
                                .n = n,
                                .name = "bench",
-                               .policy = { .cores = 1 } };
+                               .policy = { .needs.cores = 1 } };
 
     core_config_default(&cfg);
     cfg.epoch = 1;

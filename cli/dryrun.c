@@ -23,7 +23,7 @@ static double estimate_s(const struct control *c, const struct study *s,
 {
     if (!k->n_mean)
         return -1;
-    uint32_t cores = study_policy(s)->cores ? study_policy(s)->cores : 1;
+    uint32_t cores = study_policy(s)->needs.cores ? study_policy(s)->needs.cores : 1;
     uint32_t at_once = c->slots / cores ? c->slots / cores : 1;
     return (double)to_run(c, k) * (double)k->mean_us / 1e6 / at_once;
 }

@@ -329,7 +329,7 @@ static enum err check_memory(const struct run_args *a, const struct study *s, st
 {
     struct sysinfo info;
     pid_t pid = 0;
-    uint64_t wanted = study_policy(s)->memory_mib;
+    uint64_t wanted = study_policy(s)->needs.memory_mib;
     if (wanted == 0 || sysinfo(&info) != 0)
         return ERR_NONE;
     uint64_t total = ((uint64_t)info.totalram * info.mem_unit) >> 20;
@@ -350,10 +350,10 @@ enum err run_args_study(const struct run_args *a, struct study **s, struct fault
     err = lookup_command(*s, f);
     if (!err)
         err = known_where(*s, f);
-    if (!err && study_policy(*s)->cores > a->control.slots)
+    if (!err && study_policy(*s)->needs.cores > a->control.slots)
         err =
             fault_set(f, ERR_USAGE, "each point takes %u cores, but -j is %u: none could ever run",
-                      study_policy(*s)->cores, a->control.slots);
+                      study_policy(*s)->needs.cores, a->control.slots);
     if (!err)
         err = check_memory(a, *s, f);
     if (err) {

@@ -203,7 +203,7 @@ static double speed_up(const struct facts *x)
 static double utilisation(const struct facts *x)
 {
     const struct policy *p = study_policy(x->s->study);
-    double cores = p->cores ? p->cores : 1; /* a point keeps all of its cores busy */
+    double cores = p->needs.cores ? p->needs.cores : 1; /* a point keeps all of its cores busy */
     return x->s->slots ? speed_up(x) * cores / x->s->slots : 0;
 }
 

@@ -71,8 +71,8 @@ struct array *array_add(struct core *c, const struct array_row *row, const uint8
     a->row.name = NULL;
     a->row.spec = NULL;
     a->row.spec_bytes = 0;
-    if (!a->row.policy.cores)
-        a->row.policy.cores = 1;
+    if (!a->row.policy.needs.cores)
+        a->row.policy.needs.cores = 1;
     a->limit_ms = a->row.policy.timeout_ms;
     a->state = calloc(row->n, 1); /* zero pages: TASK_READY */
     must(a->state != NULL);

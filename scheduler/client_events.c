@@ -46,8 +46,8 @@ static void renew(struct array *a, const struct event *ev)
 
     a->row.policy = ev->array->policy;
     a->row.policy.order_seed = order_seed;
-    if (!a->row.policy.cores)
-        a->row.policy.cores = 1;
+    if (!a->row.policy.needs.cores)
+        a->row.policy.needs.cores = 1;
     a->limit_ms = a->row.policy.timeout_ms;
     a->retired = false;
 }
@@ -83,7 +83,7 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
     s->flag = ev->template_changed;
 }
 
-static void reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n)
+void core_reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n)
 {
     struct send *s = out_send(out, SEND_REPLY, to);
 
@@ -91,7 +91,7 @@ static void reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n)
     s->n = n;
 }
 
-static struct array *asked_for(struct core *c, const struct event *ev, struct outbox *out)
+struct array *array_asked_for(struct core *c, const struct event *ev, struct outbox *out)
 {
     struct array *a = array_of_study(c, ev->study);
 
@@ -102,7 +102,7 @@ static struct array *asked_for(struct core *c, const struct event *ev, struct ou
 
 void on_hold(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = asked_for(c, ev, out);
+    struct array *a = array_asked_for(c, ev, out);
 
     if (!a)
         return;
@@ -111,7 +111,7 @@ void on_hold(struct core *c, const struct event *ev, struct outbox *out)
         lease_revoke_array(c, a, out);
     else
         lease_recall_array(c, a, out);
-    reply(out, ev->from, ev->request, a->count[TASK_LEASED]);
+    core_reply(out, ev->from, ev->request, a->count[TASK_LEASED]);
 }
 
 static void cancel_open(struct core *c, struct array *a, task_id task, struct lease *l,
@@ -167,7 +167,7 @@ static void cancel_step(struct core *c, struct array *a, struct outbox *out)
         return;
     a->cancelling = false;
     array_set_mode(c, a, MODE_HELD, out);
-    reply(out, a->cancel_for, a->cancel_request, a->cancel_touched);
+    core_reply(out, a->cancel_for, a->cancel_request, a->cancel_touched);
 }
 
 void cancel_some(struct core *c, struct outbox *out)
@@ -179,7 +179,7 @@ void cancel_some(struct core *c, struct outbox *out)
 
 void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = asked_for(c, ev, out);
+    struct array *a = array_asked_for(c, ev, out);
     uint64_t touched = 0;
 
     if (!a)
@@ -203,7 +203,7 @@ void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
         touched++;
     }
     array_set_mode(c, a, a->mode, out);
-    reply(out, ev->from, ev->request, touched);
+    core_reply(out, ev->from, ev->request, touched);
 }
 
 static void reopen(struct core *c, struct array *a, task_id task)
@@ -237,7 +237,7 @@ static uint64_t reopen_failed(struct core *c, struct array *a, struct outbox *ou
 
 void on_retry(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = asked_for(c, ev, out);
+    struct array *a = array_asked_for(c, ev, out);
     uint64_t touched = 0;
 
     if (!a)
@@ -258,7 +258,7 @@ void on_retry(struct core *c, const struct event *ev, struct outbox *out)
     a->new_failed = a->new_ended = 0;
     a->reused = a->reused > touched ? a->reused - touched : 0;
     array_set_mode(c, a, MODE_ACTIVE, out);
-    reply(out, ev->from, ev->request, touched);
+    core_reply(out, ev->from, ev->request, touched);
 }
 
 void on_follow(struct core *c, const struct event *ev)

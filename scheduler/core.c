@@ -53,6 +53,7 @@ void core_free(struct core *c)
         free(c->workers[i]);
     while (c->n_arrays)
         array_remove(c, c->arrays[c->n_arrays - 1]);
+    shape_free(c);
     heap_fini(&c->delayed);
     free(c->workers);
     free(c->arrays);
@@ -171,6 +172,17 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
         break;
     case EV_FOLLOW:
         on_follow(c, ev);
+        break;
+    case EV_RELEASE:
+    case EV_PRIORITY:
+    case EV_SHARE:
+        on_steer(c, ev, out);
+        break;
+    case EV_DRAIN:
+        on_drain(c, ev, out);
+        break;
+    case EV_LEAVING:
+        on_leaving(c, ev);
         break;
     case EV_HELLO:
         on_hello(c, ev, out);

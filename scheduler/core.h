@@ -60,12 +60,20 @@ enum event_kind {
     EV_CANCEL,
     EV_RETRY,
     EV_FOLLOW,
+    EV_RELEASE,  /* study: undoes a hold; from, request: answered by SEND_REPLY */
+    EV_PRIORITY, /* study, number: its priority from now on, durable */
+    EV_SHARE, /* study, weight, running_max: its share from now on, durable; weight 0: as it is */
+    EV_DRAIN, /* worker_id, grace_ms: nothing new there; it ends when what runs has ended, or
+                 grace_ms after now (0: at once, MS_NEVER: no limit). What is stopped then is
+                 ready again at no cost. SEND_REPLY, or SEND_REFUSED when there is no such
+                 worker */
     /* workers */
     EV_HELLO,
     EV_BEAT,
     EV_RESULT,
     EV_RETURNED,
     EV_BYE,
+    EV_LEAVING, /* a worker drains by itself (SIGTERM): it takes no new work */
     /* anyone */
     EV_GONE,   /* the connection `from` ended */
     EV_TIMEOUT /* core_deadline has passed */
@@ -115,6 +123,10 @@ struct event {
     worker_id worker_id;
     uint32_t failures, losses;
     ms_t started_ms;
+    int32_t number;               /* PRIORITY */
+    uint32_t weight, running_max; /* SHARE */
+    ms_t grace_ms;                /* DRAIN */
+
     const struct end_row *end; /* RESULT: lease, reason, code, times, body as the worker says */
     /* HELLO, KNOWN_WORKER */
     const struct worker_row *worker;
@@ -134,7 +146,8 @@ enum send_kind {
     SEND_RECALL,
     SEND_ACK,
     SEND_LIMIT,
-    SEND_CLOSE /* hang up on this peer */
+    SEND_DRAIN, /* grace_ms: finish what runs and end */
+    SEND_CLOSE  /* hang up on this peer */
 };
 struct core_grant {
     lease_id lease;
@@ -149,7 +162,7 @@ struct send {
     worker_id worker; /* WELCOME */
     size_t grants, n; /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY,
                             APPENDED: n */
-    ms_t limit_ms;    /* ASSIGN, LIMIT */
+    ms_t limit_ms;    /* ASSIGN, LIMIT; DRAIN: the grace */
     int err;          /* REFUSED: enum err */
     const char *text; /* REFUSED: static */
     bool flag;        /* SUBMITTED: template_changed */

@@ -49,15 +49,16 @@ static bool has_room(const struct core *c, const struct array *a, const struct w
 {
     const struct policy *p = &a->row.policy;
     uint64_t extra = prefetch ? extra_tasks(c, a, w) : 0;
-    uint64_t cores = w->cores_used + (uint64_t)(w->planned + 1) * p->cores;
-    uint64_t memory = w->memory_used + (uint64_t)(w->planned + 1) * p->memory_mib;
+    uint64_t cores = w->cores_used + (uint64_t)(w->planned + 1) * p->needs.cores;
+    uint64_t memory = w->memory_used + (uint64_t)(w->planned + 1) * p->needs.memory_mib;
 
-    if (w->link != WORKER_UP || p->cores > w->row.slots || p->memory_mib > w->row.memory_mib)
+    if (w->link != WORKER_UP || w->leaving || p->needs.cores > w->row.slots ||
+        p->needs.memory_mib > w->row.memory_mib)
         return false;
     if (w->n_leases + w->planned >= GRANTS_MAX + w->row.slots)
         return false;
-    return cores <= w->row.slots + extra * p->cores &&
-           (!p->memory_mib || memory <= w->row.memory_mib + extra * p->memory_mib);
+    return cores <= w->row.slots + extra * p->needs.cores &&
+           (!p->needs.memory_mib || memory <= w->row.memory_mib + extra * p->needs.memory_mib);
 }
 
 /* Plans up to `budget` grants, one a worker and round; returns how many. */

@@ -27,8 +27,8 @@ struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, tas
     HASH_ADD(hh, c->leases, id.n, sizeof l->id.n, l);
     DL_APPEND(w->leases, l);
     w->n_leases++;
-    l->cores = a->row.policy.cores;
-    l->memory_mib = a->row.policy.memory_mib;
+    l->cores = a->row.policy.needs.cores;
+    l->memory_mib = a->row.policy.needs.memory_mib;
     w->cores_used += l->cores;
     w->memory_used += l->memory_mib;
     array_move(c, a, task, TASK_LEASED);

@@ -37,7 +37,10 @@ struct change *out_change(struct outbox *out, enum change_kind kind)
 {
     out->changes = grow(out->changes, out->n_changes, &out->cap_changes, sizeof *out->changes);
     struct change *ch = &out->changes[out->n_changes++];
-    memset(ch, 0, sizeof *ch);
+    /* Ends are many and small beside an array's policy or a worker's labels. */
+    bool small =
+        kind != CHG_ARRAY && kind != CHG_CURRENT && kind != CHG_POLICY && kind != CHG_WORKER;
+    memset(ch, 0, small ? offsetof(struct change, end) + sizeof ch->end : sizeof *ch);
     ch->kind = kind;
     return ch;
 }

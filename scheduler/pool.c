@@ -28,6 +28,7 @@ struct worker *pool_add(struct core *c, const struct worker_row *row)
 
     must(w != NULL);
     w->row = *row;
+    w->row.labels = shape_intern(c, row->labels);
     if (c->n_workers == c->cap_workers) {
         c->cap_workers = c->cap_workers ? 2 * c->cap_workers : 8;
         c->workers = realloc(c->workers, c->cap_workers * sizeof *c->workers);

@@ -234,6 +234,9 @@ static void send_one(struct scheduler *s, const struct send *d)
                      &(struct message){ .kind = MSG_LIMIT,
                                         .limit = { .array = d->array, .limit_ms = d->limit_ms } });
         break;
+    case SEND_DRAIN: /* a worker of this version of the protocol ends when it hears bye */
+        send_message(s, d->to, &(struct message){ .kind = MSG_BYE });
+        break;
     case SEND_CLOSE:
         link_close_peer(s->link, d->to);
         break;

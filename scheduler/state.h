@@ -41,11 +41,14 @@ struct worker {
     enum {
         WORKER_UP,
         WORKER_AWAY
-    } link;           /* away: the connection ended, or it was up before a restart */
-    peer_id peer;     /* 0 while away */
-    bool awaited;     /* known from before a restart, has not come back yet */
-    ms_t heard_ms;    /* up: last message */
-    ms_t deadline_ms; /* away: then it is lost */
+    } link;              /* away: the connection ended, or it was up before a restart */
+    peer_id peer;        /* 0 while away */
+    bool awaited;        /* known from before a restart, has not come back yet */
+    ms_t heard_ms;       /* up: last message */
+    ms_t deadline_ms;    /* away: then it is lost */
+    bool leaving;        /* it drains: nothing new, and it ends when what runs has ended */
+    bool asked_to_leave; /* by a person: what runs is stopped at leave_by */
+    ms_t leave_by;
     uint32_t cores_used;
     uint64_t memory_used; /* MiB */
     uint32_t planned;     /* within dispatch: grants to come */
@@ -85,6 +88,12 @@ struct follower {
     bool due; /* has not seen the latest */
 };
 
+/* A text that many workers have in common: kept once, as long as the core. */
+struct interned {
+    char *text;
+    UT_hash_handle hh;
+};
+
 struct core {
     struct core_config cfg;
     ms_t now; /* of the last step */
@@ -97,6 +106,7 @@ struct core {
     size_t n_workers, cap_workers;
     struct lease *leases;     /* hash by id */
     struct trouble *troubles; /* hash by task */
+    struct interned *texts;   /* hash by text: labels of workers */
     struct heap delayed;      /* waiting tasks by ready_at */
     struct follower *followers;
     size_t n_followers, cap_followers;
@@ -156,6 +166,13 @@ ms_t pool_deadline(const struct core *c);
 void dispatch(struct core *c, struct outbox *out);
 void dispatch_delayed(struct core *c);
 
+/* shape.c: what tasks ask for, and which workers have it */
+const char *shape_intern(struct core *c, const char *text); /* the same text, kept */
+void shape_free(struct core *c);
+
+/* share.c: the order between studies, and the words that change it */
+void on_steer(struct core *c, const struct event *ev, struct outbox *out);
+
 /* result.c */
 void on_result(struct core *c, const struct event *ev, struct outbox *out);
 void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *out);
@@ -169,11 +186,17 @@ void on_returned(struct core *c, const struct event *ev, struct outbox *out);
 void on_bye(struct core *c, const struct event *ev, struct outbox *out);
 void on_known_worker(struct core *c, const struct event *ev);
 void on_running(struct core *c, const struct event *ev, struct outbox *out);
+void on_drain(struct core *c, const struct event *ev, struct outbox *out);
+void on_leaving(struct core *c, const struct event *ev);
 void on_submit(struct core *c, const struct event *ev, struct outbox *out);
 void on_hold(struct core *c, const struct event *ev, struct outbox *out);
 void on_cancel(struct core *c, const struct event *ev, struct outbox *out);
 void on_retry(struct core *c, const struct event *ev, struct outbox *out);
 void on_follow(struct core *c, const struct event *ev);
+/* array_asked_for - the current array of ev->study; without one the peer is refused and it is NULL
+ */
+struct array *array_asked_for(struct core *c, const struct event *ev, struct outbox *out);
+void core_reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n);
 void cancel_some(struct core *c, struct outbox *out);
 void progress_tell(struct core *c, struct outbox *out);
 ms_t progress_deadline(const struct core *c);

@@ -99,6 +99,15 @@ static void reconcile(struct core *c, struct worker *w, const struct event *ev, 
     }
 }
 
+static void tell_drain(struct core *c, struct worker *w, struct outbox *out)
+{
+    struct send *s = out_send(out, SEND_DRAIN, w->peer);
+
+    s->limit_ms = w->leave_by == MS_NEVER ? MS_NEVER
+                  : w->leave_by > c->now  ? w->leave_by - c->now
+                                          : 0;
+}
+
 void on_hello(struct core *c, const struct event *ev, struct outbox *out)
 {
     struct worker *w = known_instance(c, ev->worker->instance);
@@ -123,6 +132,7 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
     }
     w->row.slots = ev->worker->slots;
     w->row.memory_mib = ev->worker->memory_mib;
+    w->row.end_ms = ev->worker->end_ms;
     w->link = WORKER_UP;
     w->peer = ev->from;
     w->awaited = false;
@@ -130,6 +140,8 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
     w->recall_until = 0;
     out_send(out, SEND_WELCOME, ev->from)->worker = w->row.id;
     reconcile(c, w, ev, out);
+    if (w->asked_to_leave)
+        tell_drain(c, w, out);
     c->want_dispatch = true;
 }
 
@@ -170,6 +182,33 @@ void on_bye(struct core *c, const struct event *ev, struct outbox *out)
 
     if (w)
         pool_lose(c, w, false, out);
+}
+
+/* The worker gives back what has not started, lets what runs finish within the grace, stops the
+ * rest and says bye. One that is away hears it after its hello. */
+void on_drain(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct worker *w = pool_by_id(c, ev->worker_id);
+
+    if (!w) {
+        out_refuse(out, ev, ERR_NOT_FOUND, "no such worker is connected");
+        return;
+    }
+    w->leaving = w->asked_to_leave = true;
+    w->leave_by = ev->grace_ms >= MS_NEVER - c->now ? MS_NEVER : c->now + ev->grace_ms;
+    if (w->link == WORKER_UP)
+        tell_drain(c, w, out);
+    core_reply(out, ev->from, ev->request, w->n_leases);
+}
+
+void on_leaving(struct core *c, const struct event *ev)
+{
+    struct worker *w = pool_by_peer(c, ev->from);
+
+    if (!w)
+        return;
+    w->heard_ms = c->now;
+    w->leaving = true;
 }
 
 void on_known_worker(struct core *c, const struct event *ev)

@@ -194,6 +194,19 @@ static int commit_current(struct store *st, const struct array_row *row)
     return rc;
 }
 
+static int commit_policy(struct store *st, const struct array_row *row)
+{
+    struct buf policy = { 0 };
+    sqlite3_stmt *s = st->stmt[ST_POLICY];
+
+    policy_write(&row->policy, &policy);
+    put(s, 1, row->id.n);
+    put_text(s, 2, policy.data);
+    int rc = commit_run(st, ST_POLICY);
+    buf_fini(&policy);
+    return rc;
+}
+
 static int commit_running(struct store *st, const struct end_row *row)
 {
     sqlite3_stmt *s = st->stmt[ST_RUNNING];
@@ -273,6 +286,8 @@ static int apply(struct store *st, const struct change *ch)
         return run_with(st, ST_STOPPED, ch->end.lease.n, 0, 1);
     case CHG_WORKER:
         return commit_worker(st, &ch->worker);
+    case CHG_POLICY:
+        return commit_policy(st, &ch->array);
     case CHG_WORKER_GONE:
         return run_with(st, ST_WORKER_GONE, ch->worker.id.n, (uint64_t)clock_wall_ms(), 2);
     case CHG_APPEND:

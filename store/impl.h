@@ -115,6 +115,7 @@ enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
     X(ST_ARRAY_AGAIN, "UPDATE array SET policy = ?2, submitted_ms = ?3,"                           \
                       " spec_packed = iif(?5 IS NULL, spec_packed, ?4), spec = coalesce(?5, spec)" \
                       " WHERE id = ?1")                                                            \
+    X(ST_POLICY, "UPDATE array SET policy = ?2 WHERE id = ?1")                                     \
     X(ST_STUDY_STATE, "UPDATE study SET active = ?2 WHERE id = ?1")
 enum statement {
 #define X(name, text) name,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/needs.h"
 #include "base/zip.h"
 
 static const char *text_or_empty(sqlite3_stmt *s, int i)
@@ -59,7 +60,62 @@ void end_read(sqlite3_stmt *s, int at, struct end_row *row, struct end_body *bod
     X(retries)                                                                                     \
     X(timeout_percent)                                                                             \
     X(timeout_ms)                                                                                  \
-    X(grace_ms) X(cores) X(memory_mib) X(halt_when) X(halt_fails) X(halt_percent) X(order_seed)
+    X(grace_ms)                                                                                    \
+    X(needs.cores)                                                                                 \
+    X(needs.memory_mib)                                                                            \
+    X(needs.least_ms)                                                                              \
+    X(halt_when)                                                                                   \
+    X(halt_fails)                                                                                  \
+    X(halt_percent)                                                                                \
+    X(order_seed)                                                                                  \
+    X(backoff_min_ms)                                                                              \
+    X(backoff_max_ms) X(priority) X(weight) X(running_max) X(speculate)
+
+/* needs.cores is "cores" in the store. */
+static const char *last_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot ? dot + 1 : name;
+}
+
+static void needs_write(const struct needs *n, json_t *o)
+{
+    json_t *resources = json_object(), *labels = json_array();
+
+    must(resources && labels);
+    for (uint32_t i = 0; i < n->n_resources; i++)
+        json_object_set_new(resources, n->resources[i].name, json_integer(n->resources[i].amount));
+    for (uint32_t i = 0; i < n->n_labels; i++)
+        json_array_append_new(labels, json_string(n->labels[i]));
+    if (n->n_resources)
+        json_object_set(o, "resources", resources);
+    if (n->n_labels)
+        json_object_set(o, "labels", labels);
+    json_decref(resources);
+    json_decref(labels);
+}
+
+/* False: what is there was not written by needs_write. */
+static bool needs_read(json_t *o, struct needs *n)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    json_object_foreach(json_object_get(o, "resources"), name, value)
+    {
+        if (!needs_add_resource(n, name, (uint32_t)json_integer_value(value)))
+            return false;
+    }
+    json_array_foreach(json_object_get(o, "labels"), i, value)
+    {
+        const char *text = json_string_value(value);
+        if (!text || !needs_add_label(n, text))
+            return false;
+    }
+    return true;
+}
 
 void policy_write(const struct policy *p, struct buf *out)
 {
@@ -68,7 +124,7 @@ void policy_write(const struct policy *p, struct buf *out)
     must(o && exits);
 #define X(name)                                                                                    \
     if (p->name)                                                                                   \
-        json_object_set_new(o, #name, json_integer((json_int_t)p->name));
+        json_object_set_new(o, last_name(#name), json_integer((json_int_t)p->name));
     POLICY_NUMBERS(X)
 #undef X
     for (int i = 0; i < 256; i++) {
@@ -77,6 +133,7 @@ void policy_write(const struct policy *p, struct buf *out)
         if (p->exit_action[i])
             json_object_set_new(exits, status, json_integer(p->exit_action[i]));
     }
+    needs_write(&p->needs, o);
     json_object_set_new(o, "exit_action", exits);
     char *text = json_dumps(o, JSON_COMPACT);
     must(text);
@@ -96,7 +153,8 @@ bool policy_read(const char *json, struct policy *p)
         json_decref(o);
         return false;
     }
-#define X(name) p->name = (__typeof__(p->name))json_integer_value(json_object_get(o, #name));
+#define X(name)                                                                                    \
+    p->name = (__typeof__(p->name))json_integer_value(json_object_get(o, last_name(#name)));
     POLICY_NUMBERS(X)
 #undef X
     json_object_foreach(json_object_get(o, "exit_action"), status, action)
@@ -106,8 +164,9 @@ bool policy_read(const char *json, struct policy *p)
         if (i >= 0 && i < 256 && a >= 0 && a < N_EXIT_ACTIONS)
             p->exit_action[i] = (uint8_t)a;
     }
+    bool good = needs_read(o, &p->needs);
     json_decref(o);
-    return p->halt_when <= HALT_NOW;
+    return good && p->halt_when <= HALT_NOW;
 }
 
 enum err array_read(struct query *q, struct array_row *row, struct buf *text, struct fault *f)

@@ -17,7 +17,7 @@ enum err policy_parse(const struct words *w, struct policy *p, struct fault *f, 
 
     *p = (struct policy){ .retries = w->retries,
                           .grace_ms = KILL_GRACE_MS,
-                          .cores = w->cores ? w->cores : 1 };
+                          .needs.cores = w->cores ? w->cores : 1 };
     *blame = (struct blame){ .word = WORD_RETRIES };
     if (w->retries > RETRIES_MAX)
         return fault_set(f, ERR_LIMIT, "%u retries are more than the limit of %d", w->retries,
@@ -218,7 +218,7 @@ static enum err parse_memory(const char *text, struct policy *p, struct fault *f
             if (kib == 0)
                 return fault_set(f, ERR_USAGE, "memory '%s' is nothing; leave it out for no limit",
                                  CLIP(text));
-            p->memory_mib = (uint32_t)((kib + 1024000 - 1) / 1024000); /* rounded up */
+            p->needs.memory_mib = (uint32_t)((kib + 1024000 - 1) / 1024000); /* rounded up */
             return ERR_NONE;
         }
     }

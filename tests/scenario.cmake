@@ -3,7 +3,7 @@ if(NOT TARGET grange_core OR NOT TARGET grange_agent)
   return()
 endif()
 add_executable(scenario scenario/player.c scenario/words.c scenario/print.c scenario/core_script.c
-  scenario/core_words.c scenario/agent_script.c)
+  scenario/core_words.c scenario/needs_words.c scenario/agent_script.c)
 target_link_libraries(scenario PRIVATE grange_core grange_agent)
 set_target_properties(scenario PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 file(GLOB scenarios CONFIGURE_DEPENDS scenario/*.txt)

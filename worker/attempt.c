@@ -235,7 +235,7 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
         .path = path,
         .envp = payload_environment(a->payload, &wp->point, a->lease, a->dir),
         .cwd = study_runs_in_dir(s) ? a->dir : study_cwd(s),
-        .memory_mib = study_policy(s)->memory_mib,
+        .memory_mib = study_policy(s)->needs.memory_mib,
         .out_spill = out,
         .err_spill = err,
         .epoll_fd = wp->epoll_fd,

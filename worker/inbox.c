@@ -117,8 +117,8 @@ static void assign(struct worker *w, const struct message *m)
                                               .array = m->assign.array,
                                               .limit_ms = m->assign.limit_ms,
                                               .grace_ms = policy->grace_ms,
-                                              .cores = policy->cores,
-                                              .memory_mib = policy->memory_mib });
+                                              .cores = policy->needs.cores,
+                                              .memory_mib = policy->needs.memory_mib });
     }
 }
 

@@ -203,6 +203,7 @@ static void step(void *state, ms_t now, struct words *w, struct buf *said)
     e->ev.request = 1;
     core_words(w, verb, &s->rows, e);
     run(s, now, &e->ev, said);
+    buf_fini(&e->labels);
     free(e);
 }
 

@@ -3,6 +3,7 @@
 /* core_script - the scheduler's core in a scenario, in two files: core_script.c plays, core_words.c
  * turns the words of a line into an event. */
 
+#include "base/buf.h"
 #include "scheduler/core.h"
 #include "tests/scenario/words.h"
 
@@ -18,6 +19,7 @@ struct scripted {
     uint64_t index[LIST_MAX], durations_us[LIST_MAX];
     struct change adopts[LIST_MAX];
     uint8_t states[POINTS_IN_SCRIPT];
+    struct buf labels; /* of the worker */
 };
 
 /* What lines may refer to: arrays that were submitted before. */
@@ -29,6 +31,12 @@ struct rows {
 
 /* core_words - fills *s from the words after the event's name; everything but the peer. */
 void core_words(struct words *w, const char *verb, struct rows *rows, struct scripted *s);
+
+/* needs_words.c: what tasks need, what workers have, what steers them. */
+void needs_words(struct words *w, struct needs *n);
+void share_words(struct words *w, struct policy *p);
+void offer_words(struct words *w, struct scripted *s);
+void steer_words(struct words *w, struct scripted *s);
 
 /* core_worker_words - the worker of a hello. */
 void core_worker_words(struct words *w, struct scripted *s, const char *name);

@@ -6,6 +6,16 @@
 #include "base/must.h"
 #include "tests/scenario/core_script.h"
 
+static enum exit_action exit_action_named(const char *name)
+{
+    static const char *const names[] = { "", "ok", "retry", "fatal", "warn", "quarantine" };
+
+    for (int i = 1; i < N_EXIT_ACTIONS; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum exit_action)i;
+    must_fail(__FILE__, __LINE__, "exits are ok, retry, fatal, warn, quarantine");
+}
+
 static void policy_words(struct words *w, struct policy *p)
 {
     const char *halt = words_value(w, "halt"), *exits = words_value(w, "exits");
@@ -15,8 +25,8 @@ static void policy_words(struct words *w, struct policy *p)
     p->retries = (uint32_t)words_number(w, "retries", p->retries);
     p->timeout_ms = words_number(w, "timeout", p->timeout_ms);
     p->timeout_percent = (uint32_t)words_number(w, "timeout%", p->timeout_percent);
-    p->cores = (uint32_t)words_number(w, "cores", p->cores ? p->cores : 1);
-    p->memory_mib = (uint32_t)words_number(w, "memory", p->memory_mib);
+    needs_words(w, &p->needs);
+    share_words(w, p);
     p->order_seed = (uint64_t)words_number(w, "shuffle", (int64_t)p->order_seed);
     p->halt_fails = (uint32_t)words_number(w, "fail", p->halt_fails);
     p->halt_percent = (uint32_t)words_number(w, "fail%", p->halt_percent);
@@ -25,9 +35,7 @@ static void policy_words(struct words *w, struct policy *p)
     /* exits=3:retry,4:fatal,5:ok */
     for (; exits && sscanf(exits, "%d:%15[a-z]%n", &code, action, &n) == 2;
          exits += n + (exits[n] == ','))
-        p->exit_action[code & 255] = (uint8_t)(strcmp(action, "retry") == 0   ? EXIT_RETRY
-                                               : strcmp(action, "fatal") == 0 ? EXIT_FATAL
-                                                                              : EXIT_OK);
+        p->exit_action[code & 255] = (uint8_t)exit_action_named(action);
 }
 
 /* states=rrdfcsq: a letter a task. */
@@ -123,6 +131,7 @@ void core_worker_words(struct words *w, struct scripted *s, const char *name)
     s->worker.memory_mib = (uint64_t)words_number(w, "memory", 1024);
     s->worker.id.n = (uint32_t)words_number(w, "id", 0);
     s->ev.worker = &s->worker;
+    offer_words(w, s);
 }
 
 /* Leases: t1/1.1 (queued), t1/1.1@500 (running for 500 ms), t1/1.1! (finished). */
@@ -215,7 +224,9 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
         { "hold", EV_HOLD },           { "cancel", EV_CANCEL },     { "retry", EV_RETRY },
         { "follow", EV_FOLLOW },       { "hello", EV_HELLO },       { "beat", EV_BEAT },
         { "result", EV_RESULT },       { "returned", EV_RETURNED }, { "bye", EV_BYE },
-        { "gone", EV_GONE },           { "pass", EV_TIMEOUT },
+        { "gone", EV_GONE },           { "pass", EV_TIMEOUT },      { "drain", EV_DRAIN },
+        { "leaving", EV_LEAVING },     { "release", EV_RELEASE },   { "priority", EV_PRIORITY },
+        { "share", EV_SHARE },
     };
     size_t i = 0;
 
@@ -250,9 +261,16 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
     case EV_RESULT:
         result_words(w, s);
         break;
+    case EV_DRAIN:
+    case EV_RELEASE:
+    case EV_PRIORITY:
+    case EV_SHARE:
+        steer_words(w, s);
+        break;
     case EV_APPEND:
     case EV_UNLOAD:
     case EV_RESTORED:
+    case EV_LEAVING:
     case EV_BYE:
     case EV_GONE:
     case EV_TIMEOUT:

@@ -30,6 +30,19 @@ static void print_end(struct buf *b, const char *what, const struct end_row *e)
         buf_adds(b, " counted");
 }
 
+static void print_policy(struct buf *b, const struct array_row *a)
+{
+    const struct policy *p = &a->policy;
+
+    buf_addf(b, "policy a%u", (unsigned)a->id.n);
+    if (p->priority)
+        buf_addf(b, " priority=%d", (int)p->priority);
+    if (p->weight > 1)
+        buf_addf(b, " weight=%u", (unsigned)p->weight);
+    if (p->running_max)
+        buf_addf(b, " running<=%u", (unsigned)p->running_max);
+}
+
 void print_change(struct buf *b, const struct change *c)
 {
     switch (c->kind) {
@@ -82,6 +95,9 @@ void print_change(struct buf *b, const struct change *c)
         buf_addf(b, "worker #%u %s slots=%u", (unsigned)c->worker.id.n, c->worker.name,
                  (unsigned)c->worker.slots);
         break;
+    case CHG_POLICY:
+        print_policy(b, &c->array);
+        break;
     case CHG_WORKER_GONE:
         buf_addf(b, "worker-gone #%u", (unsigned)c->worker.id.n);
         break;
@@ -112,6 +128,7 @@ static const char *const send_names[] = {
     [SEND_REPLY] = "reply",     [SEND_PROGRESS] = "progress", [SEND_ASSIGN] = "assign",
     [SEND_REVOKE] = "revoke",   [SEND_RECALL] = "recall",     [SEND_ACK] = "ack",
     [SEND_LIMIT] = "limit",     [SEND_CLOSE] = "close",       [SEND_APPENDED] = "appended",
+    [SEND_DRAIN] = "drain",
 };
 
 void print_send(struct buf *b, const struct send *s, const struct outbox *out, print_peer_fn peer,
@@ -147,6 +164,10 @@ void print_send(struct buf *b, const struct send *s, const struct outbox *out, p
         break;
     case SEND_APPENDED:
         buf_addf(b, " a%u n=%zu", (unsigned)s->array.n, s->n);
+        break;
+    case SEND_DRAIN:
+        if (s->limit_ms != MS_NEVER)
+            buf_addf(b, " grace=%" PRId64, s->limit_ms);
         break;
     case SEND_CLOSE:
         break;

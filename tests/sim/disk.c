@@ -116,12 +116,22 @@ static void adopt(struct sim *s, const struct change *c)
     t->lease = (lease_id){ 0 };
 }
 
+static void policy(struct sim *s, const struct array_row *row)
+{
+    for (size_t i = 0; i < s->disk.n_arrays; i++)
+        if (s->disk.arrays[i].id.n == row->id.n)
+            s->disk.arrays[i].policy = row->policy;
+}
+
 static void apply(struct sim *s, const struct change *c)
 {
     switch (c->kind) {
     case CHG_ARRAY:
     case CHG_CURRENT:
         array(s, c);
+        break;
+    case CHG_POLICY:
+        policy(s, &c->array);
         break;
     case CHG_STUDY_STATE:
         s->disk.study[c->study.n].active = c->active;

@@ -18,7 +18,7 @@ static ms_t between(struct rng *r, ms_t low, ms_t high)
 static void draw_policy(struct policy *p, struct rng *r, bool fault_free)
 {
     memset(p, 0, sizeof *p);
-    p->cores = 1;
+    p->needs.cores = 1;
     p->order_seed = rng_below(r, 3) ? 0 : rng_next(r);
     if (fault_free)
         return;
@@ -26,8 +26,8 @@ static void draw_policy(struct policy *p, struct rng *r, bool fault_free)
     p->timeout_ms = coin(r) ? between(r, 2000, 15000) : 0;
     p->timeout_percent = rng_below(r, 3) ? 0 : 300;
     p->grace_ms = coin(r) ? between(r, 50, 3000) : 0;
-    p->cores = 1 + (uint32_t)(rng_below(r, 4) == 0);
-    p->memory_mib = rng_below(r, 3) ? 0 : (uint32_t)between(r, 50, 700);
+    p->needs.cores = 1 + (uint32_t)(rng_below(r, 4) == 0);
+    p->needs.memory_mib = rng_below(r, 3) ? 0 : (uint32_t)between(r, 50, 700);
     if (rng_below(r, 12) == 0) {
         p->halt_when = coin(r) ? HALT_SOON : HALT_NOW;
         p->halt_fails = (uint32_t)between(r, 1, 5);

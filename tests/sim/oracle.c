@@ -186,11 +186,11 @@ static void check_room(struct sim *s, uint64_t instance, peer_id peer)
 
     for (uint64_t t = 1; t < SIM_TASKS; t++)
         if (o->current[t].instance == instance && !o->current[t].soft)
-            cores += world_array_of(s, (task_id){ t })->policy.cores;
+            cores += world_array_of(s, (task_id){ t })->policy.needs.cores;
     slots = s->opt.slots[s->connections[peer.n - 1].actor];
     for (uint32_t i = 0; i < s->opt.n_studies; i++) {
         const struct study_options *st = &s->opt.study[i];
-        uint64_t n = slots * PREFETCH_MS / (uint64_t)st->fastest * st->policy.cores;
+        uint64_t n = slots * PREFETCH_MS / (uint64_t)st->fastest * st->policy.needs.cores;
         if (s->opt.tasks_fail || s->opt.infra || s->opt.request_every_ms)
             n = slots * GRANTS_MAX; /* what ends early looks short */
         extra = n > extra ? n : extra;

@@ -124,8 +124,8 @@ static void assigned(struct sim *s, uint32_t w, const struct packet *p)
                                     .array = p->array,
                                     .limit_ms = p->limit_ms,
                                     .grace_ms = row->policy.grace_ms,
-                                    .cores = row->policy.cores,
-                                    .memory_mib = row->policy.memory_mib });
+                                    .cores = row->policy.needs.cores,
+                                    .memory_mib = row->policy.needs.memory_mib });
 }
 
 static void each_lease(struct sim *s, uint32_t w, enum agent_event_kind kind,

@@ -23,7 +23,7 @@ struct outside {
 };
 
 static const struct array_row row = {
-    .id = { 1 }, .study = { 1 }, .first = { 1 }, .n = TASKS, .policy = { .retries = 1, .cores = 1 }
+    .id = { 1 }, .study = { 1 }, .first = { 1 }, .n = TASKS, .policy = { .retries = 1, .needs.cores = 1 }
 };
 
 static void forget(struct outside *o, int w, lease_id lease)

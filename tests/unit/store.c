@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/needs.h"
 #include "store/store.h"
 #include "store_help.h"
 
@@ -143,12 +144,16 @@ Test(store, an_array_comes_back_as_it_was)
     ch.array.spec_bytes = sizeof spec;
     ch.array.policy = (struct policy){ .retries = 3,
                                        .timeout_ms = 1500,
-                                       .cores = 2,
+                                       .needs.cores = 2,
                                        .halt_when = HALT_NOW,
                                        .order_seed = 0xfedcba9876543210u,
                                        .grace_ms = 7 };
     ch.array.policy.exit_action[75] = EXIT_RETRY;
     ch.array.policy.exit_action[0] = EXIT_FATAL;
+    ch.array.policy.priority = -3;
+    ch.array.policy.speculate = true;
+    cr_assert(needs_add_resource(&ch.array.policy.needs, "gpus", 2));
+    cr_assert(needs_add_label(&ch.array.policy.needs, "arch=arm"));
     commit(&ch, 1);
     reopen_store();
     struct array_row row = load_array(3, &text);
@@ -171,6 +176,25 @@ Test(store, an_array_comes_back_as_it_was)
     cr_assert_eq(store_find_array(st, (study_id){ 1 }, ch.array.key, &found, &row, &text, &f),
                  ERR_NONE);
     cr_assert_not(found);
+    buf_fini(&text);
+}
+
+Test(store, a_policy_changes_and_nothing_else_of_its_array)
+{
+    struct buf text = { 0 };
+
+    open_store();
+    struct change ch = change_array(3, 2, "my study", 100, 50);
+    commit(&ch, 1);
+    struct change other = { .kind = CHG_POLICY, .array.id = { 3 } };
+    other.array.policy = ch.array.policy;
+    other.array.policy.priority = 7;
+    commit(&other, 1);
+    reopen_store();
+    struct array_row row = load_array(3, &text);
+    cr_assert(row.policy.priority == 7 && row.policy.retries == ch.array.policy.retries);
+    cr_assert(row.n == 50 && row.study.n == 2);
+    cr_assert_arr_eq(row.key, ch.array.key, sizeof row.key);
     buf_fini(&text);
 }
 

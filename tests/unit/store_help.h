@@ -45,7 +45,7 @@ static inline struct change change_array(uint32_t id, uint32_t study, const char
                    .n = n,
                    .key = { id, 77 },
                    .submitted_ms = 1700000000000 + id,
-                   .policy = { .retries = id, .cores = 1 },
+                   .policy = { .retries = id, .needs.cores = 1 },
                    .name = name,
                    .spec = "[1]",
                    .spec_bytes = 3 },

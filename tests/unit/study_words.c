@@ -317,7 +317,7 @@ Test(memory, has_units)
 
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         struct study *s = STUDY(.memory = cases[k].text);
-        cr_assert_eq(study_policy(s)->memory_mib, cases[k].mib, "%s", cases[k].text);
+        cr_assert_eq(study_policy(s)->needs.memory_mib, cases[k].mib, "%s", cases[k].text);
         study_free(s);
     }
     cr_assert_str_eq(MESSAGE(.memory = "512"), "memory '512' is no amount; write 512M or 2G");
@@ -331,7 +331,7 @@ Test(policy, has_defaults)
     struct study *s = STUDY(.n = 0);
     const struct policy *p = study_policy(s);
 
-    cr_assert(p->cores == 1 && p->grace_ms == KILL_GRACE_MS && p->retries == 0 && !p->order_seed);
+    cr_assert(p->needs.cores == 1 && p->grace_ms == KILL_GRACE_MS && p->retries == 0 && !p->order_seed);
     study_free(s);
 }
 

@@ -111,8 +111,8 @@ Test(yaml, every_word_may_be_written_down)
     cr_assert_str_eq(study_metric_name(s, 1), "e");
     cr_assert_eq(p->timeout_ms, 30000);
     cr_assert_eq(p->retries, 3);
-    cr_assert_eq(p->cores, 2);
-    cr_assert_eq(p->memory_mib, 512);
+    cr_assert_eq(p->needs.cores, 2);
+    cr_assert_eq(p->needs.memory_mib, 512);
     cr_assert_eq(p->exit_action[75], EXIT_RETRY);
     cr_assert_eq(p->exit_action[77], EXIT_FATAL);
     cr_assert_eq(p->exit_action[3], EXIT_OK);
@@ -197,7 +197,7 @@ Test(yaml, words_beside_the_file_win)
     cr_assert_str_eq(study_name(s), "other");
     cr_assert_eq(study_n_points(s), 7);
     cr_assert_eq(study_policy(s)->retries, 9);
-    cr_assert_eq(study_policy(s)->cores, 2);
+    cr_assert_eq(study_policy(s)->needs.cores, 2);
     study_free(s);
 }
 
