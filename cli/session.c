@@ -1,18 +1,17 @@
-#include "cli/session.h"
+#include "cli/session_inner.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "cli/display.h"
-#include "cli/local.h"
-#include "cli/pace.h"
+#include "base/must.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "client/grange.h"
@@ -27,61 +26,29 @@ enum {
     TERM_GRACE_MS = 2000,  /* SIGTERM and SIGHUP leave less time than Ctrl-C */
     STOPPED_WITHIN_MS =
         10000,           /* after running points were told to stop: TERM, grace, KILL and some */
-    HELD_MS = 2000,      /* a study that nobody here holds is held that long: it is meant */
     NO_WORKER_MS = 3000, /* then say that a daemon has no worker */
-};
-
-struct session {
-    const struct session_plan *plan;
-    const struct control *control;
-    char name[NAME_BYTES_MAX + 1];
-    struct buf json;
-    struct local local;
-    struct grange *g;
-    int signal_fd;
-    struct grange_submitted submitted;
-    struct grange_counts counts; /* newest */
-    struct grange_progress news;
-    bool have_news;
-    bool halted;  /* by --halt: stays so when the scheduler is started again, which forgets it */
-    ms_t held_ms; /* since when it says held; 0: it does not */
-    uint64_t ended_before;
-    uint64_t sum_before_us;
-    ms_t since_ms, started_ms; /* wall clock, monotonic */
-    ms_t lost_ms;              /* since when the connection is lost; 0: it is there */
-    bool said_no_worker;
-    struct display display;
-    struct pace pace;
-    /* stopping */
-    int level;        /* how often we were asked to stop: 0, 1, 2, 3 */
-    ms_t stop_now_ms; /* when running points are stopped; MS_NEVER */
-    ms_t give_up_ms;  /* when waiting for that ends; MS_NEVER */
-    bool hold_failed; /* the scheduler was away: ask again */
-    uint64_t ended_at_stop, n_stopped;
-    char note[160];
 };
 
 static enum err begin(struct session *s, struct fault *f);
 static enum err follow(struct session *s, struct fault *f);
-static int finish(struct session *s);
-static int fail(struct session *s, const struct fault *f);
 static void say(void *ctx, const char *text);
 
-static uint64_t ended(const struct grange_counts *c)
+static void count(struct session *s)
 {
-    return c->done + c->failed + c->cancelled + c->quarantined;
+    s->counts = (struct grange_counts){ 0 };
+    for (size_t i = 0; i < s->n_parts; i++)
+        part_add(&s->counts, &s->parts[i].counts);
 }
 
-/* Points that ended since then; another command may have given ended points a new attempt. */
-static uint64_t ended_since(const struct session *s, uint64_t before)
+static void make_parts(struct session *s)
 {
-    uint64_t now = ended(&s->counts);
-    return now > before ? now - before : 0;
-}
-
-static uint64_t to_do(const struct grange_counts *c)
-{
-    return c->ready + c->waiting + c->running;
+    const struct session_plan *plan = s->plan;
+    s->n_parts = plan->n_stages ? plan->n_stages : 1;
+    s->parts = calloc(s->n_parts, sizeof *s->parts);
+    must(s->parts != NULL);
+    for (size_t i = 0; i < s->n_parts; i++)
+        part_init(&s->parts[i], plan->n_stages ? plan->stages[i] : plan->study, plan->resume);
+    s->name = plan->n_stages ? plan->stages_name : s->parts[0].name;
 }
 
 int session_run(const struct session_plan *plan)
@@ -89,21 +56,23 @@ int session_run(const struct session_plan *plan)
     static struct session s; /* large */
     s = (struct session){ .plan = plan, .control = plan->control, .signal_fd = -1 };
     s.stop_now_ms = s.give_up_ms = MS_NEVER;
-    snprintf(s.name, sizeof s.name, "%s", study_name(plan->study));
+    make_parts(&s);
     signals_early();
     local_init(&s.local, plan->control->dir, plan->control->sync, plan->control->slots);
     s.local.say = say;
     s.local.ctx = &s;
     struct fault f;
     enum err err = begin(&s, &f);
-    if (!err && to_do(&s.counts) > 0)
+    if (!err && part_to_do(&s.counts) > 0)
         err = follow(&s, &f);
-    int rc = err ? fail(&s, &f) : finish(&s);
+    int rc = err ? session_fail(&s, &f) : session_finish(&s);
     grange_close(s.g);
     /* Those who were asked three times, or who have nobody to report to, need no patience. */
     local_stop(&s.local, s.level < 3 && err != ERR_DISK_FULL);
     local_fini(&s.local);
-    buf_fini(&s.json);
+    for (size_t i = 0; i < s.n_parts; i++)
+        part_fini(&s.parts[i]);
+    free(s.parts);
     if (s.signal_fd >= 0)
         close(s.signal_fd);
     return rc;
@@ -117,47 +86,33 @@ static void say(void *ctx, const char *text)
 
 /* ---- begin ---- */
 
-static int ask_submit(struct session *s)
+static int ask_submit(struct session *s, struct part *p)
 {
-    unsigned flags = s->control->flags;
-    if (s->plan->resume)
-        return grange_resume(s->g, s->name, flags, SUBMIT_MS, &s->submitted);
-    if (!s->json.n)
-        study_to_json(s->plan->study, &s->json);
-    return grange_submit(s->g, buf_text(&s->json), s->json.n, flags, SUBMIT_MS, &s->submitted);
+    return part_submit(p, s->g, s->control->flags, SUBMIT_MS, &p->submitted);
 }
 
-static int ask_retry(struct session *s)
+static int ask_retry(struct session *s, struct part *p)
 {
     uint64_t touched = 0;
-    int rc = grange_retry(s->g, s->name, s->plan->index, s->plan->n_index, SUBMIT_MS, &touched);
-    if (rc == GRANGE_OK) {
-        struct grange_counts *c = &s->submitted.counts;
-        c->ready += touched;
-        c->reused -= touched < c->reused ? touched : c->reused;
-        /* Of which kind those were that were named does not matter here: their sum does. */
-        uint64_t *const from[] = { &c->failed, &c->quarantined, &c->cancelled, &c->done };
-        for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-            uint64_t n = touched < *from[i] ? touched : *from[i];
-            *from[i] -= n;
-            touched -= n;
-        }
-    }
+    int rc = grange_retry(s->g, p->name, s->plan->index, s->plan->n_index, SUBMIT_MS, &touched);
+    if (rc == GRANGE_OK)
+        part_reopened(p, touched);
     return rc;
 }
 
-static int ask_follow(struct session *s)
+static int ask_follow(struct session *s, struct part *p)
 {
-    return grange_follow(s->g, s->name, SUBMIT_MS);
+    return grange_follow(s->g, p->name, SUBMIT_MS);
 }
 
 /* One request before points run. When the scheduler is lost over it, it is looked after and asked
  * again: requests are idempotent. */
-static enum err ask(struct session *s, int (*request)(struct session *), struct fault *f)
+static enum err ask(struct session *s, struct part *p,
+                    int (*request)(struct session *, struct part *), struct fault *f)
 {
     for (int tries = 0;; tries++) {
         signals_let(true);
-        int rc = request(s);
+        int rc = request(s, p);
         signals_let(false);
         if (rc == GRANGE_OK)
             return ERR_NONE;
@@ -170,27 +125,27 @@ static enum err ask(struct session *s, int (*request)(struct session *), struct 
     }
 }
 
-static void say_what_there_is(const struct session *s)
+static void say_what_there_is(const struct session *s, const struct part *p)
 {
-    const struct grange_submitted *r = &s->submitted;
+    const struct grange_submitted *r = &p->submitted;
     if (s->control->quiet)
         return;
     if (r->template_changed)
         cli_say("the command or its input files differ from those of earlier points of this study: "
                 "these are new points; the earlier ones stay in the store");
-    if (to_do(&r->counts) == 0) /* the summary says the rest */
+    if (part_to_do(&r->counts) == 0) /* the summary says the rest */
         return;
     uint64_t n = r->counts.n - r->counts.skipped;
     struct buf b;
     buf_init(&b);
-    buf_addf(&b, "%s: ", s->name);
+    buf_addf(&b, "%s: ", p->name);
     progress_count(n, &b);
     buf_adds(&b, n == 1 ? " point, " : " points, ");
     if (r->counts.reused) {
         progress_count(r->counts.reused, &b);
         buf_adds(&b, " ended before, ");
     }
-    progress_count(to_do(&r->counts), &b);
+    progress_count(part_to_do(&r->counts), &b);
     buf_adds(&b, " to run");
     if (r->counts.skipped) {
         buf_adds(&b, " (--where left out ");
@@ -199,7 +154,7 @@ static void say_what_there_is(const struct session *s)
     }
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
-    if (s->local.joined)
+    if (s->local.joined && p == s->parts)
         cli_say("using the scheduler that runs in %s", s->control->dir);
 }
 
@@ -212,6 +167,28 @@ static enum err connect_scheduler(struct session *s, struct fault *f)
               : ERR_NONE;
 }
 
+/* Stages are submitted in their order, so that each finds those that it waits for. */
+static enum err begin_part(struct session *s, struct part *p, struct fault *f)
+{
+    enum err err = ask(s, p, ask_submit, f);
+    if (!err && s->plan->retry)
+        err = ask(s, p, ask_retry, f);
+    if (err)
+        return err;
+    part_submitted(p);
+    say_what_there_is(s, p);
+    return err;
+}
+
+static enum err follow_part(struct session *s, struct part *p, struct fault *f)
+{
+    if (part_to_do(&p->counts) == 0)
+        return ERR_NONE;
+    if (p->ended_before)
+        p->sum_before_us = summary_sum_us(s->control->dir, p->name);
+    return ask(s, p, ask_follow, f);
+}
+
 static enum err begin(struct session *s, struct fault *f)
 {
     signals_let(true);
@@ -219,32 +196,31 @@ static enum err begin(struct session *s, struct fault *f)
     signals_let(false); /* connecting makes threads */
     if (!err)
         err = connect_scheduler(s, f);
-    if (!err)
-        err = ask(s, ask_submit, f);
+    for (size_t i = 0; i < s->n_parts && !err; i++)
+        err = begin_part(s, &s->parts[i], f);
     if (err)
         return err;
-    snprintf(s->name, sizeof s->name, "%s", s->submitted.name);
-    if (s->plan->retry)
-        err = ask(s, ask_retry, f);
-    s->counts = s->submitted.counts;
-    s->ended_before = ended(&s->counts);
-    say_what_there_is(s);
-    if (err || to_do(&s->counts) == 0)
-        return err;
-    if (s->ended_before)
-        s->sum_before_us = summary_sum_us(s->control->dir, s->name);
-    return ask(s, ask_follow, f);
+    count(s);
+    s->ended_before = part_ended(&s->counts);
+    for (size_t i = 0; i < s->n_parts && !err; i++)
+        err = follow_part(s, &s->parts[i], f);
+    return err;
 }
 
 /* ---- stop ---- */
 
 static void hold(struct session *s, bool now)
 {
-    uint64_t touched = 0;
-    int rc = grange_hold(s->g, s->name, now, ASK_MS, &touched);
-    s->hold_failed = rc != GRANGE_OK;
-    if (rc == GRANGE_OK && now)
-        s->n_stopped = touched;
+    s->hold_failed = false;
+    if (now)
+        s->n_stopped = 0;
+    for (size_t i = 0; i < s->n_parts; i++) {
+        uint64_t touched = 0;
+        int rc = grange_hold(s->g, s->parts[i].name, now, ASK_MS, &touched);
+        s->hold_failed = s->hold_failed || rc != GRANGE_OK;
+        if (rc == GRANGE_OK && now)
+            s->n_stopped += touched;
+    }
 }
 
 static void stop_now(struct session *s, ms_t now)
@@ -286,7 +262,7 @@ static void asked_to_stop(struct session *s, int sig, ms_t now)
     if (sig != SIGINT && grace > TERM_GRACE_MS)
         grace = TERM_GRACE_MS;
     if (s->level == 1) {
-        s->ended_at_stop = ended(&s->counts);
+        s->ended_at_stop = part_ended(&s->counts);
         say_stopping(s, grace);
         s->stop_now_ms = now + grace;
         hold(s, false);
@@ -299,24 +275,44 @@ static void asked_to_stop(struct session *s, int sig, ms_t now)
 /* ---- follow ---- */
 
 /* The scheduler is back: it must hear again what we want of it. */
-static enum err renew(struct session *s, struct fault *f)
+static enum err renew(struct session *s, struct part *p, struct fault *f)
 {
     if (s->level > 0) {
         hold(s, s->stop_now_ms == MS_NEVER);
         return ERR_NONE;
     }
-    if (s->halted) { /* to submit would make it active */
+    if (p->halted) { /* to submit would make it active */
         hold(s, false);
         return ERR_NONE;
     }
     struct grange_submitted again;
-    int rc = s->plan->resume
-                 ? grange_resume(s->g, s->name, 0, SUBMIT_MS, &again)
-                 : grange_submit(s->g, buf_text(&s->json), s->json.n, 0, SUBMIT_MS, &again);
-    s->have_news = false; /* what it said before it heard this again does not count */
+    int rc = part_submit(p, s->g, 0, SUBMIT_MS, &again);
+    p->have_news = false; /* what it said before it heard this again does not count */
     if (rc == GRANGE_OK || rc == GRANGE_ERR_LOST || rc == GRANGE_ERR_TIMEOUT)
         return ERR_NONE; /* lost once more: `reconnected` will come once more */
     return fault_set(f, (enum err)rc, "%s", grange_message(s->g));
+}
+
+static struct part *part_named(struct session *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_parts; i++)
+        if (strcmp(s->parts[i].name, name) == 0)
+            return &s->parts[i];
+    return NULL;
+}
+
+static enum err take_one(struct session *s, struct part *part, const struct grange_progress *p,
+                         ms_t now, struct fault *f)
+{
+    s->lost_ms = 0;
+    part_news(part, p, now);
+    count(s);
+    s->have_news = true;
+    s->slots = p->slots;
+    s->slots_busy = p->slots_busy;
+    s->n_workers = p->n_workers;
+    pace_add(&s->pace, now, part_ended(&s->counts), p->slots_busy, p->slots);
+    return p->reconnected || s->hold_failed ? renew(s, part, f) : ERR_NONE;
 }
 
 static enum err take_news(struct session *s, ms_t now, struct fault *f)
@@ -334,34 +330,29 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
         }
         if (rc != GRANGE_OK)
             return fault_set(f, (enum err)rc, "%s", grange_message(s->g));
-        s->lost_ms = 0;
-        s->news = p;
-        s->counts = p.counts;
-        s->have_news = true;
-        if (p.state == GRANGE_HALTED || !p.reconnected)
-            s->halted = p.state == GRANGE_HALTED || (s->halted && p.state == GRANGE_HELD);
-        s->held_ms = p.state != GRANGE_HELD || p.reconnected ? 0 : s->held_ms ? s->held_ms : now;
-        pace_add(&s->pace, now, ended(&p.counts), p.slots_busy, p.slots);
-        enum err err = p.reconnected || s->hold_failed ? renew(s, f) : ERR_NONE;
+        struct part *part = part_named(s, p.name);
+        enum err err = part ? take_one(s, part, &p, now, f) : ERR_NONE;
         if (err)
             return err;
     }
 }
 
-/* Held by somebody else is over only when it stays so: a scheduler that has just come back holds
- * everything until it is told again. */
+/* Over when every part is, or waits for one that will not go on. */
 static bool is_over(const struct session *s, ms_t now)
 {
-    if (!s->have_news || s->news.counts.running > 0)
-        return false;
-    if (s->news.state == GRANGE_HELD && s->level == 0 && !s->halted)
-        return s->held_ms && now - s->held_ms > HELD_MS && !s->lost_ms;
-    return s->news.state != GRANGE_ACTIVE;
+    bool stuck = true;
+    for (size_t i = 0; i < s->n_parts; i++) {
+        enum part_state state = part_state(&s->parts[i], s->lost_ms != 0, s->level > 0, now);
+        if (state == PART_RUNS)
+            return false;
+        stuck = stuck && (state == PART_OVER || i > 0); /* the first waits for nobody */
+    }
+    return stuck;
 }
 
-static void label(const struct session *s, uint64_t index, char *text, size_t bytes)
+static void label(const struct part *part, uint64_t index, char *text, size_t bytes)
 {
-    if (index >= study_n_points(s->plan->study)) {
+    if (index >= study_n_points(part->study)) {
         snprintf(text, bytes, "point %" PRIu64, index);
         return;
     }
@@ -369,11 +360,27 @@ static void label(const struct session *s, uint64_t index, char *text, size_t by
     point_init(&p);
     struct buf b;
     buf_init(&b);
-    study_point(s->plan->study, index, &p);
-    study_point_label(s->plan->study, &p, &b);
+    study_point(part->study, index, &p);
+    study_point_label(part->study, &p, &b);
     snprintf(text, bytes, "%s", buf_text(&b));
     buf_fini(&b);
     point_fini(&p);
+}
+
+static void add_slow(const struct part *p, struct progress_view *v)
+{
+    for (size_t k = 0; k < p->news.n_running; k++) {
+        size_t at = v->n_slow;
+        ms_t elapsed_ms = p->news.running[k].elapsed_ms;
+        for (; at && v->slow[at - 1].elapsed_ms < elapsed_ms; at--)
+            if (at < PROGRESS_RUNNING_MAX)
+                v->slow[at] = v->slow[at - 1];
+        if (at == PROGRESS_RUNNING_MAX)
+            return;
+        label(p, p->news.running[k].index, v->slow[at].label, sizeof v->slow[at].label);
+        v->slow[at].elapsed_ms = elapsed_ms;
+        v->n_slow += v->n_slow < PROGRESS_RUNNING_MAX;
+    }
 }
 
 static void show(struct session *s, ms_t now)
@@ -389,16 +396,13 @@ static void show(struct session *s, ms_t now)
     v.running = s->counts.running;
     v.left = s->counts.ready + s->counts.waiting;
     v.note = s->note[0] ? s->note : NULL;
-    v.slots = s->have_news ? s->news.slots : s->control->slots;
-    v.busy = s->news.slots_busy;
+    v.slots = s->have_news ? s->slots : s->control->slots;
+    v.busy = s->slots_busy;
     v.rate = pace_rate(&s->pace, now);
     v.left_ms = pace_left_ms(&s->pace, now, v.left + v.running);
     v.use = pace_use(&s->pace);
-    for (; v.n_slow < s->news.n_running && v.n_slow < PROGRESS_RUNNING_MAX; v.n_slow++) {
-        struct progress_slow *slow = &v.slow[v.n_slow];
-        label(s, s->news.running[v.n_slow].index, slow->label, sizeof slow->label);
-        slow->elapsed_ms = s->news.running[v.n_slow].elapsed_ms;
-    }
+    for (size_t i = 0; i < s->n_parts; i++)
+        add_slow(&s->parts[i], &v);
     display_show(&s->display, &v, now);
 }
 
@@ -436,7 +440,7 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
         display_say(&s->display, "the scheduler does not answer any more; killing it");
         s->lost_ms = now; /* SIGCHLD starts it again */
     }
-    bool nobody = s->local.joined && s->have_news && s->news.n_workers == 0;
+    bool nobody = s->local.joined && s->have_news && s->n_workers == 0;
     if (nobody && !s->said_no_worker && now - s->started_ms > NO_WORKER_MS) {
         s->said_no_worker = true;
         struct buf b;
@@ -484,89 +488,4 @@ static enum err follow(struct session *s, struct fault *f)
     }
     display_close(&s->display);
     return err;
-}
-
-/* ---- end ---- */
-
-static void say_stopped(struct session *s)
-{
-    struct buf b;
-    buf_init(&b);
-    uint64_t after = ended_since(s, s->ended_at_stop);
-    buf_adds(&b, "interrupted: ");
-    progress_count(after, &b);
-    buf_adds(&b, " finished after that, ");
-    progress_count(s->n_stopped, &b);
-    buf_adds(&b, " stopped (they will run again), ");
-    progress_count(to_do(&s->counts), &b);
-    buf_adds(&b, " left\n  resume with: ");
-    summary_resume(s->control, s->name, &b);
-    cli_say("%s", buf_text(&b));
-    buf_fini(&b);
-}
-
-static void say_not_done(struct session *s)
-{
-    struct buf b;
-    buf_init(&b);
-    if (s->halted)
-        buf_addf(&b, "halted by --halt at %" PRIu64 " failed %s", s->counts.failed,
-                 s->counts.failed == 1 ? "point" : "points");
-    else
-        buf_adds(&b, "held by another command");
-    buf_adds(&b, "; ");
-    progress_count(to_do(&s->counts), &b);
-    buf_adds(&b, to_do(&s->counts) == 1 ? " point left" : " points left");
-    buf_adds(&b, "\n  go on with: ");
-    summary_resume(s->control, s->name, &b);
-    cli_say("%s", buf_text(&b));
-    buf_fini(&b);
-}
-
-static int finish(struct session *s)
-{
-    bool all_ended = to_do(&s->counts) == 0;
-    enum summary_end end = SUMMARY_ENDED;
-    if (!all_ended)
-        end = s->level ? SUMMARY_INTERRUPTED : s->halted ? SUMMARY_HALTED : SUMMARY_HELD;
-    struct summary sum = {
-        .control = s->control,
-        .study = s->plan->study,
-        .name = s->name,
-        .end = end,
-        .counts = s->counts,
-        .ended_here = ended_since(s, s->ended_before),
-        .since_ms = s->since_ms,
-        .sum_before_us = s->sum_before_us,
-        .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
-        .slots = s->have_news ? s->news.slots : 0,
-    };
-    sum.counts.reused = s->submitted.counts.reused; /* a scheduler that came later counts more */
-    if (s->level < 3)
-        summary_print(&sum);
-    if (end == SUMMARY_INTERRUPTED) {
-        say_stopped(s);
-        return CLI_INTERRUPTED;
-    }
-    if (!all_ended)
-        say_not_done(s);
-    const struct grange_counts *c = &s->counts;
-    return all_ended && c->failed + c->cancelled + c->quarantined == 0 ? CLI_OK : CLI_SOME_FAILED;
-}
-
-static int fail(struct session *s, const struct fault *f)
-{
-    int rc = cli_fail(f);
-    if (!s->started_ms) {
-        if (f->code == ERR_DISK_FULL)
-            cli_say("there is no space left for %s; nothing was started", s->control->dir);
-        return rc;
-    }
-    struct buf b;
-    buf_init(&b);
-    buf_adds(&b, f->code == ERR_DISK_FULL ? "make room, then go on with: " : "go on with: ");
-    summary_resume(s->control, s->name, &b);
-    cli_say("nothing that was recorded is lost\n  %s", buf_text(&b));
-    buf_fini(&b);
-    return rc == CLI_USAGE ? CLI_ERROR : rc;
 }

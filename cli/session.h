@@ -8,9 +8,12 @@
 
 struct session_plan {
     const struct control *control;
-    const struct study *study; /* run: to submit; otherwise as the store has it */
-    bool resume;               /* the store knows it: by its name */
-    bool retry;                /* then these points again; with n_index 0 all that failed */
+    const struct study *study;   /* run: to submit; otherwise as the store has it */
+    struct study *const *stages; /* instead of it: stages, each behind those that it waits for */
+    size_t n_stages;
+    const char *stages_name; /* of all together */
+    bool resume;             /* the store knows it: by its name */
+    bool retry;              /* then these points again; with n_index 0 all that failed */
     const uint64_t *index;
     size_t n_index;
 };

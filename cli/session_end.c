@@ -1,0 +1,109 @@
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "cli/progress.h"
+#include "cli/session_inner.h"
+#include "cli/summary.h"
+
+/* Points that ended since then; another command may have given ended points a new attempt. */
+static uint64_t ended_since(const struct grange_counts *c, uint64_t before)
+{
+    uint64_t now = part_ended(c);
+    return now > before ? now - before : 0;
+}
+
+static bool halted(const struct session *s)
+{
+    for (size_t i = 0; i < s->n_parts; i++)
+        if (s->parts[i].halted)
+            return true;
+    return false;
+}
+
+static void say_stopped(struct session *s)
+{
+    struct buf b;
+    buf_init(&b);
+    uint64_t after = ended_since(&s->counts, s->ended_at_stop);
+    buf_adds(&b, "interrupted: ");
+    progress_count(after, &b);
+    buf_adds(&b, " finished after that, ");
+    progress_count(s->n_stopped, &b);
+    buf_adds(&b, " stopped (they will run again), ");
+    progress_count(part_to_do(&s->counts), &b);
+    buf_adds(&b, " left\n  resume with: ");
+    summary_resume(s->control, s->name, &b);
+    cli_say("%s", buf_text(&b));
+    buf_fini(&b);
+}
+
+static void say_not_done(struct session *s)
+{
+    struct buf b;
+    buf_init(&b);
+    if (halted(s))
+        buf_addf(&b, "halted by --halt at %" PRIu64 " failed %s", s->counts.failed,
+                 s->counts.failed == 1 ? "point" : "points");
+    else
+        buf_adds(&b, "held by another command");
+    buf_adds(&b, "; ");
+    progress_count(part_to_do(&s->counts), &b);
+    buf_adds(&b, part_to_do(&s->counts) == 1 ? " point left" : " points left");
+    buf_adds(&b, "\n  go on with: ");
+    summary_resume(s->control, s->name, &b);
+    cli_say("%s", buf_text(&b));
+    buf_fini(&b);
+}
+
+static void sum_up(const struct session *s, const struct part *p)
+{
+    bool all_ended = part_to_do(&p->counts) == 0;
+    struct summary sum = {
+        .control = s->control,
+        .study = p->study,
+        .name = p->name,
+        .end = SUMMARY_ENDED,
+        .counts = p->counts,
+        .ended_here = ended_since(&p->counts, p->ended_before),
+        .since_ms = s->since_ms,
+        .sum_before_us = p->sum_before_us,
+        .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
+        .slots = s->have_news ? s->slots : 0,
+    };
+    if (!all_ended)
+        sum.end = s->level ? SUMMARY_INTERRUPTED : halted(s) ? SUMMARY_HALTED : SUMMARY_HELD;
+    sum.counts.reused = p->submitted.counts.reused; /* a scheduler that came later counts more */
+    summary_print(&sum);
+}
+
+int session_finish(struct session *s)
+{
+    bool all_ended = part_to_do(&s->counts) == 0;
+    for (size_t i = 0; i < s->n_parts && s->level < 3; i++)
+        sum_up(s, &s->parts[i]);
+    if (!all_ended && s->level) {
+        say_stopped(s);
+        return CLI_INTERRUPTED;
+    }
+    if (!all_ended)
+        say_not_done(s);
+    const struct grange_counts *c = &s->counts;
+    return all_ended && c->failed + c->cancelled + c->quarantined == 0 ? CLI_OK : CLI_SOME_FAILED;
+}
+
+int session_fail(struct session *s, const struct fault *f)
+{
+    int rc = cli_fail(f);
+    if (!s->started_ms) {
+        if (f->code == ERR_DISK_FULL)
+            cli_say("there is no space left for %s; nothing was started", s->control->dir);
+        return rc;
+    }
+    struct buf b;
+    buf_init(&b);
+    buf_adds(&b, f->code == ERR_DISK_FULL ? "make room, then go on with: " : "go on with: ");
+    summary_resume(s->control, s->name, &b);
+    cli_say("nothing that was recorded is lost\n  %s", buf_text(&b));
+    buf_fini(&b);
+    return rc == CLI_USAGE ? CLI_ERROR : rc;
+}
