@@ -40,7 +40,7 @@ allowed() {
     proto:grange.pb-c.h) ;;
     scheduler:proto/* | scheduler:store/* | scheduler:study/*) ;;
     worker:proto/* | worker:study/* | worker:engine/frame.h | worker:engine/page.h) ;;
-    client:proto/*) ;;
+    client:proto/* | client:farm/* | scheduler:farm/* | worker:farm/* | cli:farm/*) ;;
     cli:client/* | cli:study/* | cli:store/reader.h | cli:store/filter.h) ;;
     cli:engine/host.h | cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/supervise.h) ;;
     *) return 1 ;;
@@ -56,7 +56,8 @@ allowed_system() {
     zstd.h) [[ $1 == base/zip.c ]] ;;
     xxhash.h) [[ $1 == base/hash.c ]] ;;
     pcre2.h | yaml.h) [[ $1 == study/* ]] ;;
-    jansson.h) [[ $1 == study/* || $1 == store/* ]] ;;
+    jansson.h) [[ $1 == study/* || $1 == store/* || $1 == farm/* ]] ;;
+    mbedtls/*) [[ $1 == farm/certs.c ]] ;;
     argp.h) [[ $1 == cli/* ]] ;;
     esac
 }
@@ -68,9 +69,9 @@ while read -r f; do
     done
     for h in $(system_includes_of "$f"); do
         allowed_system "$f" "$h" || bad "$f: may not include <$h> (docs/design.md, The parts)"
-        case $f:$h in *.h:nng/* | *.h:protobuf-c/* | *.h:sqlite3.h | *.h:pcre2.h | *.h:yaml.h | *.h:jansson.h) foreign[$f]=$h ;; esac
+        case $f:$h in *.h:nng/* | *.h:protobuf-c/* | *.h:sqlite3.h | *.h:pcre2.h | *.h:yaml.h | *.h:jansson.h | *.h:mbedtls/*) foreign[$f]=$h ;; esac
     done
-done < <(sources '*.c' '*.h' | grep -E '^(base|study|proto|store|scheduler|engine|worker|client|cli)/')
+done < <(sources '*.c' '*.h' | grep -E '^(base|study|farm|proto|store|scheduler|engine|worker|client|cli)/')
 
 # A library's types may be shared inside its folder, never across folders.
 while read -r f; do

@@ -1,0 +1,1 @@
+grange_unit_test(farm LINK grange_certs grange_farm)
