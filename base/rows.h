@@ -131,10 +131,12 @@ struct edge {
     task_id on;    /* a task of the same study */
 };
 
-/* One array waits for another one of its study: for the whole of it, or its i-th task for the i-th
- * there. */
+/* An array waits for another one, also of another study, as the rule says: for all of it or, with
+ * RULE_ANY, one task of it; with `element` its i-th task waits for the i-th there. Each of several
+ * must be met. */
 struct array_edge {
     array_id on;
+    uint8_t rule; /* RULE_FOLLOW has no meaning here */
     bool element;
 };
 
@@ -148,7 +150,6 @@ struct array_row {
     uint64_t key[2]; /* hash of what defines the points: the same design again is the same array */
     ms_t submitted_ms;
     struct policy policy;
-    uint8_t after_rule; /* RULE_*: of the whole arrays in `after`, and of each task for elements */
     const struct array_edge *after; /* borrowed */
     size_t n_after;
     const char *name; /* of its study; borrowed */
@@ -203,9 +204,8 @@ struct worker_row {
 };
 
 enum change_kind {
-    CHG_ARRAY,   /* array: a new array; one of points is made the current one of its study, and with
-                    `joins` the ones that were current before remain so: stages of one submission */
-    CHG_CURRENT, /* array.study, array.id, joins: makes an existing array the current one; policy
+    CHG_ARRAY,   /* array: a new array; one of points is made the current one of its study */
+    CHG_CURRENT, /* array.study, array.id: makes an existing array of points the current one; policy
                     and spec may be new */
     CHG_APPEND,  /* append: calls at .. at + n - 1 of an array of calls */
     CHG_CLOSED,  /* append.array: nothing is appended to it any more */
@@ -233,7 +233,6 @@ struct adopt {
 struct change {
     enum change_kind kind;
     bool active;        /* CHG_STUDY_STATE */
-    bool joins;         /* CHG_ARRAY, CHG_CURRENT */
     study_id study;     /* CHG_STUDY_STATE */
     task_id task, from; /* CHG_ADOPT, CHG_REOPEN, CHG_REOPEN_FAILED */
     union {

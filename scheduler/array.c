@@ -40,10 +40,17 @@ struct array *array_of_task(const struct core *c, task_id task)
 
 struct array *array_of_study(const struct core *c, study_id study)
 {
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->row.study.n == study.n && !c->arrays[i]->retired)
-            return c->arrays[i];
-    return NULL;
+    const struct live *st = live_find(c, study);
+
+    return st ? live_current(st) : NULL;
+}
+
+struct array *array_by_id(const struct core *c, array_id id)
+{
+    struct array *a;
+
+    HASH_FIND(hh, c->by_id, &id.n, sizeof id.n, a);
+    return a;
 }
 
 /* Position of a task in the order of dispatch. */
@@ -62,52 +69,152 @@ static void median_prepare(struct array *a)
     }
 }
 
-struct array *array_add(struct core *c, const struct array_row *row, const uint8_t *states)
+/* Room for n tasks. What is beyond those that there are stays untouched: a byte a task is all that
+ * an array costs, whatever it was given room for. */
+static void reserve(struct array *a, uint64_t n)
 {
-    struct array *a = calloc(1, sizeof *a);
-
-    must(a != NULL && row->n > 0 && row->n <= POINTS_MAX && row->first.n > 0);
-    a->row = *row;
-    a->row.name = NULL;
-    a->row.spec = NULL;
-    a->row.spec_bytes = 0;
-    if (!a->row.policy.needs.cores)
-        a->row.policy.needs.cores = 1;
-    a->limit_ms = a->row.policy.timeout_ms;
-    a->state = calloc(row->n, 1); /* zero pages: TASK_READY */
+    if (n <= a->cap)
+        return;
+    uint64_t cap = a->cap ? a->cap : 64;
+    while (cap < n)
+        cap *= 2;
+    a->state = realloc(a->state, cap);
     must(a->state != NULL);
-    if (states) {
-        for (uint64_t i = 0; i < row->n; i++) {
-            must(states[i] == TASK_READY || task_state_ended(states[i]));
-            if (states[i])
-                a->state[i] = states[i]; /* leaves the zero pages of a mostly fresh array alone */
-            a->count[states[i]]++;
-        }
-    } else {
-        a->count[TASK_READY] = row->n;
-    }
-    median_prepare(a);
+    a->cap = cap;
+}
 
+/* Counts tasks of a state in the array and, while it is one of its arrays, in its study. */
+static void count(struct array *a, enum task_state state, uint64_t n)
+{
+    a->count[state] += n;
+    if (!a->retired)
+        a->study->count[state] += n;
+}
+
+static void count_states(struct array *a, uint64_t at, const uint8_t *states, uint64_t n)
+{
+    uint64_t of[N_TASK_STATES] = { 0 };
+
+    for (uint64_t i = 0; i < n; i++) {
+        must(states[i] == TASK_READY || task_state_ended(states[i]));
+        if (states[i])
+            a->state[at + i] = states[i]; /* leaves the zero pages of a mostly fresh array alone */
+        of[states[i]]++;
+    }
+    for (int s = 0; s < N_TASK_STATES; s++)
+        if (a->counted)
+            a->count[s] += of[s];
+        else
+            count(a, (enum task_state)s, of[s]);
+}
+
+static void insert(struct core *c, struct array *a)
+{
     if (c->n_arrays == c->cap_arrays) {
         c->cap_arrays = c->cap_arrays ? 2 * c->cap_arrays : 8;
         c->arrays = realloc(c->arrays, c->cap_arrays * sizeof *c->arrays);
         must(c->arrays != NULL);
     }
     size_t at = c->n_arrays++;
-    for (; at && c->arrays[at - 1]->row.first.n > row->first.n; at--)
+    for (; at && c->arrays[at - 1]->row.first.n > a->row.first.n; at--)
         c->arrays[at] = c->arrays[at - 1];
     c->arrays[at] = a;
+    HASH_ADD(hh, c->by_id, row.id.n, sizeof a->row.id.n, a);
+}
+
+struct array *array_add(struct core *c, const struct array_row *row, const uint8_t *states)
+{
+    bool calls = row->kind == ARRAY_CALLS;
+    struct array *a = calloc(1, sizeof *a);
+
+    must(a != NULL && row->n <= POINTS_MAX && row->first.n > 0);
+    a->row = *row;
+    a->row.name = NULL;
+    a->row.spec = NULL;
+    a->row.spec_bytes = 0;
+    a->row.after = NULL;
+    if (!a->row.policy.needs.cores)
+        a->row.policy.needs.cores = 1;
+    a->limit_ms = a->row.policy.timeout_ms;
+    a->study = live_get(c, row->study);
+    if (calls) {
+        a->row.n = 0;
+        a->row.policy.order_seed = 0; /* a permutation needs an end */
+        a->counted = live_was_unloaded(a->study, row->id);
+    } else {
+        must(row->n > 0);
+        a->row.closed = true;
+        a->state = calloc(row->n, 1); /* zero pages: TASK_READY */
+        must(a->state != NULL);
+        a->cap = row->n;
+        a->count[TASK_READY] = states ? 0 : row->n;
+    }
+    live_enter(a->study, a);
+    if (states && !calls)
+        count_states(a, 0, states, row->n);
+    median_prepare(a);
+    insert(c, a);
     return a;
+}
+
+void array_grow(struct array *a, uint64_t n, const uint8_t *states)
+{
+    uint64_t at = a->row.n;
+
+    must(a->row.kind == ARRAY_CALLS && n <= POINTS_MAX - at);
+    reserve(a, at + n);
+    memset(a->state + at, 0, n);
+    a->row.n += n;
+    if (!a->counted)
+        a->study->n += n;
+    if (states) /* an array that comes back has ended: its states are known */
+        count_states(a, at, states, n);
+    else
+        count(a, TASK_READY, n);
+    a->study->progress_dirty = true;
+}
+
+void array_close(struct array *a)
+{
+    must(!a->row.closed);
+    a->row.closed = true;
+    a->study->n_open--;
+}
+
+void array_touch(struct core *c, struct array *a)
+{
+    if (a->touched)
+        return;
+    a->touched = true;
+    a->next_touched = c->touched;
+    c->touched = a;
+}
+
+static void forget_limit(struct core *c, struct array *a)
+{
+    if (!a->limit_due)
+        return;
+    struct array **at = &c->limits;
+    while (*at != a)
+        at = &(*at)->next_limit;
+    *at = a->next_limit;
 }
 
 void array_remove(struct core *c, struct array *a)
 {
     size_t i = 0;
 
+    must(!a->n_leases && !a->touched);
     while (c->arrays[i] != a)
         i++;
     memmove(&c->arrays[i], &c->arrays[i + 1], (c->n_arrays - i - 1) * sizeof *c->arrays);
     c->n_arrays--;
+    HASH_DELETE(hh, c->by_id, a);
+    forget_limit(c, a);
+    if (a->retired)
+        a->study->n_retired--;
+    else
+        live_leave(c, a);
     free(a->state);
     free(a->again);
     free(a->median);
@@ -142,9 +249,10 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
 
     must(index < a->row.n && (allowed[from] & TO(to)));
     a->state[index] = (uint8_t)to;
-    a->count[from]--;
-    a->count[to]++;
-    a->progress_dirty = true;
+    count(a, from, (uint64_t)-1);
+    count(a, to, 1);
+    a->study->progress_dirty = true;
+    array_touch(c, a);
     /* Ahead of the cursor a ready task will be met there; behind it, it queues. */
     if (to == TASK_READY && position_of(a, index) < a->cursor)
         again_push(a, index);
@@ -178,33 +286,24 @@ bool array_next_ready(struct array *a, task_id *task)
 
 bool array_ended(const struct array *a)
 {
-    return !a->count[TASK_READY] && !a->count[TASK_WAITING] && !a->count[TASK_LEASED];
+    return a->row.closed && !a->count[TASK_READY] && !a->count[TASK_WAITING] &&
+           !a->count[TASK_LEASED] && !a->count[TASK_BLOCKED];
 }
 
-void array_set_mode(struct core *c, struct array *a, enum study_mode mode, struct outbox *out)
-{
-    bool active = mode == MODE_ACTIVE && !array_ended(a);
-
-    if (a->mode != mode)
-        a->progress_dirty = true;
-    a->mode = mode;
-    c->want_dispatch = true;
-    if (a->told_active != active && !a->retired) {
-        struct change *ch = out_change(out, CHG_STUDY_STATE);
-        ch->study = a->row.study;
-        ch->active = active;
-        a->told_active = active;
-    }
-}
-
-void array_note_duration(struct array *a, uint64_t us)
+void array_note_duration(struct core *c, struct array *a, uint64_t us)
 {
     if (!us)
         us = 1;
     a->mean_us = a->mean_us ? (7 * a->mean_us + us + 7) / 8 : us;
     median_prepare(a);
-    if (a->median)
-        median_add(a->median, us);
+    if (!a->median)
+        return;
+    median_add(a->median, us);
+    if (a->limit_due)
+        return;
+    a->limit_due = true;
+    a->next_limit = c->limits;
+    c->limits = a;
 }
 
 bool array_update_limit(struct array *a)

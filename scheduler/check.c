@@ -10,6 +10,9 @@ static void check_array(const struct core *c, const struct array *a)
 {
     uint64_t count[N_TASK_STATES] = { 0 };
 
+    must(array_by_id(c, a->row.id) == a && !a->touched && a->row.n <= a->cap);
+    must(a->mode == (a->retired ? MODE_HELD : a->study->mode));
+
     for (uint64_t i = 0; i < a->row.n; i++) {
         must(a->state[i] < N_TASK_STATES);
         count[a->state[i]]++;
@@ -19,6 +22,31 @@ static void check_array(const struct core *c, const struct array *a)
     for (int s = 0; s < N_TASK_STATES; s++)
         must(count[s] == a->count[s]);
     must(a->cursor <= a->row.n && a->again_n <= a->again_cap);
+}
+
+/* What is counted over a study is what its arrays are. */
+static void check_study(const struct live *st)
+{
+    uint64_t n = 0, count[N_TASK_STATES] = { 0 }, open = 0, arrays = 0, lost = 0;
+    const struct array *a;
+
+    DL_FOREACH(st->arrays, a)
+    {
+        must(a->study == st && !a->retired);
+        must((a->row.kind == ARRAY_POINTS) == (st->points == a));
+        arrays++;
+        open += !a->row.closed;
+        n += a->row.n;
+        lost += a->lost;
+        for (int s = 0; s < N_TASK_STATES; s++)
+            count[s] += a->count[s];
+    }
+    must(arrays == st->n_arrays && open == st->n_open);
+    must(st->cancelling || !st->cancel_array);
+    for (int s = 0; s < N_TASK_STATES; s++)
+        must(st->n_unloaded && task_state_ended((enum task_state)s) ? st->count[s] >= count[s]
+                                                                    : st->count[s] == count[s]);
+    must(st->n_unloaded || (st->n == n && st->lost == lost));
 }
 
 /* Every leased task has exactly one lease that was not cancelled under it. */
@@ -44,6 +72,7 @@ static void check_leases(const struct core *c)
         must(cores == w->cores_used && memory == w->memory_used && w->planned == 0);
         must(w->n_leases <= GRANTS_MAX + w->row.slots);
         must((w->link == WORKER_UP) == (w->peer.n != 0));
+        must(w->link != WORKER_UP || pool_by_peer(c, w->peer) == w);
     }
     for (size_t i = 0; i < c->n_arrays; i++)
         leased += c->arrays[i]->count[TASK_LEASED];
@@ -52,11 +81,15 @@ static void check_leases(const struct core *c)
 
 void core_check(const struct core *c)
 {
+    const struct live *st, *next;
+
     for (size_t i = 0; i < c->n_arrays; i++) {
         check_array(c, c->arrays[i]);
         must(!i ||
              c->arrays[i - 1]->row.first.n + c->arrays[i - 1]->row.n <= c->arrays[i]->row.first.n);
     }
+    HASH_ITER(hh, c->studies, st, next)
+    check_study(st);
     check_leases(c);
 }
 
@@ -68,7 +101,7 @@ uint64_t core_digest(const struct core *c)
         const struct array *a = c->arrays[i];
         if (a->retired)
             continue;
-        uint64_t head[3] = { a->row.id.n, a->row.first.n, a->row.n };
+        uint64_t head[4] = { a->row.id.n, a->row.first.n, a->row.n, a->row.closed };
         h = hash64(head, sizeof head, h);
         for (uint64_t k = 0; k < a->row.n; k++) {
             uint8_t state =

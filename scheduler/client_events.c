@@ -1,7 +1,5 @@
-/* client_events - what clients ask for: submit, hold, cancel, retry, follow; and what they are
- * told. */
+/* client_events - what clients ask for: submit, hold, cancel, retry. */
 
-#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -11,18 +9,13 @@
 
 enum { CANCEL_STEP = 4096 }; /* ends in one step of a cancelled study: one commit's worth */
 
-static struct array *array_by_id(const struct core *c, array_id id)
-{
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->row.id.n == id.n)
-            return c->arrays[i];
-    return NULL;
-}
-
 static void retire(struct core *c, struct array *a, struct outbox *out)
 {
+    live_leave(c, a);
     a->mode = MODE_HELD;
     a->retired = true;
+    a->study->n_retired++;
+    array_touch(c, a);
     lease_revoke_array(c, a, out);
 }
 
@@ -32,8 +25,9 @@ static struct array *load(struct core *c, const struct event *ev)
 
     a->reused = a->count[TASK_DONE] + a->count[TASK_FAILED] + a->count[TASK_CANCELLED] +
                 a->count[TASK_QUARANTINED];
+    a->study->reused += a->reused;
     for (size_t i = 0; i < ev->n_durations; i++)
-        array_note_duration(a, ev->durations_us[i]);
+        array_note_duration(c, a, ev->durations_us[i]);
     a->mean_us = 0; /* how fast it is now is measured now */
     array_update_limit(a);
     return a;
@@ -49,33 +43,48 @@ static void renew(struct array *a, const struct event *ev)
     if (!a->row.policy.needs.cores)
         a->row.policy.needs.cores = 1;
     a->limit_ms = a->row.policy.timeout_ms;
+    if (!a->retired)
+        return;
     a->retired = false;
+    a->study->n_retired--;
+    live_enter(a->study, a);
+}
+
+static struct array *enter(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct array *a = array_by_id(c, ev->array->id);
+    bool calls = ev->array->kind == ARRAY_CALLS;
+    struct live *st = live_get(c, ev->array->study);
+    bool fresh = !st->arrays;
+
+    if (!calls && st->points && st->points != a)
+        retire(c, st->points, out);
+    if (!a)
+        a = load(c, ev);
+    else if (!calls)
+        renew(a, ev);
+    a->template_changed = ev->template_changed;
+    a->new_failed = a->new_ended = 0;
+    st->progress_dirty = true;
+    if (ev->kind == EV_ARRAY && fresh) {
+        st->told_active = ev->active;
+        st->mode = c->cfg.hold_all || !ev->active ? MODE_HELD : MODE_ACTIVE;
+    }
+    a->mode = st->mode;
+    return a;
 }
 
 void on_submit(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = array_by_id(c, ev->array->id), *old = array_of_study(c, ev->array->study);
+    struct array *a = enter(c, ev, out);
 
-    if (old && old != a)
-        retire(c, old, out);
-    if (a)
-        renew(a, ev);
-    else
-        a = load(c, ev);
-    if (old) /* what the store knows of the study, whichever array is the current one */
-        a->told_active = old->told_active;
-    a->template_changed = ev->template_changed;
-    a->new_failed = a->new_ended = 0;
-    a->progress_dirty = true;
-    if (ev->kind == EV_ARRAY) {
-        a->told_active = ev->active;
-        a->mode = c->cfg.hold_all || !ev->active ? MODE_HELD : MODE_ACTIVE;
+    if (ev->kind == EV_ARRAY)
         return;
-    }
-    out_change(out, ev->is_new ? CHG_ARRAY : CHG_CURRENT)->array = *ev->array;
+    if (ev->is_new || a->row.kind == ARRAY_POINTS)
+        out_change(out, ev->is_new ? CHG_ARRAY : CHG_CURRENT)->array = *ev->array;
     for (size_t i = 0; i < ev->n_adopts; i++)
         *out_change(out, CHG_ADOPT) = ev->adopts[i];
-    array_set_mode(c, a, MODE_ACTIVE, out);
+    live_set_mode(c, a->study, MODE_ACTIVE, out);
     struct send *s = out_send(out, SEND_SUBMITTED, ev->from);
     s->request = ev->request;
     s->array = a->row.id;
@@ -91,27 +100,50 @@ void core_reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n)
     s->n = n;
 }
 
-struct array *array_asked_for(struct core *c, const struct event *ev, struct outbox *out)
+struct live *live_asked_for(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = array_of_study(c, ev->study);
+    struct live *st = live_find(c, ev->study);
 
-    if (!a)
+    if (!st || !st->arrays) {
         out_refuse(out, ev, ERR_NOT_FOUND, "this study is not loaded");
+        return NULL;
+    }
+    return st;
+}
+
+/* The array that the indexes of a request are in; NULL: refused. */
+static struct array *asked_array(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct live *st = live_asked_for(c, ev, out);
+
+    if (!st || !ev->array_id.n)
+        return st ? live_current(st) : NULL;
+    struct array *a = array_by_id(c, ev->array_id);
+    if (!a || a->retired || a->study != st) {
+        out_refuse(out, ev, ERR_NOT_FOUND, "this array is not loaded");
+        return NULL;
+    }
     return a;
 }
 
 void on_hold(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = array_asked_for(c, ev, out);
+    struct live *st = live_asked_for(c, ev, out);
+    struct array *a;
 
-    if (!a)
+    if (!st)
         return;
-    array_set_mode(c, a, MODE_HELD, out);
-    if (ev->now)
-        lease_revoke_array(c, a, out);
-    else
-        lease_recall_array(c, a, out);
-    core_reply(out, ev->from, ev->request, a->count[TASK_LEASED]);
+    live_set_mode(c, st, MODE_HELD, out);
+    DL_FOREACH(st->arrays, a)
+    {
+        if (!a->n_leases)
+            continue;
+        if (ev->now)
+            lease_revoke_array(c, a, out);
+        else
+            lease_recall_array(c, a, out);
+    }
+    core_reply(out, ev->from, ev->request, st->count[TASK_LEASED]);
 }
 
 static void cancel_open(struct core *c, struct array *a, task_id task, struct lease *l,
@@ -149,60 +181,87 @@ static struct lease *lease_of_task(const struct core *c, task_id task)
     return NULL;
 }
 
-/* Goes through an array that is being cancelled, a bounded number of ends a step. */
-static void cancel_step(struct core *c, struct array *a, struct outbox *out)
+static bool cancel_task(struct core *c, struct array *a, uint64_t index, struct outbox *out)
 {
-    uint64_t ends = 0;
+    task_id task = { a->row.first.n + index };
+    enum task_state state = array_state(a, task);
 
-    for (; a->cancel_at < a->row.n && ends < CANCEL_STEP; a->cancel_at++) {
-        task_id task = { a->row.first.n + a->cancel_at };
-        enum task_state state = array_state(a, task);
-        if (task_state_ended(state))
-            continue;
-        cancel_open(c, a, task, state == TASK_LEASED ? lease_of_task(c, task) : NULL, out);
-        ends++;
+    if (task_state_ended(state))
+        return false;
+    cancel_open(c, a, task, state == TASK_LEASED ? lease_of_task(c, task) : NULL, out);
+    return true;
+}
+
+/* Goes through the arrays of a study that is being cancelled, a bounded number of ends a step. What
+ * is open is closed: nobody fills it behind our back. */
+static void cancel_step(struct core *c, struct live *st, struct outbox *out)
+{
+    uint64_t ends = 0, looked = 0;
+
+    while (st->cancel_array && ends < CANCEL_STEP && looked < 64 * CANCEL_STEP) {
+        struct array *a = st->cancel_array;
+        if (!a->row.closed) {
+            array_close(a);
+            out_change(out, CHG_CLOSED)->append.array = a->row.id;
+        }
+        for (; st->cancel_at < a->row.n && ends < CANCEL_STEP; st->cancel_at++, looked++)
+            ends += cancel_task(c, a, st->cancel_at, out);
+        looked++;
+        if (st->cancel_at < a->row.n)
+            break;
+        st->cancel_array = a->next;
+        st->cancel_at = 0;
     }
-    a->cancel_touched += ends;
-    if (a->cancel_at < a->row.n)
+    st->cancel_touched += ends;
+    if (st->cancel_array)
         return;
-    a->cancelling = false;
-    array_set_mode(c, a, MODE_HELD, out);
-    core_reply(out, a->cancel_for, a->cancel_request, a->cancel_touched);
+    st->cancelling = false;
+    c->n_cancelling--;
+    live_set_mode(c, st, MODE_HELD, out);
+    core_reply(out, st->cancel_for, st->cancel_request, st->cancel_touched);
 }
 
 void cancel_some(struct core *c, struct outbox *out)
 {
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->cancelling)
-            cancel_step(c, c->arrays[i], out);
+    struct live *st, *next;
+
+    if (!c->n_cancelling)
+        return;
+    HASH_ITER(hh, c->studies, st, next) /* in the order in which they were loaded */
+    if (st->cancelling)
+        cancel_step(c, st, out);
+}
+
+static void cancel_all(struct core *c, const struct event *ev, struct outbox *out)
+{
+    struct live *st = live_asked_for(c, ev, out);
+
+    if (!st)
+        return;
+    live_set_mode(c, st, MODE_HELD, out);
+    c->n_cancelling += !st->cancelling;
+    st->cancelling = true;
+    st->cancel_array = st->arrays;
+    st->cancel_at = st->cancel_touched = 0;
+    st->cancel_for = ev->from;
+    st->cancel_request = ev->request;
 }
 
 void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = array_asked_for(c, ev, out);
     uint64_t touched = 0;
 
+    if (!ev->n_index) {
+        cancel_all(c, ev, out);
+        return;
+    }
+    struct array *a = asked_array(c, ev, out);
     if (!a)
         return;
-    if (!ev->n_index) {
-        array_set_mode(c, a, MODE_HELD, out);
-        a->cancelling = true;
-        a->cancel_at = a->cancel_touched = 0;
-        a->cancel_for = ev->from;
-        a->cancel_request = ev->request;
-        return;
-    }
-    for (size_t i = 0; i < ev->n_index; i++) {
-        if (ev->index[i] >= a->row.n)
-            continue;
-        task_id task = { a->row.first.n + ev->index[i] };
-        enum task_state state = array_state(a, task);
-        if (task_state_ended(state))
-            continue;
-        cancel_open(c, a, task, state == TASK_LEASED ? lease_of_task(c, task) : NULL, out);
-        touched++;
-    }
-    array_set_mode(c, a, a->mode, out);
+    for (size_t i = 0; i < ev->n_index; i++)
+        if (ev->index[i] < a->row.n)
+            touched += cancel_task(c, a, ev->index[i], out);
+    live_set_mode(c, a->study, a->study->mode, out);
     core_reply(out, ev->from, ev->request, touched);
 }
 
@@ -235,15 +294,21 @@ static uint64_t reopen_failed(struct core *c, struct array *a, struct outbox *ou
     return touched;
 }
 
-void on_retry(struct core *c, const struct event *ev, struct outbox *out)
+/* What is run again is not known from before, and failed in the past as far as halt rules go. */
+static void forget_ends(struct array *a, uint64_t touched)
 {
-    struct array *a = array_asked_for(c, ev, out);
+    uint64_t reused = a->reused > touched ? touched : a->reused;
+
+    a->new_failed = a->new_ended = 0;
+    a->reused -= reused;
+    a->study->reused -= reused;
+}
+
+static uint64_t retry_indexes(struct core *c, struct array *a, const struct event *ev,
+                              struct outbox *out)
+{
     uint64_t touched = 0;
 
-    if (!a)
-        return;
-    if (ev->failed)
-        touched = reopen_failed(c, a, out);
     for (size_t i = 0; i < ev->n_index; i++) {
         if (ev->index[i] >= a->row.n)
             continue;
@@ -255,77 +320,31 @@ void on_retry(struct core *c, const struct event *ev, struct outbox *out)
         reopen(c, a, task);
         touched++;
     }
-    a->new_failed = a->new_ended = 0;
-    a->reused = a->reused > touched ? a->reused - touched : 0;
-    array_set_mode(c, a, MODE_ACTIVE, out);
-    core_reply(out, ev->from, ev->request, touched);
+    forget_ends(a, touched);
+    return touched;
 }
 
-void on_follow(struct core *c, const struct event *ev)
+void on_retry(struct core *c, const struct event *ev, struct outbox *out)
 {
-    for (size_t i = 0; i < c->n_followers; i++)
-        if (c->followers[i].peer.n == ev->from.n && c->followers[i].study.n == ev->study.n) {
-            c->followers[i].due = true;
-            return;
+    struct live *st = live_asked_for(c, ev, out);
+    uint64_t touched = 0;
+    struct array *a;
+
+    if (!st)
+        return;
+    if (ev->failed) {
+        DL_FOREACH(st->arrays, a)
+        {
+            uint64_t n = reopen_failed(c, a, out);
+            forget_ends(a, n);
+            touched += n;
         }
-    if (c->n_followers == c->cap_followers) {
-        c->cap_followers = c->cap_followers ? 2 * c->cap_followers : 8;
-        c->followers = realloc(c->followers, c->cap_followers * sizeof *c->followers);
-        must(c->followers != NULL);
+    } else {
+        a = asked_array(c, ev, out);
+        if (!a)
+            return;
+        touched = retry_indexes(c, a, ev, out);
     }
-    c->followers[c->n_followers++] =
-        (struct follower){ .peer = ev->from, .study = ev->study, .due = true };
-}
-
-void followers_drop(struct core *c, peer_id peer)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < c->n_followers; i++)
-        if (c->followers[i].peer.n != peer.n)
-            c->followers[kept++] = c->followers[i];
-    c->n_followers = kept;
-}
-
-/* News that a waiting person wants at once: the study has come to rest. */
-static bool at_rest(const struct array *a)
-{
-    return array_ended(a) || (a->mode != MODE_ACTIVE && !a->count[TASK_LEASED]);
-}
-
-static ms_t follower_due(const struct core *c, const struct follower *f)
-{
-    const struct array *a = array_of_study(c, f->study);
-
-    if (!a || !(f->due || a->progress_dirty))
-        return MS_NEVER;
-    return !f->sent_ms || at_rest(a) ? c->now : f->sent_ms + PROGRESS_MS;
-}
-
-ms_t progress_deadline(const struct core *c)
-{
-    ms_t least = MS_NEVER;
-
-    for (size_t i = 0; i < c->n_followers; i++) {
-        ms_t at = follower_due(c, &c->followers[i]);
-        if (at < least)
-            least = at;
-    }
-    return least;
-}
-
-void progress_tell(struct core *c, struct outbox *out)
-{
-    for (size_t i = 0; i < c->n_followers; i++) {
-        struct follower *f = &c->followers[i];
-        const struct array *a = array_of_study(c, f->study);
-        f->due = f->due || (a && a->progress_dirty);
-        if (follower_due(c, f) > c->now)
-            continue;
-        out_send(out, SEND_PROGRESS, f->peer)->study = f->study;
-        f->due = false;
-        f->sent_ms = c->now;
-    }
-    for (size_t i = 0; i < c->n_arrays; i++)
-        c->arrays[i]->progress_dirty = false;
+    live_set_mode(c, st, MODE_ACTIVE, out);
+    core_reply(out, ev->from, ev->request, touched);
 }

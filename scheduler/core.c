@@ -32,10 +32,21 @@ struct core *core_new(const struct core_config *cfg)
     return c;
 }
 
+/* Takes an array from the list of those that something happened to. */
+static struct array *untouch(struct core *c)
+{
+    struct array *a = c->touched;
+
+    c->touched = a->next_touched;
+    a->touched = false;
+    return a;
+}
+
 void core_free(struct core *c)
 {
     struct lease *l, *next_lease;
     struct trouble *t, *next_trouble;
+    struct live *st, *next_study;
 
     if (!c)
         return;
@@ -51,9 +62,16 @@ void core_free(struct core *c)
     }
     for (size_t i = 0; i < c->n_workers; i++)
         free(c->workers[i]);
-    while (c->n_arrays)
+    while (c->touched)
+        untouch(c);
+    while (c->n_arrays) {
+        c->arrays[c->n_arrays - 1]->n_leases = 0;
         array_remove(c, c->arrays[c->n_arrays - 1]);
+    }
+    HASH_ITER(hh, c->studies, st, next_study)
+    live_free(c, st);
     shape_free(c);
+    HASH_CLEAR(hh, c->by_peer);
     heap_fini(&c->delayed);
     free(c->workers);
     free(c->arrays);
@@ -68,8 +86,7 @@ static void on_gone(struct core *c, peer_id peer)
     followers_drop(c, peer);
     if (!w)
         return;
-    w->link = WORKER_AWAY;
-    w->peer = (peer_id){ 0 };
+    pool_away(c, w);
     w->deadline_ms = c->now + c->cfg.adopt_ms;
 }
 
@@ -90,20 +107,26 @@ static void on_restored(struct core *c)
     c->want_dispatch = true;
 }
 
+static void tell_limit(struct core *c, struct array *a, struct outbox *out)
+{
+    a->study->progress_dirty = true;
+    for (size_t k = 0; k < c->n_workers; k++) {
+        if (c->workers[k]->link != WORKER_UP || !c->workers[k]->leases)
+            continue;
+        struct send *s = out_send(out, SEND_LIMIT, c->workers[k]->peer);
+        s->array = a->row.id;
+        s->limit_ms = a->limit_ms;
+    }
+}
+
 static void tell_limits(struct core *c, struct outbox *out)
 {
-    for (size_t i = 0; i < c->n_arrays; i++) {
-        struct array *a = c->arrays[i];
-        if (!array_update_limit(a))
-            continue;
-        a->progress_dirty = true;
-        for (size_t k = 0; k < c->n_workers; k++) {
-            if (c->workers[k]->link != WORKER_UP || !c->workers[k]->leases)
-                continue;
-            struct send *s = out_send(out, SEND_LIMIT, c->workers[k]->peer);
-            s->array = a->row.id;
-            s->limit_ms = a->limit_ms;
-        }
+    while (c->limits) {
+        struct array *a = c->limits;
+        c->limits = a->next_limit;
+        a->limit_due = false;
+        if (array_update_limit(a))
+            tell_limit(c, a, out);
     }
 }
 
@@ -116,24 +139,17 @@ static void on_timeout(struct core *c, struct outbox *out)
     progress_tell(c, out);
 }
 
-/* What follows from any event: a study that came to its end, a retired array whose last lease is
- * gone. */
+/* What follows from any event for the arrays that it moved something in: a study that came to its
+ * end, a retired array whose last lease is gone. */
 static void settle_arrays(struct core *c, struct outbox *out)
 {
-    for (size_t i = c->n_arrays; i-- > 0;) {
-        struct array *a = c->arrays[i];
-        if (a->retired && !a->count[TASK_LEASED]) {
-            bool held = false;
-            for (size_t k = 0; k < c->n_workers && !held; k++) {
-                struct lease *l;
-                DL_FOREACH(c->workers[k]->leases, l)
-                held = held || l->array == a;
-            }
-            if (!held)
-                array_remove(c, a);
-        } else if (a->told_active && a->mode == MODE_ACTIVE && array_ended(a)) {
-            array_set_mode(c, a, MODE_ACTIVE, out);
-        }
+    while (c->touched) {
+        struct array *a = untouch(c);
+        struct live *st = a->study;
+        if (a->retired && !a->n_leases)
+            array_remove(c, a);
+        else if (st->told_active && st->mode == MODE_ACTIVE && live_ended(st))
+            live_set_mode(c, st, MODE_ACTIVE, out);
     }
 }
 
@@ -159,7 +175,10 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
         on_restored(c);
         break;
     case EV_APPEND:
+        on_append(c, ev, out);
+        break;
     case EV_UNLOAD:
+        on_unload(c, ev);
         break;
     case EV_HOLD:
         on_hold(c, ev, out);
@@ -227,15 +246,30 @@ ms_t core_deadline(const struct core *c)
             awaited = awaited || c->workers[i]->awaited;
         at = sooner(at, awaited && c->settle_until > c->now ? c->settle_until : c->now);
     }
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->cancelling)
-            at = sooner(at, c->now);
+    if (c->n_cancelling)
+        at = sooner(at, c->now);
     return at;
+}
+
+static struct core_counts counts_of(uint64_t n, const uint64_t count[N_TASK_STATES])
+{
+    return (struct core_counts){ .n = n,
+                                 .ready = count[TASK_READY],
+                                 .blocked = count[TASK_BLOCKED],
+                                 .waiting = count[TASK_WAITING],
+                                 .running = count[TASK_LEASED],
+                                 .done = count[TASK_DONE],
+                                 .failed = count[TASK_FAILED],
+                                 .cancelled = count[TASK_CANCELLED],
+                                 .skipped = count[TASK_SKIPPED] + count[TASK_UNMET],
+                                 .unmet = count[TASK_UNMET],
+                                 .quarantined = count[TASK_QUARANTINED] };
 }
 
 bool core_study(const struct core *c, study_id id, struct core_study *s)
 {
-    const struct array *a = array_of_study(c, id);
+    const struct live *st = live_find(c, id);
+    const struct array *a = st ? live_current(st) : NULL;
 
     if (!a)
         return false;
@@ -243,64 +277,57 @@ bool core_study(const struct core *c, study_id id, struct core_study *s)
         .study = id,
         .array = a->row.id,
         .first = a->row.first,
-        .mode = a->mode,
-        .ended = array_ended(a),
+        .n_arrays = st->n_arrays,
+        .mode = st->mode,
+        .ended = live_ended(st),
         .limit_ms = a->row.policy.timeout_percent ? a->limit_ms : 0,
-        .counts = { .n = a->row.n,
-                    .ready = a->count[TASK_READY],
-                    .waiting = a->count[TASK_WAITING],
-                    .running = a->count[TASK_LEASED],
-                    .done = a->count[TASK_DONE],
-                    .failed = a->count[TASK_FAILED],
-                    .cancelled = a->count[TASK_CANCELLED],
-                    .skipped = a->count[TASK_SKIPPED],
-                    .quarantined = a->count[TASK_QUARANTINED],
-                    .reused = a->reused,
-                    .lost = a->lost },
+        .counts = counts_of(st->n, st->count),
     };
+    s->counts.reused = st->reused;
+    s->counts.lost = st->lost;
     return true;
 }
 
 bool core_array_loaded(const struct core *c, array_id id)
 {
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->row.id.n == id.n)
-            return true;
-    return false;
+    return array_by_id(c, id) != NULL;
 }
 
 bool core_array(const struct core *c, array_id id, struct core_array *info)
 {
-    for (size_t i = 0; i < c->n_arrays; i++) {
-        const struct array *a = c->arrays[i];
-        if (a->row.id.n != id.n)
-            continue;
-        *info = (struct core_array){ .id = id,
-                                     .study = a->row.study,
-                                     .kind = a->row.kind,
-                                     .first = a->row.first,
-                                     .n = a->row.n,
-                                     .closed = a->row.kind == ARRAY_POINTS || a->row.closed,
-                                     .ended = array_ended(a),
-                                     .retired = a->retired };
-        return true;
-    }
-    return false;
+    const struct array *a = array_by_id(c, id);
+
+    if (!a)
+        return false;
+    *info = (struct core_array){ .id = id,
+                                 .study = a->row.study,
+                                 .kind = a->row.kind,
+                                 .first = a->row.first,
+                                 .n = a->row.n,
+                                 .closed = a->row.closed,
+                                 .ended = array_ended(a),
+                                 .retired = a->retired,
+                                 .counts = counts_of(a->row.n, a->count) };
+    info->counts.reused = a->reused;
+    info->counts.lost = a->lost;
+    return true;
 }
 
 size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running,
                     size_t most)
 {
-    const struct array *a = array_of_study(c, id);
+    const struct live *st = live_find(c, id);
     size_t n = 0;
 
-    for (size_t k = 0; a && k < c->n_workers; k++) {
+    for (size_t k = 0; st && k < c->n_workers; k++) {
         struct lease *l;
         DL_FOREACH(c->workers[k]->leases, l)
         {
-            if (l->array != a || !l->started_ms)
+            if (l->array->study != st || l->array->retired || !l->started_ms)
                 continue;
-            struct core_running r = { .task = l->task, .elapsed_ms = now - l->started_ms };
+            struct core_running r = { .array = l->array->row.id,
+                                      .task = l->task,
+                                      .elapsed_ms = now - l->started_ms };
             size_t at = n < most ? n++ : most;
             for (; at && running[at - 1].elapsed_ms < r.elapsed_ms; at--)
                 if (at < most)

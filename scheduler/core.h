@@ -34,18 +34,17 @@ enum study_mode { MODE_ACTIVE, MODE_HELD, MODE_HALTED }; /* may its tasks be dis
 
 enum event_kind {
     /* start-up, in this order */
-    EV_ARRAY,   /* array, states, active: an array of a study, as the store has it: the current one,
-                   each stage of a submission (the first, then the others with `joins`), or one of
-                   calls: that comes empty (n, states are not looked at) and is filled by EV_APPEND
-                   with `stored`. What it is `after` comes before it. */
+    EV_ARRAY, /* array, states, active: an array of a study, as the store has it: the current one of
+                 points, or one of calls: that comes empty (n and states are not looked at) and is
+                 filled by EV_APPEND with `stored`. What it is `after` comes before it. */
     EV_TROUBLE, /* task, failures, losses: attempts counted so far; lease: the last failure's */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
     EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
     EV_RESTORED,     /* start-up is over */
     /* clients */
     EV_SUBMIT, /* array, states, adopts: new or existing; from, request. An array of calls is opened
-                  by it: n is 0, the same id again changes nothing. One of points replaces those of
-                  its study, unless it `joins`. SEND_SUBMITTED */
+                  by it: n is 0, the same id again changes nothing. One of points replaces the one
+                  of its study. SEND_SUBMITTED */
     EV_APPEND, /* array_id, at, n, rules, edges, close, chunk: SEND_APPENDED with how many calls
                   there are. What is there already (at + n is no more than that) changes nothing; a
                   gap, an overlap, a closed array, an edge on an unknown task and a cycle are
@@ -99,7 +98,6 @@ struct event {
     uint64_t n_reused; /* points of it that had ended before */
     bool is_new;       /* not in the store yet */
     bool active;       /* ARRAY: the study was being worked on */
-    bool joins;        /* of points: a further stage of the submission before it */
     bool template_changed;
     const uint64_t *durations_us;
     size_t n_durations; /* of points done before: for the median; a sample will do */
@@ -219,6 +217,7 @@ struct core_array {
 };
 bool core_array(const struct core *c, array_id id, struct core_array *a);
 struct core_running {
+    array_id array;
     task_id task;
     ms_t elapsed_ms;
 };

@@ -27,6 +27,7 @@ struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, tas
     HASH_ADD(hh, c->leases, id.n, sizeof l->id.n, l);
     DL_APPEND(w->leases, l);
     w->n_leases++;
+    a->n_leases++;
     l->cores = a->row.policy.needs.cores;
     l->memory_mib = a->row.policy.needs.memory_mib;
     w->cores_used += l->cores;
@@ -48,6 +49,8 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
     lease_forget_durable(l, out);
     must(w->n_leases > 0 && w->cores_used >= l->cores);
     w->n_leases--;
+    l->array->n_leases--;
+    array_touch(c, l->array); /* a retired one goes with its last lease */
     w->cores_used -= l->cores;
     w->memory_used -= l->memory_mib;
     DL_DELETE(w->leases, l);

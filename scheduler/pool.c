@@ -8,10 +8,26 @@
 
 struct worker *pool_by_peer(const struct core *c, peer_id peer)
 {
-    for (size_t i = 0; i < c->n_workers; i++)
-        if (c->workers[i]->link == WORKER_UP && c->workers[i]->peer.n == peer.n)
-            return c->workers[i];
-    return NULL;
+    struct worker *w;
+
+    HASH_FIND(hh, c->by_peer, &peer.n, sizeof peer.n, w);
+    return w;
+}
+
+void pool_away(struct core *c, struct worker *w)
+{
+    if (w->link == WORKER_UP)
+        HASH_DELETE(hh, c->by_peer, w);
+    w->link = WORKER_AWAY;
+    w->peer = (peer_id){ 0 };
+}
+
+void pool_up(struct core *c, struct worker *w, peer_id peer)
+{
+    pool_away(c, w);
+    w->link = WORKER_UP;
+    w->peer = peer;
+    HASH_ADD(hh, c->by_peer, peer.n, sizeof w->peer.n, w);
 }
 
 struct worker *pool_by_id(const struct core *c, worker_id id)
@@ -29,6 +45,7 @@ struct worker *pool_add(struct core *c, const struct worker_row *row)
     must(w != NULL);
     w->row = *row;
     w->row.labels = shape_intern(c, row->labels);
+    w->link = WORKER_AWAY;
     if (c->n_workers == c->cap_workers) {
         c->cap_workers = c->cap_workers ? 2 * c->cap_workers : 8;
         c->workers = realloc(c->workers, c->cap_workers * sizeof *c->workers);
@@ -43,6 +60,7 @@ void pool_remove(struct core *c, struct worker *w)
     size_t i = 0;
 
     must(!w->leases);
+    pool_away(c, w);
     while (c->workers[i] != w)
         i++;
     memmove(&c->workers[i], &c->workers[i + 1], (c->n_workers - i - 1) * sizeof *c->workers);

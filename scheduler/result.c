@@ -59,6 +59,7 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
     if (l->orphan)
         return;
     a->lost++;
+    a->study->lost += !a->retired;
     if (!counted) {
         keep_attempt(l, NULL, TASK_READY, END_REVOKED, false, out);
         array_move(c, a, l->task, TASK_READY);
@@ -104,7 +105,7 @@ static void halt_if_ruled(struct core *c, struct array *a, struct outbox *out)
         halt = true;
     if (p->halt_when == HALT_NEVER || !halt || a->mode != MODE_ACTIVE)
         return;
-    array_set_mode(c, a, MODE_HALTED, out);
+    live_set_mode(c, a->study, MODE_HALTED, out);
     if (p->halt_when == HALT_NOW)
         lease_revoke_array(c, a, out);
     else
@@ -148,7 +149,7 @@ static void ended_by_itself(struct core *c, struct lease *l, const struct end_ro
               (a->row.policy.exit_action[end->code & 255] == EXIT_OK ||
                (end->code == 0 && a->row.policy.exit_action[0] == EXIT_DEFAULT));
 
-    array_note_duration(a, end->wall_us);
+    array_note_duration(c, a, end->wall_us);
     if (!ok) {
         failed(c, l, end, out);
         return;

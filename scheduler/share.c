@@ -1,6 +1,8 @@
 /* share - the order between studies: priority, weight, how many may run; and the words that change
  * them while a study is loaded. */
 
+#include <utlist.h>
+
 #include "base/must.h"
 #include "scheduler/state.h"
 
@@ -24,17 +26,15 @@ static bool steer(struct policy *p, const struct event *ev)
  * array of it that counts. */
 void on_steer(struct core *c, const struct event *ev, struct outbox *out)
 {
-    uint64_t open = 0;
+    struct live *st = live_asked_for(c, ev, out);
+    struct array *a;
 
-    if (!array_asked_for(c, ev, out))
+    if (!st)
         return;
-    for (size_t i = 0; i < c->n_arrays; i++) {
-        struct array *a = c->arrays[i];
-        if (a->row.study.n != ev->study.n || a->retired)
-            continue;
-        if (ev->kind == EV_RELEASE)
-            array_set_mode(c, a, MODE_ACTIVE, out);
-        open += a->count[TASK_READY] + a->count[TASK_WAITING] + a->count[TASK_LEASED];
+    if (ev->kind == EV_RELEASE)
+        live_set_mode(c, st, MODE_ACTIVE, out);
+    DL_FOREACH(st->arrays, a)
+    {
         if (ev->kind == EV_RELEASE || !steer(&a->row.policy, ev))
             continue;
         struct change *ch = out_change(out, CHG_POLICY);
@@ -42,5 +42,6 @@ void on_steer(struct core *c, const struct event *ev, struct outbox *out)
         ch->array.policy = a->row.policy;
         c->want_dispatch = true;
     }
-    core_reply(out, ev->from, ev->request, open);
+    core_reply(out, ev->from, ev->request,
+               st->count[TASK_READY] + st->count[TASK_WAITING] + st->count[TASK_LEASED]);
 }

@@ -12,15 +12,42 @@
 #include "base/rng.h"
 #include "scheduler/core.h"
 
-/* An array that is loaded: the current one of its study, or a retired one whose leases still run.
- */
-struct array {
-    struct array_row row; /* name and spec are NULL: the store keeps them */
+/* A study of which something is loaded: its arrays, and what is true of all of them. */
+struct live {
+    uint32_t id;
     enum study_mode mode;
-    bool retired;     /* another array is the current one: unloaded with its last lease */
-    bool told_active; /* what the store last heard in CHG_STUDY_STATE */
+    bool told_active;     /* what the store last heard in CHG_STUDY_STATE */
+    struct array *arrays; /* list, by age: those that are not retired */
+    struct array *points; /* the one of points among them, or NULL */
+    size_t n_arrays, n_retired, n_open;
+    uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
+    uint32_t *unloaded; /* ids of arrays whose tasks are counted here and that are not loaded */
+    size_t n_unloaded, cap_unloaded;
+    bool progress_dirty;
+    bool cancelling; /* all that has not ended, a few thousand a step */
+    struct array *cancel_array;
+    uint64_t cancel_at, cancel_touched, cancel_request;
+    peer_id cancel_for;
+    UT_hash_handle hh;
+};
+
+/* An array that is loaded: one of its study, or a retired one whose leases still run. */
+struct array {
+    struct array_row row; /* name, spec and after are NULL: the store keeps them; calls: n is how
+                             many there are, closed is true of points too */
+    struct live *study;
+    struct array *next, *prev; /* in its study */
+    enum study_mode mode;      /* that of its study, but HELD when it is retired */
+    bool retired;              /* another array is the current one: unloaded with its last lease */
+    bool counted;              /* its study has its tasks counted from before it was unloaded */
     bool template_changed;
+    bool touched; /* something happened in this step: see core.c */
+    struct array *next_touched;
+    bool limit_due; /* a task ended that moves the relative timeout */
+    struct array *next_limit;
+    uint64_t n_leases;
     uint8_t *state; /* [n] enum task_state */
+    uint64_t cap;
     uint64_t count[N_TASK_STATES];
     uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
     uint64_t *again; /* ring: tasks that became ready behind the cursor */
@@ -30,10 +57,7 @@ struct array {
     struct median *median;          /* only with a relative timeout */
     ms_t limit_ms;                  /* what new leases get */
     uint64_t mean_us;               /* moving mean of how long its tasks take; 0: none ended yet */
-    bool progress_dirty;
-    bool cancelling; /* all that has not ended, a few thousand a step */
-    uint64_t cancel_at, cancel_touched, cancel_request;
-    peer_id cancel_for;
+    UT_hash_handle hh;              /* by id */
 };
 
 struct worker {
@@ -55,6 +79,7 @@ struct worker {
     struct lease *leases; /* in the order they were granted */
     uint32_t n_leases;
     ms_t recall_until; /* a recall is out: ask no other before */
+    UT_hash_handle hh; /* by peer, while it is up */
 };
 
 struct lease {
@@ -101,9 +126,15 @@ struct core {
     uint32_t next_sequence, next_worker;
     struct array **arrays; /* by first task */
     size_t n_arrays, cap_arrays;
+    struct array *by_id;     /* hash */
+    struct live *studies;    /* hash by id */
+    struct array *touched;   /* list, within a step */
+    struct array *limits;    /* list: those whose relative timeout may have moved */
+    size_t n_cancelling;     /* studies */
     size_t turn;             /* round robin over arrays */
     struct worker **workers; /* by id */
     size_t n_workers, cap_workers;
+    struct worker *by_peer;   /* hash of those that are up */
     struct lease *leases;     /* hash by id */
     struct trouble *troubles; /* hash by task */
     struct interned *texts;   /* hash by text: labels of workers */
@@ -122,17 +153,31 @@ void out_grant(struct outbox *out, struct send *s, lease_id lease,
                task_id task); /* s is the last send */
 void out_refuse(struct outbox *out, const struct event *ev, int err, const char *text);
 
+/* live.c: studies */
+struct live *live_find(const struct core *c, study_id study);
+struct live *live_get(struct core *c, study_id study); /* made when there is none */
+void live_free(struct core *c, struct live *st);
+bool live_ended(const struct live *st);
+struct array *live_current(const struct live *st); /* the one of points, else the youngest */
+void live_enter(struct live *st, struct array *a); /* a is one of its arrays: counts it */
+void live_leave(struct core *c, struct array *a);  /* no more: retired or unloaded */
+void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out);
+bool live_was_unloaded(const struct live *st, array_id id);
+
 /* array.c: the table of allowed moves, the ready order */
 struct array *array_of_task(const struct core *c, task_id task);
 struct array *array_of_study(const struct core *c, study_id study); /* the current one, or NULL */
+struct array *array_by_id(const struct core *c, array_id id);
 struct array *array_add(struct core *c, const struct array_row *row, const uint8_t *states);
+void array_grow(struct array *a, uint64_t n, const uint8_t *states); /* of calls */
+void array_close(struct array *a);
 void array_remove(struct core *c, struct array *a);
+void array_touch(struct core *c, struct array *a); /* settle_arrays looks at it */
 enum task_state array_state(const struct array *a, task_id task);
 void array_move(struct core *c, struct array *a, task_id task, enum task_state to);
 bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
-bool array_ended(const struct array *a);
-void array_set_mode(struct core *c, struct array *a, enum study_mode mode, struct outbox *out);
-void array_note_duration(struct array *a, uint64_t us);
+bool array_ended(const struct array *a);               /* all of it, and closed */
+void array_note_duration(struct core *c, struct array *a, uint64_t us);
 bool array_update_limit(struct array *a); /* true: limit_ms changed enough to tell */
 struct trouble *trouble_get(struct core *c, task_id task); /* made when there is none */
 struct trouble *trouble_find(const struct core *c, task_id task);
@@ -157,6 +202,8 @@ struct worker *pool_by_peer(const struct core *c, peer_id peer);
 struct worker *pool_by_id(const struct core *c, worker_id id);
 struct worker *pool_add(struct core *c, const struct worker_row *row);
 void pool_remove(struct core *c, struct worker *w);
+void pool_up(struct core *c, struct worker *w, peer_id peer); /* connected, also anew */
+void pool_away(struct core *c, struct worker *w);             /* its connection ended */
 void pool_lose(struct core *c, struct worker *w, bool counted,
                struct outbox *out); /* its tasks are ready again */
 void pool_check_time(struct core *c, struct outbox *out);
@@ -189,15 +236,19 @@ void on_running(struct core *c, const struct event *ev, struct outbox *out);
 void on_drain(struct core *c, const struct event *ev, struct outbox *out);
 void on_leaving(struct core *c, const struct event *ev);
 void on_submit(struct core *c, const struct event *ev, struct outbox *out);
+void on_append(struct core *c, const struct event *ev, struct outbox *out);
+void on_unload(struct core *c, const struct event *ev);
 void on_hold(struct core *c, const struct event *ev, struct outbox *out);
 void on_cancel(struct core *c, const struct event *ev, struct outbox *out);
 void on_retry(struct core *c, const struct event *ev, struct outbox *out);
-void on_follow(struct core *c, const struct event *ev);
-/* array_asked_for - the current array of ev->study; without one the peer is refused and it is NULL
+/* live_asked_for - the study of an event; when it is not loaded the peer is refused and it is NULL
  */
-struct array *array_asked_for(struct core *c, const struct event *ev, struct outbox *out);
+struct live *live_asked_for(struct core *c, const struct event *ev, struct outbox *out);
 void core_reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n);
 void cancel_some(struct core *c, struct outbox *out);
+
+/* progress.c */
+void on_follow(struct core *c, const struct event *ev);
 void progress_tell(struct core *c, struct outbox *out);
 ms_t progress_deadline(const struct core *c);
 void followers_drop(struct core *c, peer_id peer);

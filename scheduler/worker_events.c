@@ -36,7 +36,7 @@ static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struc
         l->started_ms = c->now - elapsed_ms;
     if (elapsed_ms >= DURABLE_LEASE_MS)
         lease_make_durable(l, out);
-    l->array->progress_dirty = true;
+    l->array->study->progress_dirty = true;
 }
 
 /* One lease that a worker says it holds: kept, adopted, or to be given up. Returns the lease when
@@ -133,8 +133,7 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
     w->row.slots = ev->worker->slots;
     w->row.memory_mib = ev->worker->memory_mib;
     w->row.end_ms = ev->worker->end_ms;
-    w->link = WORKER_UP;
-    w->peer = ev->from;
+    pool_up(c, w, ev->from);
     w->awaited = false;
     w->heard_ms = c->now;
     w->recall_until = 0;
