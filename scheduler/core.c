@@ -153,26 +153,35 @@ static void settle_arrays(struct core *c, struct outbox *out)
     }
 }
 
+/* What a start reads back. */
+static void on_start_up(struct core *c, const struct event *ev, struct outbox *out)
+{
+    if (ev->kind == EV_ARRAY)
+        on_submit(c, ev, out);
+    else if (ev->kind == EV_TROUBLE)
+        on_trouble(c, ev);
+    else if (ev->kind == EV_KNOWN_WORKER)
+        on_known_worker(c, ev);
+    else if (ev->kind == EV_RUNNING)
+        on_running(c, ev, out);
+    else
+        on_restored(c);
+}
+
 void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *out)
 {
     if (now > c->now)
         c->now = now;
     switch (ev->kind) {
     case EV_ARRAY:
+    case EV_TROUBLE:
+    case EV_KNOWN_WORKER:
+    case EV_RUNNING:
+    case EV_RESTORED:
+        on_start_up(c, ev, out);
+        break;
     case EV_SUBMIT:
         on_submit(c, ev, out);
-        break;
-    case EV_TROUBLE:
-        on_trouble(c, ev);
-        break;
-    case EV_KNOWN_WORKER:
-        on_known_worker(c, ev);
-        break;
-    case EV_RUNNING:
-        on_running(c, ev, out);
-        break;
-    case EV_RESTORED:
-        on_restored(c);
         break;
     case EV_APPEND:
         on_append(c, ev, out);
