@@ -3,7 +3,12 @@
 /* agent - every decision of a worker, and no I/O: which lease starts when, when it is told to stop,
  * when results are sent, what is kept until it is acknowledged. The same shape as the core: one
  * event at a time, actions out. A lease lives here from assign until its result is acknowledged:
- * queued -> running (-> stopping) -> finished -> gone. */
+ * queued -> running (-> stopping) -> finished -> gone.
+ *
+ * A call waits in the same queue, then at an engine: queued -> handed -> running. Short calls are
+ * handed in bundles of about BUNDLE_US of work, as durations of the array so far say; one that
+ * turns out long lets go of those behind it. A direct call waits at its engine only; where both
+ * kinds wait, they are handed in turn. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +21,7 @@ struct agent;
 
 struct agent_config {
     uint32_t slots;
+    uint32_t engines;    /* 0, or one a slot */
     uint64_t memory_mib; /* that tasks may take together */
     ms_t beat_ms, lost_after_ms, orphan_after_ms, report_delay_ms, kill_grace_ms;
 };
@@ -26,16 +32,22 @@ enum agent_event_kind {
     AGENT_WELCOME, /* the scheduler took us: results that were not acknowledged go again */
     AGENT_GONE,    /* the connection ended */
     AGENT_HEARD,   /* any message arrived (liveness) */
-    AGENT_ASSIGN,  /* lease, task, array, limit_ms, cores, memory_mib, grace_ms */
+    AGENT_ASSIGN,  /* lease, task, array, limit_ms, cores, memory_mib, grace_ms, call */
     AGENT_REVOKE,
     AGENT_ACK,     /* lease */
     AGENT_RECALL,  /* n */
     AGENT_LIMIT,   /* array, limit_ms */
     AGENT_STARTED, /* lease: its process runs */
-    AGENT_EXITED,  /* lease: its process ended or could not start; the loop holds the result */
-    AGENT_DRAIN,  /* SIGTERM: give back the queue, let the running ones finish within grace_ms, stop
-                     the rest, say bye, end; again with less: less patience */
-    AGENT_TIMEOUT /* agent_deadline has passed */
+    AGENT_EXITED,  /* lease: its process ended or could not start, or its engine has answered
+                      (wall_us; direct: lease is a ticket); the loop holds the result */
+    AGENT_DRAIN, /* SIGTERM: give back the queue, let the running ones finish within grace_ms, stop
+                    the rest, say bye, end; again with less: less patience */
+    AGENT_ENGINE_READY, /* engine, bundles: it has said hello */
+    AGENT_ENGINE_GONE, /* engine; lease (direct: a ticket): the call that it ended in, 0: in none */
+    AGENT_WITHDRAWN,   /* lease or ticket: it was withdrawn from its engine before it began */
+    AGENT_DIRECT,      /* lease: a ticket; engine */
+    AGENT_DIRECT_CANCEL, /* lease: a ticket */
+    AGENT_TIMEOUT        /* agent_deadline has passed */
 };
 struct agent_event {
     enum agent_event_kind kind;
@@ -44,22 +56,34 @@ struct agent_event {
     array_id array;
     ms_t limit_ms, grace_ms;
     uint32_t cores, memory_mib, n;
+    uint32_t engine;
+    uint64_t wall_us;
+    bool call;    /* a function on an engine, not a process */
+    bool direct;  /* lease is the ticket of a direct call */
+    bool bundles; /* may be given many calls at once */
 };
 
 enum act_kind {
-    ACT_HELLO,    /* send hello with agent_held */
-    ACT_BEAT,     /* send a beat with the leases of agent_held that run longer than 500 ms */
-    ACT_SPAWN,    /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
-    ACT_TERM,     /* lease: SIGTERM to its group; why says what the result will say */
-    ACT_KILL,     /* lease: SIGKILL to its group */
-    ACT_RESULT,   /* lease: send its result (several in a row make one message) */
-    ACT_RETURN,   /* lease, task: give it back unstarted */
-    ACT_FORGET,   /* lease: acknowledged; its result may be freed, its directory put in place */
-    ACT_DROP,     /* lease: like forget, but the result never counted */
-    ACT_DRAINING, /* say that no more work is wanted; limit_ms: of the grace that is left */
-    ACT_HANG_UP,  /* the scheduler is silent: close the connection and dial again */
-    ACT_BYE,      /* send bye */
-    ACT_EXIT      /* nothing is left to do: end */
+    ACT_HELLO, /* send hello with agent_held */
+    ACT_BEAT,  /* send a beat with the leases of agent_held that run longer than 500 ms */
+    ACT_SPAWN, /* lease, task, array: start it; AGENT_STARTED or AGENT_EXITED follows */
+    ACT_TERM,  /* lease: SIGTERM to its group; why says what the result will say */
+    ACT_KILL,  /* lease: SIGKILL to its group, or to its engine */
+    ACT_CALL,  /* lease, task, array (direct: only a ticket), engine: give it to the engine, where
+                  it begins when those before it have ended; AGENT_EXITED follows */
+    ACT_WITHDRAW,     /* lease, engine: AGENT_WITHDRAWN if it has not begun, else nothing */
+    ACT_DIRECT_END,   /* lease: a ticket: it ended without an answer: revoked, or its engine is gone
+                       */
+    ACT_ENGINE_START, /* engine: AGENT_ENGINE_READY or AGENT_ENGINE_GONE follows */
+    ACT_ENGINE_KILL,  /* engine: AGENT_ENGINE_GONE follows */
+    ACT_RESULT,       /* lease: send its result (several in a row make one message) */
+    ACT_RETURN,       /* lease, task: give it back unstarted */
+    ACT_FORGET,       /* lease: acknowledged; its result may be freed, its directory put in place */
+    ACT_DROP,         /* lease: like forget, but the result never counted */
+    ACT_DRAINING,     /* say that no more work is wanted; limit_ms: of the grace that is left */
+    ACT_HANG_UP,      /* the scheduler is silent: close the connection and dial again */
+    ACT_BYE,          /* send bye */
+    ACT_EXIT          /* nothing is left to do: end */
 };
 enum stop_why { STOP_NOT, STOP_TIMEOUT, STOP_REVOKED };
 struct act {
@@ -70,6 +94,8 @@ struct act {
     enum stop_why why; /* DROP with STOP_NOT: it ended by itself and was revoked later; it may count
                           after all */
     ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached; DRAINING */
+    uint32_t engine;
+    bool call, direct; /* lease is a call on an engine; the ticket of a direct one */
 };
 struct acts {
     struct act *items;
@@ -85,6 +111,7 @@ ms_t agent_deadline(const struct agent *a);
 
 enum agent_lease_state {
     LEASE_QUEUED,
+    LEASE_HANDED, /* given to an engine, behind others */
     LEASE_STARTING,
     LEASE_RUNNING,
     LEASE_STOPPING,

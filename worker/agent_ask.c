@@ -23,6 +23,8 @@ ms_t agent_deadline(const struct agent *a)
         at = earlier(at, a->alone_since + a->cfg.orphan_after_ms);
     if (a->welcome && a->outgoing.n)
         at = earlier(at, a->outgoing.head->finished + a->cfg.report_delay_ms);
+    if (a->cfg.engines)
+        at = earlier(at, earlier(a->engines_due, a->hello_by));
     if (a->draining)
         at = earlier(at, a->stopping ? a->drained_by : a->stop_all_at);
     return at;
@@ -71,7 +73,11 @@ struct agent *agent_new(const struct agent_config *cfg)
 
     must(a != NULL);
     must(cfg->slots >= 1 && cfg->slots <= SLOTS_MAX);
+    must(cfg->engines == 0 || cfg->engines == cfg->slots);
     a->cfg = *cfg;
+    a->engines_due = a->hello_by = MS_NEVER;
+    a->engines = calloc(cfg->engines + 1, sizeof *a->engines);
+    must(a->engines != NULL);
     a->due = MS_NEVER;
     return a;
 }
@@ -87,6 +93,7 @@ void agent_free(struct agent *a)
         HASH_DEL(a->by_id, l);
         free(l);
     }
+    calls_free(a);
     free(a);
 }
 
@@ -108,12 +115,14 @@ static bool is_active(const struct lease *l)
 void agent_check(const struct agent *a)
 {
     uint64_t cores = 0, memory = 0;
-    size_t queued = 0, active = 0, finished = 0;
+    size_t queued = 0, active = 0, finished = 0, at_engines = 0, on_engines = 0;
 
     for (const struct lease *l = a->by_id; l; l = l->hh.next) {
+        must(!l->direct);
         queued += l->state == LEASE_QUEUED;
+        at_engines += l->in && l->call && l->in != &a->queued && l->in != &a->outgoing;
         finished += l->state == LEASE_FINISHED;
-        if (!is_active(l))
+        if (!is_active(l) || l->call)
             continue;
         active++;
         cores += l->cores;
@@ -122,13 +131,24 @@ void agent_check(const struct agent *a)
         must(l->state != LEASE_STOPPING || l->why != STOP_NOT);
         must(l->state != LEASE_RUNNING || l->why == STOP_NOT);
     }
+    for (uint32_t i = 0; i < a->cfg.engines; i++) {
+        const struct slot_engine *e = &a->engines[i];
+        must(!e->at.head || e->at.head->stop_at >= a->due);
+        cores += e->n_leases ? e->cores : 0;
+        memory += e->n_leases ? e->memory_mib : 0;
+        on_engines += e->n_leases;
+        check_list(&e->at);
+        check_list(&e->direct);
+    }
+    must(at_engines == on_engines);
+    calls_check(a);
     must(check_list(&a->queued) == queued);
     must(check_list(&a->active) == active);
     must(check_list(&a->outgoing) <= finished && finished == a->n_finished);
     must(cores == a->cores_busy && cores <= a->cfg.slots);
     must(memory == a->memory_busy && memory <= a->cfg.memory_mib);
-    must(queued <= GRANTS_MAX + (size_t)a->cfg.slots);
-    must(queued + active + finished == HASH_COUNT(a->by_id));
+    must(queued <= 2 * (GRANTS_MAX + (size_t)a->cfg.slots));
+    must(queued + active + at_engines + finished == HASH_COUNT(a->by_id));
     must(!a->welcome || a->up);
     must(!a->draining || queued == 0);
     must(!a->stopping || a->draining);

@@ -264,6 +264,12 @@ static void deed(struct worker *w, const struct act *act)
         deeds_send(w);
         send(w, &(struct message){ .kind = MSG_BYE });
         break;
+    case ACT_CALL:
+    case ACT_WITHDRAW:
+    case ACT_DIRECT_END:
+    case ACT_ENGINE_START:
+    case ACT_ENGINE_KILL:
+        break;
     case ACT_EXIT:
         worker_end(w, w->draining ? WORKER_OK : WORKER_ORPHAN);
         break;

@@ -1,6 +1,8 @@
 /* agent_script - the worker's agent in a scenario. Events are up, welcome, gone, heard, drain,
  * pass; assign LEASE [array=N limit= grace= cores= memory=]; revoke, ack, started, exited LEASE;
- * recall N; limit A MS; held (prints what the agent holds). */
+ * recall N; limit A MS; held (prints what the agent holds). Of engines: ready
+ * engine=E [bundles=0], engine-gone engine=E [LEASE | ticket=T], withdrawn LEASE | ticket=T, direct
+ * and direct-cancel ticket=T [engine=E], answered LEASE | ticket=T [us=] (a call's exited). */
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@ static void *start(struct words *w)
     must(s != NULL);
     agent_config_default(&cfg);
     cfg.slots = (uint32_t)words_number(w, "slots", cfg.slots);
+    cfg.engines = (uint32_t)words_number(w, "engines", 0);
     cfg.memory_mib = (uint64_t)words_number(w, "memory", (int64_t)cfg.memory_mib);
     cfg.beat_ms = words_number(w, "beat", cfg.beat_ms);
     cfg.lost_after_ms = words_number(w, "lost_after", cfg.lost_after_ms);
@@ -51,7 +54,8 @@ static void timeout(void *state, ms_t now, struct buf *said)
 
 static void say_held(const struct state *s, ms_t now, struct buf *said)
 {
-    static const char *const names[] = { "queued", "starting", "running", "stopping", "finished" };
+    static const char *const names[] = { "queued",  "handed",   "starting",
+                                         "running", "stopping", "finished" };
     struct agent_held held[64];
     size_t n = agent_held(s->agent, now, held, 64);
 
@@ -72,13 +76,25 @@ static void step(void *state, ms_t now, struct words *w, struct buf *said)
         enum agent_event_kind kind;
         bool lease;
     } verbs[] = {
-        { "up", AGENT_UP, false },        { "welcome", AGENT_WELCOME, false },
-        { "gone", AGENT_GONE, false },    { "heard", AGENT_HEARD, false },
-        { "assign", AGENT_ASSIGN, true }, { "revoke", AGENT_REVOKE, true },
-        { "ack", AGENT_ACK, true },       { "recall", AGENT_RECALL, false },
-        { "limit", AGENT_LIMIT, false },  { "started", AGENT_STARTED, true },
-        { "exited", AGENT_EXITED, true }, { "drain", AGENT_DRAIN, false },
+        { "up", AGENT_UP, false },
+        { "welcome", AGENT_WELCOME, false },
+        { "gone", AGENT_GONE, false },
+        { "heard", AGENT_HEARD, false },
+        { "assign", AGENT_ASSIGN, true },
+        { "revoke", AGENT_REVOKE, true },
+        { "ack", AGENT_ACK, true },
+        { "recall", AGENT_RECALL, false },
+        { "limit", AGENT_LIMIT, false },
+        { "started", AGENT_STARTED, true },
+        { "exited", AGENT_EXITED, true },
+        { "drain", AGENT_DRAIN, false },
         { "pass", AGENT_TIMEOUT, false },
+        { "ready", AGENT_ENGINE_READY, false },
+        { "engine-gone", AGENT_ENGINE_GONE, true },
+        { "withdrawn", AGENT_WITHDRAWN, true },
+        { "direct", AGENT_DIRECT, true },
+        { "direct-cancel", AGENT_DIRECT_CANCEL, true },
+        { "answered", AGENT_EXITED, true },
     };
     struct state *s = state;
     const char *verb = words_need(w, "an event");
@@ -94,10 +110,19 @@ static void step(void *state, ms_t now, struct words *w, struct buf *said)
     if (i == sizeof verbs / sizeof *verbs)
         words_wrong(w, "unknown event of an agent", verb);
     ev.kind = verbs[i].kind;
-    if (verbs[i].lease)
-        ev.lease = words_lease(w, words_need(w, "a lease"), &ev.task);
+    ev.lease.n = (uint64_t)words_number(w, "ticket", 0);
+    ev.direct = ev.lease.n != 0;
+    if (verbs[i].lease && !ev.direct) {
+        const char *lease = ev.kind == AGENT_ENGINE_GONE ? words_next(w) : words_need(w, "a lease");
+        if (lease)
+            ev.lease = words_lease(w, lease, &ev.task);
+    }
     if (ev.kind == AGENT_RECALL)
         ev.n = (uint32_t)words_number(w, "n", 1);
+    ev.engine = (uint32_t)words_number(w, "engine", 0);
+    ev.bundles = words_number(w, "bundles", 1);
+    ev.wall_us = (uint64_t)words_number(w, "us", 0);
+    ev.call = words_number(w, "call", 0);
     ev.array.n = (uint32_t)words_number(w, "array", 1);
     ev.limit_ms = words_number(w, "limit", 0);
     ev.grace_ms = words_number(w, "grace", 0);

@@ -178,11 +178,24 @@ void print_send(struct buf *b, const struct send *s, const struct outbox *out, p
 }
 
 static const char *const act_names[] = {
-    [ACT_HELLO] = "hello",       [ACT_BEAT] = "beat",       [ACT_SPAWN] = "spawn",
-    [ACT_TERM] = "term",         [ACT_KILL] = "kill",       [ACT_RESULT] = "result",
-    [ACT_RETURN] = "return",     [ACT_FORGET] = "forget",   [ACT_DROP] = "drop",
-    [ACT_DRAINING] = "draining", [ACT_HANG_UP] = "hang-up", [ACT_BYE] = "bye",
+    [ACT_HELLO] = "hello",
+    [ACT_BEAT] = "beat",
+    [ACT_SPAWN] = "spawn",
+    [ACT_TERM] = "term",
+    [ACT_KILL] = "kill",
+    [ACT_RESULT] = "result",
+    [ACT_RETURN] = "return",
+    [ACT_FORGET] = "forget",
+    [ACT_DROP] = "drop",
+    [ACT_DRAINING] = "draining",
+    [ACT_HANG_UP] = "hang-up",
+    [ACT_BYE] = "bye",
     [ACT_EXIT] = "exit",
+    [ACT_CALL] = "call",
+    [ACT_WITHDRAW] = "withdraw",
+    [ACT_DIRECT_END] = "direct-end",
+    [ACT_ENGINE_START] = "engine-start",
+    [ACT_ENGINE_KILL] = "engine-kill",
 };
 
 void print_act(struct buf *b, const struct act *a)
@@ -190,10 +203,14 @@ void print_act(struct buf *b, const struct act *a)
     static const char *const why[] = { "", " timeout", " revoked" };
 
     buf_adds(b, act_names[a->kind]);
-    if (a->task.n || a->lease.n) {
+    if (a->direct)
+        buf_addf(b, " d%llu", (unsigned long long)a->lease.n);
+    else if (a->task.n || a->lease.n) {
         buf_addc(b, ' ');
         print_lease(b, a->task, a->lease);
     }
+    if (a->kind == ACT_CALL || a->kind == ACT_ENGINE_START || a->kind == ACT_ENGINE_KILL)
+        buf_addf(b, " e%u", a->engine);
     if (a->kind == ACT_TERM)
         buf_adds(b, why[a->why]);
     if (a->kind == ACT_DRAINING)

@@ -398,6 +398,11 @@ static void do_act(struct sim *s, uint32_t w, const struct act *a)
         if (k->connection)
             net_send(s, k->connection - 1, 1, (struct packet){ .kind = P_BYE });
         break;
+    case ACT_CALL: /* workers here have no engines */
+    case ACT_WITHDRAW:
+    case ACT_DIRECT_END:
+    case ACT_ENGINE_START:
+    case ACT_ENGINE_KILL:
     case ACT_DRAINING: /* drains here have no grace */
     case ACT_EXIT:
         break;
