@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/ids.h"
-#include "cli/child.h"
+#include "farm/child.h"
 
 enum {
     RESTARTS_MAX = 5, /* of one child within RESTARTS_MS; then we give up */

@@ -1,6 +1,6 @@
-#ifndef GRANGE_CLI_CHILD_H
-#define GRANGE_CLI_CHILD_H
-/* child - a daemon that `grange run` starts as its child: this same program with another verb, in a
+#ifndef GRANGE_FARM_CHILD_H
+#define GRANGE_FARM_CHILD_H
+/* child - a daemon that a program starts as its child: `grange scheduler` or `grange worker`, in a
  * session of its own so that Ctrl-C at the terminal does not reach it, tied to us by a lifeline: a
  * pipe whose write end only we have. What it writes to stderr is kept in memory, for messages. */
 
@@ -11,14 +11,15 @@
 #include "base/ids.h"
 
 struct child {
-    pid_t pid;    /* 0: not running */
-    int lifeline; /* our end; -1: closed */
-    int ready;    /* what it writes "ready\n" to; -1: none */
-    int err_fd;   /* memory file with its stderr; -1: none */
-    int status;   /* of waitpid, once gone */
+    pid_t pid;           /* 0: not running */
+    int lifeline;        /* our end; -1: closed */
+    int ready;           /* what it writes "ready\n" to; -1: none */
+    int err_fd;          /* memory file with its stderr; -1: none */
+    int status;          /* of waitpid, once gone */
+    const char *program; /* path of `grange`, borrowed; NULL: this program */
 };
 
-void child_init(struct child *c);
+void child_init(struct child *c); /* then set program, if it is not this one */
 /* child_start - argv[0] is for `ps`; "{lifeline}" and "{ready}" among the arguments become the
  * numbers of the descriptors it gets. 0 or errno. c must not be running. */
 int child_start(struct child *c, const char *const *argv);
@@ -28,6 +29,8 @@ bool child_wait_ready(struct child *c, ms_t timeout_ms);
  * must be blocked. Returns early, false, when one of the signals that ask us to end arrives
  * meanwhile. */
 bool child_reap(struct child *c, ms_t timeout_ms);
+/* child_wait - the same for who is no owner of the process's signals: none are looked at. */
+bool child_wait(struct child *c, ms_t timeout_ms);
 /* child_gone - waitpid said so elsewhere. */
 void child_gone(struct child *c, int status);
 void child_let_go(struct child *c); /* closes the lifeline */

@@ -1,13 +1,15 @@
-#include "cli/child.h"
+#include "farm/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,8 +39,10 @@ void child_fini(struct child *c)
 
 int child_start(struct child *c, const char *const *argv)
 {
+    const char *program = c->program;
     child_fini(c);
     child_init(c);
+    c->program = program;
     int life[2], ready[2];
     if (pipe2(life, O_CLOEXEC) != 0)
         return errno;
@@ -95,7 +99,8 @@ static int spawn(struct child *c, char *const *argv, const int *keep, size_t n_k
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setflags(&attr,
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int rc = posix_spawn(&c->pid, "/proc/self/exe", &files, &attr, argv, environ);
+    int rc = posix_spawn(&c->pid, c->program ? c->program : "/proc/self/exe", &files, &attr, argv,
+                         environ);
     if (rc)
         c->pid = 0;
     posix_spawnattr_destroy(&attr);
@@ -140,6 +145,27 @@ bool child_reap(struct child *c, ms_t timeout_ms)
             return false;
     }
     return true;
+}
+
+bool child_wait(struct child *c, ms_t timeout_ms)
+{
+    struct pollfd p = { .fd = c->pid ? pidfd_open(c->pid, 0) : -1, .events = POLLIN };
+    ms_t until = clock_mono_ms() + timeout_ms;
+    int status = 0;
+
+    for (ms_t left = timeout_ms; p.fd >= 0 && !p.revents && left >= 0;
+         left = until - clock_mono_ms()) {
+        if (poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) == 0)
+            break;
+    }
+    bool gone = p.fd < 0 || p.revents; /* no descriptor: it is gone and reaped, or never was */
+    if (p.fd >= 0)
+        close(p.fd);
+    if (gone && c->pid) {
+        waitpid(c->pid, &status, 0);
+        child_gone(c, status);
+    }
+    return gone;
 }
 
 void child_gone(struct child *c, int status)
