@@ -38,6 +38,27 @@ enum {
     MEDIAN_NEEDS = 5, /* finished points before a timeout of N% means anything */
 };
 
+/* Of arrays of calls; what is beyond is refused. */
+enum {
+    KEY_BYTES_MAX = 200,           /* the key of an array of calls */
+    APPEND_CALLS_MAX = 1 << 16,    /* calls in one append */
+    APPEND_BYTES_MAX = 32 << 20,   /* payloads in one append: two fit a frame, with their edges */
+    APPEND_EDGES_MAX = 1 << 20,    /* edges in one append: 16 MiB on the wire */
+    INLINE_BYTES_MAX = 256 * 1024, /* a payload or result that goes with its message; else a blob */
+    BLOB_BYTES_MAX = 1 << 30,      /* one payload or result */
+    BLOB_PART_BYTES = 1 << 20, /* of one message that carries a blob: what moves it is bounded */
+    BLOB_WINDOW = 8,           /* parts on their way without an acknowledgement */
+    BLOBS_MESSAGE_MAX = 4096,  /* blobs named in one append or assign */
+    ENDS_MAX = 1 << 14,        /* ends in one message to who collects */
+    ENDS_BYTES_MAX = 8 << 20,  /* results in one such message, about: it ends with the end that
+                                  reaches it */
+    INDEXES_MAX = 1 << 20,     /* calls named in one collect */
+    CHUNK_CACHE_BYTES = 256 << 20, /* payloads of calls that have not ended, in memory; the others
+                                      are read back from the store when it is their turn */
+    WORKER_FUNCTIONS_MAX = 1024,   /* of the engines of one worker */
+    ENGINES_MAX = 1 << 16,         /* engines in one message about the farm */
+};
+
 enum {
     BEAT_MS = 1000,       /* a heartbeat each way */
     LOST_AFTER_MS = 5000, /* silence of a worker */

@@ -169,6 +169,9 @@ struct end_body {
     uint64_t out_total, err_total; /* bytes that were printed */
     const char *dir;               /* the point's directory, relative to the grange dir; "" */
     uint32_t metrics_missing;      /* how many metrics were not found */
+    const void *result;            /* of a call: the bytes that it gave back */
+    size_t result_bytes;           /* at most INLINE_BYTES_MAX, or 0 and a blob */
+    uint64_t blob, blob_bytes;     /* a result that is longer; 0: none */
 };
 
 /* The end of a lease: of a task (CHG_END) or only of an attempt (CHG_ATTEMPT). */

@@ -53,10 +53,13 @@ grange_message(const struct grange *g); /* words for the last error; until the n
 const char *grange_owner(const struct grange *g); /* who started the scheduler: "run 4711", or "" */
 int grange_fd(const struct grange *g); /* readable when grange_next has something: for poll */
 
-struct grange_counts { /* points of a study, by state; n = the sum of all but reused and lost */
+struct grange_counts { /* points of a study, by state; n = the sum of all but reused,
+                          lost and unmet */
     uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined;
-    uint64_t reused; /* how many of the ended ones had ended before this submission */
-    uint64_t lost;   /* attempts lost with a worker since the scheduler started */
+    uint64_t reused;  /* how many of the ended ones had ended before this submission */
+    uint64_t lost;    /* attempts lost with a worker since the scheduler started */
+    uint64_t blocked; /* wait for others to end */
+    uint64_t unmet;   /* of skipped: what they wait for can no longer come */
 };
 
 /* grange_submit - a study, as JSON; points that ended before are not run again. With retry_failed

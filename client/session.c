@@ -232,7 +232,9 @@ static struct grange_counts counts(const struct counts *c)
                                    .skipped = c->skipped,
                                    .quarantined = c->quarantined,
                                    .reused = c->reused,
-                                   .lost = c->lost };
+                                   .lost = c->lost,
+                                   .blocked = c->blocked,
+                                   .unmet = c->unmet };
 }
 
 static void on_submitted(struct grange *g, const struct message *m)

@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/rows.h"
 
-enum { WIRE_VERSION = 1 };
+enum { WIRE_VERSION = 2 };
 #define GRANGE_PROGRAM_VERSION                                                                     \
     "0.1.0" /* the same as GRANGE_VERSION of client/grange.h: a test compares them */
 
@@ -49,6 +49,27 @@ enum message_kind {
     /* worker -> scheduler */
     MSG_RESULTS,
     MSG_RETURNED, /* answer to recall, and to an assign that the worker does not want */
+    /* arrays of calls: client -> scheduler, each with its answer */
+    MSG_OPEN, /* an array of calls by its key: made, or the one that is there */
+    MSG_OPENED,
+    MSG_APPEND, /* further calls; those that are there already are not appended twice */
+    MSG_APPENDED,
+    MSG_COLLECT, /* send the ends of an array from now on */
+    MSG_ENDS,
+    /* to and from an engine: client -> scheduler -> worker, and back */
+    MSG_DIRECT,
+    MSG_DIRECT_END,
+    MSG_DIRECT_ACK, /* either way: parts that were taken off the receiver's hands */
+    /* long payloads and results: worker, client <-> scheduler */
+    MSG_BLOB, /* a part, in order; to the scheduler each is answered by an ack */
+    MSG_BLOB_WANT,
+    MSG_BLOB_ACK,
+    /* the farm: client -> scheduler */
+    MSG_CONTROL, /* answered by a reply */
+    MSG_WATCH,   /* answered by a farm, and again every while */
+    MSG_FARM,
+    MSG_DRAIN,   /* scheduler -> worker: take nothing new, end what runs, leave */
+    MSG_ENGINES, /* worker -> scheduler: all of its engines, whenever one changes */
     N_MESSAGE_KINDS
 };
 const char *message_kind_name(enum message_kind kind);
@@ -68,13 +89,94 @@ struct grant {
 
 struct counts { /* of one study's current array */
     uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined;
-    uint64_t reused; /* of the ended ones: how many had ended before this submission */
-    uint64_t lost;   /* attempts lost with a worker since the scheduler started */
+    uint64_t reused;  /* of the ended ones: how many had ended before this submission */
+    uint64_t lost;    /* attempts lost with a worker since the scheduler started */
+    uint64_t blocked; /* for others to end; not among ready */
+    uint64_t unmet;   /* of skipped: what they wait for can no longer come */
 };
 enum study_state { STUDY_ACTIVE, STUDY_HELD, STUDY_HALTED, STUDY_ENDED };
 struct running_point {
     uint64_t index;
     ms_t elapsed_ms;
+};
+
+/* blob_ref - a payload that went ahead as a blob: of which call (index in the append or assign). */
+struct blob_ref {
+    uint64_t call, blob, bytes;
+};
+
+/* call_extra - what few ends have. */
+struct call_extra {
+    const char *error;         /* why it failed, in a line; "" */
+    task_id because;           /* END_UNMET: the task that did not end as it had to; 0: not known */
+    uint64_t blob, blob_bytes; /* a result over INLINE_BYTES_MAX; 0: none */
+    const void *out, *err;     /* what was printed, at most OUTPUT_STORE_MAX; zstd when *_packed */
+    uint32_t out_bytes, err_bytes;
+    bool out_packed, err_packed;
+    uint64_t out_total, err_total;
+    const char *out_file,
+        *err_file; /* where a long stream went, relative to the grange directory */
+};
+
+/* call_end - the end of one call, as who collects sees it. */
+struct call_end {
+    uint64_t index; /* in its array */
+    enum task_state state;
+    enum end_reason reason;
+    int32_t code;
+    uint32_t attempts;
+    uint32_t worker;                         /* in message.ends.workers; UINT32_MAX: none */
+    ms_t submitted_ms, started_ms, ended_ms; /* wall clock; 0: not known or never started */
+    uint64_t wall_us, user_us, sys_us, maxrss_kib;
+    const void *result;
+    uint32_t result_bytes;
+    const struct call_extra *extra; /* NULL: nothing of it */
+};
+struct worker_name {
+    const char *name, *host;
+};
+
+enum direct_op { DIRECT_CALL, DIRECT_PUT, DIRECT_GET, DIRECT_DROP, DIRECT_CANCEL, N_DIRECT_OPS };
+
+enum control_verb {
+    CONTROL_DRAIN = 1,   /* name: a worker; flag: undo */
+    CONTROL_RELEASE,     /* name: a study that is held */
+    CONTROL_PRIORITY,    /* name: a study; number */
+    CONTROL_WEIGHT,      /* name: a study; number 1..1000 */
+    CONTROL_RUNNING_MAX, /* name: a study; number, 0: no limit */
+    CONTROL_DOWN,        /* the farm ends; flag: once all that runs has ended */
+    N_CONTROL_VERBS
+};
+
+enum engine_state { ENGINE_STARTING, ENGINE_IDLE, ENGINE_BUSY, ENGINE_DOWN, N_ENGINE_STATES };
+struct engine_info {
+    uint32_t slot, pid, restarts;
+    enum engine_state state;
+    const char *reason;    /* why it was started again or is down, "" */
+    const char *functions; /* their names, one a line */
+    uint64_t engine;       /* id in the farm; 0-based; only in MSG_FARM */
+    uint32_t worker;       /* index in farm.workers; only in MSG_FARM */
+};
+
+enum worker_state { WORKER_UP, WORKER_AWAY, WORKER_DRAINING, N_WORKER_STATES };
+struct farm_worker {
+    worker_id id;
+    const char *name, *host;
+    enum worker_state state;
+    uint32_t pid, slots, slots_busy, queued;
+    uint64_t memory_mib, n_done;
+    ms_t since_ms, end_ms; /* wall clock; end 0: none */
+    const char *labels;    /* one a line */
+    const char *resources; /* "gpus=2", one a line */
+};
+struct farm_study {
+    study_id id;
+    const char *name;
+    enum study_state state;
+    int32_t priority;
+    uint32_t weight, running_max;
+    ms_t submitted_ms;
+    struct counts counts;
 };
 
 struct message {
@@ -90,6 +192,14 @@ struct message {
             uint64_t memory_mib;
             const struct held_lease *held;
             size_t n_held;
+            /* of a worker */
+            const char *const *labels; /* "k=v" or "k" */
+            size_t n_labels;
+            const char *const *functions; /* of its engines */
+            size_t n_functions;
+            const struct resource *resources;
+            size_t n_resources;
+            ms_t end_ms; /* it leaves at this wall time; 0: not known */
         } hello;
         struct {
             const struct held_lease *held;
@@ -126,6 +236,7 @@ struct message {
         struct {
             uint64_t request;
             const char *study;
+            array_id array; /* 0: the study's current array of points */
             bool all;
             const uint64_t *index;
             size_t n;
@@ -133,6 +244,7 @@ struct message {
         struct {
             uint64_t request;
             const char *study;
+            array_id array; /* as of cancel */
             bool failed;
             const uint64_t *index;
             size_t n;
@@ -170,6 +282,12 @@ struct message {
             ms_t limit_ms;
             const struct grant *grants;
             size_t n;
+            /* of calls: sizes[n] (NULL: an array of points), payloads one after the other */
+            const uint32_t *sizes;
+            const void *payloads;
+            size_t payloads_bytes;
+            const struct blob_ref *blobs; /* of those whose size here is 0 */
+            size_t n_blobs;
         } assign;
         struct {
             const lease_id *leases;
@@ -186,6 +304,129 @@ struct message {
             const struct end_row *rows;
             size_t n;
         } results; /* rows[i].body set when there is one */
+        struct {
+            uint64_t request;
+            const char *key;   /* at most KEY_BYTES_MAX */
+            const char *study; /* that it belongs to; "": one of the key's name */
+            const void *spec;  /* JSON; empty: the array must be there already */
+            size_t spec_bytes;
+        } open;
+        struct {
+            uint64_t request;
+            const char *study;
+            study_id id;
+            array_id array;
+            task_id first;
+            uint64_t n; /* calls appended so far */
+            bool closed;
+        } opened;
+        struct {
+            uint64_t request;
+            array_id array;
+            uint64_t at, n;        /* indexes at .. at + n - 1 */
+            const uint32_t *sizes; /* [n], each at most INLINE_BYTES_MAX */
+            const void *payloads;  /* one after the other */
+            size_t payloads_bytes; /* the sum of the sizes */
+            const uint8_t *rules;  /* [n] or NULL */
+            const struct edge *edges;
+            size_t n_edges;
+            const struct blob_ref *blobs;
+            size_t n_blobs;
+            bool close; /* these are the last */
+        } append;
+        struct {
+            uint64_t request;
+            array_id array;
+            uint64_t n; /* so many calls of the array are durable */
+            bool closed;
+        } appended;
+        struct {
+            uint64_t request; /* answered by a reply, then ends */
+            array_id array;   /* or 0 and the key */
+            const char *key;
+            uint64_t cursor;       /* ends recorded after it; 0: from the first */
+            const uint64_t *index; /* only of these; n 0: of all */
+            size_t n;
+            bool stop; /* no more of this array */
+        } collect;
+        struct {
+            array_id array;
+            uint64_t cursor; /* where to go on after these */
+            bool caught_up;  /* all that were recorded are sent; from now on as they come */
+            const struct call_end *ends;
+            size_t n;
+            const struct worker_name *workers;
+            size_t n_workers;
+        } ends;
+        struct { /* a direct call; more parts follow while `more` is set */
+            uint64_t ticket;
+            uint64_t engine; /* to the scheduler: id in the farm; to the worker: slot */
+            enum direct_op op;
+            const char *name; /* function or value; only in the first part */
+            uint64_t total;   /* bytes in all parts, when known */
+            const void *data; /* at most BLOB_PART_BYTES */
+            size_t data_bytes;
+            bool more;
+        } direct;
+        struct {
+            uint64_t ticket;
+            enum end_reason reason;
+            int32_t code;
+            const char *text; /* why it failed; "" */
+            uint64_t total;
+            const void *data;
+            size_t data_bytes;
+            bool more;
+            uint64_t wall_us;
+        } direct_end;
+        struct {
+            uint64_t ticket, bytes; /* taken so far */
+        } direct_ack;
+        struct {
+            uint64_t blob, offset, total;
+            const void *data; /* at most BLOB_PART_BYTES */
+            size_t data_bytes;
+        } blob;
+        struct {
+            uint64_t blob, offset;
+            uint32_t parts; /* at most BLOB_WINDOW */
+        } blob_want;
+        struct {
+            uint64_t blob, offset; /* so much is there: go on here */
+            bool done;             /* all of it, durable */
+            uint32_t code;         /* base/err.h: it cannot be had or taken */
+            const char *text;
+        } blob_ack;
+        struct {
+            uint64_t request;
+            enum control_verb verb;
+            const char *name;
+            int64_t number;
+            bool flag;
+        } control;
+        struct {
+            uint64_t request;
+            bool once;
+        } watch;
+        struct {
+            uint64_t request;
+            const struct farm_worker *workers;
+            size_t n_workers;
+            const struct engine_info *engines;
+            size_t n_engines;
+            const struct farm_study *studies;
+            size_t n_studies;
+            ms_t since_ms; /* the scheduler's start */
+            uint32_t n_clients;
+            uint64_t n_leases, n_ended; /* out now; ended since the start */
+        } farm;
+        struct {
+            ms_t grace_ms;
+        } drain;
+        struct {
+            const struct engine_info *engines;
+            size_t n;
+        } engines;
     };
     void *arena; /* wire_decode's memory; NULL in a message that was built by hand */
 };

@@ -15,7 +15,10 @@ _Static_assert((int)MSG_PROGRESS == WIRE__ENVELOPE__MESSAGE_PROGRESS, "");
 _Static_assert((int)MSG_ASSIGN == WIRE__ENVELOPE__MESSAGE_ASSIGN, "");
 _Static_assert((int)MSG_LIMIT == WIRE__ENVELOPE__MESSAGE_LIMIT, "");
 _Static_assert((int)MSG_RETURNED == WIRE__ENVELOPE__MESSAGE_RETURNED, "");
-_Static_assert(N_MESSAGE_KINDS == WIRE__ENVELOPE__MESSAGE_RETURNED + 1, "");
+_Static_assert((int)MSG_ENDS == WIRE__ENVELOPE__MESSAGE_ENDS, "");
+_Static_assert((int)MSG_BLOB == WIRE__ENVELOPE__MESSAGE_BLOB, "");
+_Static_assert((int)MSG_FARM == WIRE__ENVELOPE__MESSAGE_FARM, "");
+_Static_assert(N_MESSAGE_KINDS == WIRE__ENVELOPE__MESSAGE_ENGINES + 1, "");
 
 const char *message_kind_name(enum message_kind kind)
 {
@@ -42,6 +45,23 @@ const char *message_kind_name(enum message_kind kind)
         [MSG_LIMIT] = "limit",
         [MSG_RESULTS] = "results",
         [MSG_RETURNED] = "returned",
+        [MSG_OPEN] = "open",
+        [MSG_OPENED] = "opened",
+        [MSG_APPEND] = "append",
+        [MSG_APPENDED] = "appended",
+        [MSG_COLLECT] = "collect",
+        [MSG_ENDS] = "ends",
+        [MSG_DIRECT] = "direct",
+        [MSG_DIRECT_END] = "direct_end",
+        [MSG_DIRECT_ACK] = "direct_ack",
+        [MSG_BLOB] = "blob",
+        [MSG_BLOB_WANT] = "blob_want",
+        [MSG_BLOB_ACK] = "blob_ack",
+        [MSG_CONTROL] = "control",
+        [MSG_WATCH] = "watch",
+        [MSG_FARM] = "farm",
+        [MSG_DRAIN] = "drain",
+        [MSG_ENGINES] = "engines",
     };
 
     return kind > 0 && kind < N_MESSAGE_KINDS ? names[kind] : "?";
@@ -51,7 +71,7 @@ void wire_encode(const struct message *m, struct buf *out)
 {
     struct encoding e;
 
-    e.scratch = NULL;
+    e.n_scratch = 0;
     wire__envelope__init(&e.envelope);
     wire_to_pb(m, &e);
     size_t n = wire__envelope__get_packed_size(&e.envelope);
@@ -59,7 +79,8 @@ void wire_encode(const struct message *m, struct buf *out)
     must(wire__envelope__pack(&e.envelope, (uint8_t *)out->data + out->n) == n);
     out->n += n;
     out->data[out->n] = '\0';
-    free(e.scratch);
+    for (size_t i = 0; i < e.n_scratch; i++)
+        free(e.scratch[i]);
 }
 
 static void *pb_alloc(void *arena, size_t n)

@@ -10,16 +10,7 @@ enum {
     HELD_MAX =
         1 << 16, /* leases that one worker names: SLOTS_MAX + GRANTS_MAX outstanding, generously */
     ASSIGN_MAX = SLOTS_MAX + GRANTS_MAX, /* leases in one message: all that a worker may have */
-    NOTICE_BYTES_MAX = 64 * 1024,        /* the text of a refusal */
 };
-
-#define REFUSE(f, code, ...) return fault_set((f), (code), __VA_ARGS__)
-#define CHECK(call)                                                                                \
-    do {                                                                                           \
-        enum err check_err = (call);                                                               \
-        if (check_err)                                                                             \
-            return check_err;                                                                      \
-    } while (0)
 
 enum err wire_text(const ProtobufCBinaryData *b, size_t max, const char *what, const char **text,
                    struct fault *f)
@@ -35,17 +26,40 @@ enum err wire_text(const ProtobufCBinaryData *b, size_t max, const char *what, c
     return ERR_NONE;
 }
 
-static enum err is_set(uint64_t id, const char *what, struct fault *f)
+enum err wire_is_set(uint64_t id, const char *what, struct fault *f)
 {
     return id ? ERR_NONE : fault_set(f, ERR_MALFORMED, "%s is 0", what);
 }
 
-static enum err at_most(uint64_t n, uint64_t max, const char *what, struct fault *f)
+enum err wire_at_most(uint64_t n, uint64_t max, const char *what, struct fault *f)
 {
     if (n <= max)
         return ERR_NONE;
     return fault_set(f, ERR_LIMIT, "%s is %llu; at most %llu is allowed", what,
                      (unsigned long long)n, (unsigned long long)max);
+}
+
+enum err wire_no_memory(struct fault *f)
+{
+    return fault_set(f, ERR_LIMIT, "a message that unpacks to too much");
+}
+
+enum err wire_list(const ProtobufCBinaryData *pb, size_t n, size_t max, const char *what,
+                   struct arena *a, const char *const **texts, struct fault *f)
+{
+    *texts = NULL;
+    if (n == 0)
+        return ERR_NONE;
+    const char **to = arena_alloc(a, n * sizeof *to);
+    if (!to)
+        return wire_no_memory(f);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(wire_text(&pb[i], max, what, &to[i], f));
+        if (!*to[i])
+            REFUSE(f, ERR_MALFORMED, "%s that is empty", what);
+    }
+    *texts = to;
+    return ERR_NONE;
 }
 
 static enum err study_name(const ProtobufCBinaryData *b, const char **name, struct fault *f)
@@ -60,22 +74,56 @@ static enum err held_from_pb(Wire__Held *const *pb, size_t n, struct arena *a,
     *held = NULL;
     if (n == 0)
         return ERR_NONE;
-    CHECK(at_most(n, HELD_MAX, "the number of leases of a worker", f));
+    CHECK(wire_at_most(n, HELD_MAX, "the number of leases of a worker", f));
     struct held_lease *to = arena_alloc(a, n * sizeof *to);
     if (!to)
-        REFUSE(f, ERR_LIMIT, "a message that unpacks to too much");
+        return wire_no_memory(f);
     for (size_t i = 0; i < n; i++) {
-        CHECK(is_set(pb[i]->lease, "a lease", f));
-        CHECK(is_set(pb[i]->task, "a task", f));
+        CHECK(wire_is_set(pb[i]->lease, "a lease", f));
+        CHECK(wire_is_set(pb[i]->task, "a task", f));
         if ((unsigned)pb[i]->state > HOLD_FINISHED)
             REFUSE(f, ERR_MALFORMED, "a lease in state %d", (int)pb[i]->state);
-        CHECK(at_most(pb[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        CHECK(wire_at_most(pb[i]->elapsed_ms, INT64_MAX, "a duration", f));
         to[i] = (struct held_lease){ .lease = { pb[i]->lease },
                                      .task = { pb[i]->task },
                                      .state = (enum hold_state)pb[i]->state,
                                      .elapsed_ms = (ms_t)pb[i]->elapsed_ms };
     }
     *held = to;
+    return ERR_NONE;
+}
+
+/* offers - what a worker has beside slots. */
+static enum err offers(const Wire__Hello *pb, struct message *m, struct fault *f)
+{
+    size_t n = pb->n_resources;
+
+    CHECK(wire_at_most(pb->n_labels, LABELS_MAX, "the number of labels", f));
+    CHECK(wire_at_most(pb->n_functions, WORKER_FUNCTIONS_MAX, "the number of functions", f));
+    CHECK(wire_at_most(n, RESOURCES_MAX, "the number of resources", f));
+    CHECK(wire_at_most(pb->end_ms, INT64_MAX, "a time", f));
+    CHECK(wire_list(pb->labels, pb->n_labels, LABEL_BYTES_MAX, "a label", m->arena,
+                    &m->hello.labels, f));
+    CHECK(wire_list(pb->functions, pb->n_functions, NAME_BYTES_MAX, "the name of a function",
+                    m->arena, &m->hello.functions, f));
+    m->hello.n_labels = pb->n_labels;
+    m->hello.n_functions = pb->n_functions;
+    m->hello.end_ms = (ms_t)pb->end_ms;
+    struct resource *to = arena_alloc(m->arena, (n + 1) * sizeof *to);
+    if (!to)
+        return wire_no_memory(f);
+    for (size_t i = 0; i < n; i++) {
+        const char *name;
+        CHECK(wire_text(&pb->resources[i]->name, RESOURCE_NAME_MAX, "the name of a resource", &name,
+                        f));
+        if (!*name)
+            REFUSE(f, ERR_MALFORMED, "a resource without a name");
+        memset(&to[i], 0, sizeof to[i]);
+        memcpy(to[i].name, name, strlen(name));
+        to[i].amount = pb->resources[i]->amount;
+    }
+    m->hello.resources = to;
+    m->hello.n_resources = n;
     return ERR_NONE;
 }
 
@@ -93,18 +141,19 @@ static enum err hello(const Wire__Hello *pb, struct message *m, struct fault *f)
         REFUSE(f, ERR_MALFORMED, "a hello from role %d", (int)pb->role);
     m->hello.role = (enum role)pb->role;
     m->hello.instance = pb->instance;
-    CHECK(is_set(pb->instance, "the instance of a hello", f));
+    CHECK(wire_is_set(pb->instance, "the instance of a hello", f));
     CHECK(wire_text(&pb->name, NAME_BYTES_MAX, "a name", &m->hello.name, f));
     CHECK(wire_text(&pb->host, NAME_BYTES_MAX, "the name of a host", &m->hello.host, f));
     m->hello.pid = pb->pid;
     m->hello.slots = pb->slots;
     m->hello.memory_mib = pb->memory_mib;
-    CHECK(at_most(pb->slots, SLOTS_MAX, "the number of slots", f));
+    CHECK(wire_at_most(pb->slots, SLOTS_MAX, "the number of slots", f));
     if (pb->role == WIRE__ROLE__WORKER) {
-        CHECK(is_set(pb->slots, "the number of slots", f));
+        CHECK(wire_is_set(pb->slots, "the number of slots", f));
         if (!*m->hello.name)
             REFUSE(f, ERR_MALFORMED, "a worker without a name");
     }
+    CHECK(offers(pb, m, f));
     m->hello.n_held = pb->n_held;
     return held_from_pb(pb->held, pb->n_held, m->arena, &m->hello.held, f);
 }
@@ -125,21 +174,22 @@ static enum err refused(const Wire__Refused *pb, struct message *m, struct fault
 {
     m->refused.request = pb->request;
     m->refused.code = pb->code;
-    CHECK(is_set(pb->code, "the code of a refusal", f));
-    return wire_text(&pb->text, NOTICE_BYTES_MAX, "the text of a refusal", &m->refused.text, f);
+    CHECK(wire_is_set(pb->code, "the code of a refusal", f));
+    return wire_text(&pb->text, WIRE_NOTICE_BYTES_MAX, "the text of a refusal", &m->refused.text,
+                     f);
 }
 
 static enum err reply(const Wire__Reply *pb, struct message *m, struct fault *f)
 {
     m->reply.request = pb->request;
     m->reply.n = pb->n;
-    return is_set(pb->request, "a request", f);
+    return wire_is_set(pb->request, "a request", f);
 }
 
 static enum err submit(const Wire__Submit *pb, struct message *m, struct fault *f)
 {
     m->submit.request = pb->request;
-    CHECK(is_set(pb->request, "a request", f));
+    CHECK(wire_is_set(pb->request, "a request", f));
     CHECK(wire_text(&pb->study, NAME_BYTES_MAX, "the name of a study", &m->submit.study, f));
     const char *spec;
     CHECK(wire_text(&pb->spec, SPEC_BYTES_MAX, "a study", &spec, f));
@@ -161,20 +211,20 @@ static enum err hold(const Wire__Hold *pb, struct message *m, struct fault *f)
 {
     m->hold.request = pb->request;
     m->hold.now = pb->now;
-    CHECK(is_set(pb->request, "a request", f));
+    CHECK(wire_is_set(pb->request, "a request", f));
     return study_name(&pb->study, &m->hold.study, f);
 }
 
 /* points - of cancel and retry. */
 static enum err points(const Wire__Points *pb, const char **study, struct fault *f)
 {
-    CHECK(is_set(pb->request, "a request", f));
+    CHECK(wire_is_set(pb->request, "a request", f));
     CHECK(study_name(&pb->study, study, f));
-    CHECK(at_most(pb->n_index, POINTS_MAX, "the number of points", f));
+    CHECK(wire_at_most(pb->n_index, POINTS_MAX, "the number of points", f));
     if (pb->all && pb->n_index)
         REFUSE(f, ERR_MALFORMED, "both all points and some");
     for (size_t i = 0; i < pb->n_index; i++)
-        CHECK(at_most(pb->index[i], POINTS_MAX - 1, "the index of a point", f));
+        CHECK(wire_at_most(pb->index[i], POINTS_MAX - 1, "the index of a point", f));
     return ERR_NONE;
 }
 
@@ -182,6 +232,7 @@ static enum err cancel(const Wire__Points *pb, struct message *m, struct fault *
 {
     m->cancel.request = pb->request;
     m->cancel.all = pb->all;
+    m->cancel.array.n = pb->array;
     m->cancel.index = pb->index;
     m->cancel.n = pb->n_index;
     return points(pb, &m->cancel.study, f);
@@ -191,6 +242,7 @@ static enum err retry(const Wire__Points *pb, struct message *m, struct fault *f
 {
     m->retry.request = pb->request;
     m->retry.failed = pb->all;
+    m->retry.array.n = pb->array;
     m->retry.index = pb->index;
     m->retry.n = pb->n_index;
     return points(pb, &m->retry.study, f);
@@ -199,11 +251,11 @@ static enum err retry(const Wire__Points *pb, struct message *m, struct fault *f
 static enum err follow(const Wire__Follow *pb, struct message *m, struct fault *f)
 {
     m->follow.request = pb->request;
-    CHECK(is_set(pb->request, "a request", f));
+    CHECK(wire_is_set(pb->request, "a request", f));
     return study_name(&pb->study, &m->follow.study, f);
 }
 
-static void counts(const Wire__Counts *pb, struct counts *c)
+void wire_counts_from_pb(const Wire__Counts *pb, struct counts *c)
 {
     if (!pb)
         return; /* proto3: all zero */
@@ -217,7 +269,9 @@ static void counts(const Wire__Counts *pb, struct counts *c)
                           .skipped = pb->skipped,
                           .quarantined = pb->quarantined,
                           .reused = pb->reused,
-                          .lost = pb->lost };
+                          .lost = pb->lost,
+                          .blocked = pb->blocked,
+                          .unmet = pb->unmet };
 }
 
 static enum err submitted(const Wire__Submitted *pb, struct message *m, struct fault *f)
@@ -227,11 +281,11 @@ static enum err submitted(const Wire__Submitted *pb, struct message *m, struct f
     m->submitted.array.n = pb->array;
     m->submitted.first.n = pb->first;
     m->submitted.template_changed = pb->template_changed;
-    counts(pb->counts, &m->submitted.counts);
-    CHECK(is_set(pb->request, "a request", f));
-    CHECK(is_set(pb->id, "a study", f));
-    CHECK(is_set(pb->array, "an array", f));
-    CHECK(is_set(pb->first, "a task", f));
+    wire_counts_from_pb(pb->counts, &m->submitted.counts);
+    CHECK(wire_is_set(pb->request, "a request", f));
+    CHECK(wire_is_set(pb->id, "a study", f));
+    CHECK(wire_is_set(pb->array, "an array", f));
+    CHECK(wire_is_set(pb->first, "a task", f));
     return study_name(&pb->study, &m->submitted.study, f);
 }
 
@@ -243,19 +297,19 @@ static enum err progress(const Wire__Progress *pb, struct message *m, struct fau
     if ((unsigned)pb->state > STUDY_ENDED)
         REFUSE(f, ERR_MALFORMED, "a study in state %d", (int)pb->state);
     m->progress.state = (enum study_state)pb->state;
-    counts(pb->counts, &m->progress.counts);
+    wire_counts_from_pb(pb->counts, &m->progress.counts);
     m->progress.n_workers = pb->n_workers;
     m->progress.slots = pb->slots;
     m->progress.slots_busy = pb->slots_busy;
     m->progress.limit_ms = pb->limit_ms;
     m->progress.n_running = n;
-    CHECK(at_most(n, RUNNING_SHOWN_MAX, "the number of running points", f));
+    CHECK(wire_at_most(n, RUNNING_SHOWN_MAX, "the number of running points", f));
     struct running_point *to = arena_alloc(m->arena, RUNNING_SHOWN_MAX * sizeof *to);
     if (!to)
-        REFUSE(f, ERR_LIMIT, "a message that unpacks to too much");
+        return wire_no_memory(f);
     for (size_t i = 0; i < n; i++) {
-        CHECK(at_most(pb->running[i]->index, POINTS_MAX - 1, "the index of a point", f));
-        CHECK(at_most(pb->running[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        CHECK(wire_at_most(pb->running[i]->index, POINTS_MAX - 1, "the index of a point", f));
+        CHECK(wire_at_most(pb->running[i]->elapsed_ms, INT64_MAX, "a duration", f));
         to[i] = (struct running_point){ pb->running[i]->index, (ms_t)pb->running[i]->elapsed_ms };
     }
     m->progress.running = to;
@@ -268,8 +322,8 @@ static enum err spec(const Wire__Spec *pb, struct message *m, struct fault *f)
 
     m->spec.array.n = pb->array;
     m->spec.first.n = pb->first;
-    CHECK(is_set(pb->array, "an array", f));
-    CHECK(is_set(pb->first, "a task", f));
+    CHECK(wire_is_set(pb->array, "an array", f));
+    CHECK(wire_is_set(pb->first, "a task", f));
     CHECK(wire_text(&pb->spec, SPEC_BYTES_MAX, "a study", &text, f));
     m->spec.spec = text;
     m->spec.spec_bytes = pb->spec.len;
@@ -279,23 +333,35 @@ static enum err spec(const Wire__Spec *pb, struct message *m, struct fault *f)
 static enum err ids(const uint64_t *id, size_t n, const char *what, struct fault *f)
 {
     for (size_t i = 0; i < n; i++)
-        CHECK(is_set(id[i], what, f));
+        CHECK(wire_is_set(id[i], what, f));
     return ERR_NONE;
 }
 
 static enum err assign(const Wire__Assign *pb, struct message *m, struct fault *f)
 {
     m->assign.array.n = pb->array;
-    CHECK(is_set(pb->array, "an array", f));
-    CHECK(at_most(pb->limit_ms, INT64_MAX, "a limit", f));
+    CHECK(wire_is_set(pb->array, "an array", f));
+    CHECK(wire_at_most(pb->limit_ms, INT64_MAX, "a limit", f));
     if (pb->n_grants % 2)
         REFUSE(f, ERR_MALFORMED, "a lease without its task");
-    CHECK(at_most(pb->n_grants / 2, ASSIGN_MAX, "the number of leases", f));
+    CHECK(wire_at_most(pb->n_grants / 2, ASSIGN_MAX, "the number of leases", f));
     CHECK(ids(pb->grants, pb->n_grants, "a lease or its task", f));
     m->assign.limit_ms = (ms_t)pb->limit_ms;
     m->assign.grants = (const struct grant *)(const void *)pb->grants;
     m->assign.n = pb->n_grants / 2;
-    return ERR_NONE;
+    if (!pb->n_sizes) {
+        if (pb->payloads.len || pb->n_blobs)
+            REFUSE(f, ERR_MALFORMED, "payloads without their sizes");
+        return ERR_NONE;
+    }
+    if (pb->n_sizes != m->assign.n)
+        REFUSE(f, ERR_MALFORMED, "%zu payloads for %zu leases", pb->n_sizes, m->assign.n);
+    CHECK(wire_sizes_check(pb->sizes, pb->n_sizes, pb->payloads.len, f));
+    m->assign.sizes = pb->sizes;
+    m->assign.payloads = pb->payloads.data;
+    m->assign.payloads_bytes = pb->payloads.len;
+    return wire_blobs_from_pb(pb->blobs, pb->n_blobs, pb->sizes, m->assign.n, &m->assign.blobs,
+                              &m->assign.n_blobs, f);
 }
 
 static enum err leases(const Wire__Leases *pb, struct message *m, struct fault *f)
@@ -308,15 +374,15 @@ static enum err leases(const Wire__Leases *pb, struct message *m, struct fault *
 static enum err recall(const Wire__Recall *pb, struct message *m, struct fault *f)
 {
     m->recall.n = pb->n;
-    return is_set(pb->n, "the number of leases to give back", f);
+    return wire_is_set(pb->n, "the number of leases to give back", f);
 }
 
 static enum err limit(const Wire__Limit *pb, struct message *m, struct fault *f)
 {
     m->limit.array.n = pb->array;
     m->limit.limit_ms = (ms_t)pb->limit_ms;
-    CHECK(is_set(pb->array, "an array", f));
-    return at_most(pb->limit_ms, INT64_MAX, "a limit", f);
+    CHECK(wire_is_set(pb->array, "an array", f));
+    return wire_at_most(pb->limit_ms, INT64_MAX, "a limit", f);
 }
 
 static enum err beat(const Wire__Beat *pb, struct message *m, struct fault *f)
@@ -381,7 +447,14 @@ static enum err from_workers(const Wire__Envelope *e, struct message *m, struct 
         return limit(e->limit, m, f);
     case MSG_RESULTS:
         return wire_from_results(e->results, m, f);
+    case MSG_OPEN:
+    case MSG_OPENED:
+    case MSG_APPEND:
+    case MSG_APPENDED:
+    case MSG_COLLECT:
+    case MSG_ENDS:
+        return wire_calls_from_pb(e, m, f);
     default:
-        REFUSE(f, ERR_MALFORMED, "a message of a kind that this version does not know");
+        return wire_farm_from_pb(e, m, f);
     }
 }

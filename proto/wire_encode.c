@@ -8,28 +8,19 @@
 /* A grant goes over the wire as it lies in memory: two 64-bit numbers, little-endian. */
 _Static_assert(sizeof(struct grant) == 16 && sizeof(lease_id) == 8, "packed without a copy");
 
-static ProtobufCBinaryData bytes(const void *data, size_t n)
+void *wire_scratch(struct encoding *e, size_t n_bytes)
 {
-    return (ProtobufCBinaryData){ n, (uint8_t *)(uintptr_t)data };
+    must(e->n_scratch < WIRE_SCRATCH_MAX);
+    void *piece = malloc(n_bytes ? n_bytes : 1);
+    must(piece != NULL);
+    e->scratch[e->n_scratch++] = piece;
+    return piece;
 }
 
-static ProtobufCBinaryData text(const char *s)
+void *wire_elements(struct encoding *e, size_t n, size_t bytes_each, void ***pointers)
 {
-    return bytes(s, s ? strlen(s) : 0);
-}
+    char *elements = wire_scratch(e, n * (bytes_each + sizeof(void *)));
 
-static uint64_t ms(ms_t t)
-{
-    return t > 0 ? (uint64_t)t : 0;
-}
-
-/* scratch - n elements, followed by n pointers to them as protobuf-c wants. */
-static void *scratch(struct encoding *e, size_t n, size_t bytes_each, void ***pointers)
-{
-    char *elements = malloc(n * (bytes_each + sizeof(void *)));
-
-    must(elements != NULL);
-    e->scratch = elements;
     *pointers = (void **)(void *)(elements + n * bytes_each);
     for (size_t i = 0; i < n; i++)
         (*pointers)[i] = elements + i * bytes_each;
@@ -42,31 +33,64 @@ static Wire__Held **held_to_pb(const struct held_lease *held, size_t n, struct e
 
     if (n == 0)
         return NULL;
-    Wire__Held *pb = scratch(e, n, sizeof *pb, &pointers);
+    Wire__Held *pb = wire_elements(e, n, sizeof *pb, &pointers);
     for (size_t i = 0; i < n; i++) {
         wire__held__init(&pb[i]);
         pb[i].lease = held[i].lease.n;
         pb[i].task = held[i].task.n;
         pb[i].state = (Wire__HoldState)held[i].state;
-        pb[i].elapsed_ms = ms(held[i].elapsed_ms);
+        pb[i].elapsed_ms = wire_ms(held[i].elapsed_ms);
     }
     return (Wire__Held **)pointers;
+}
+
+static ProtobufCBinaryData *list_to_pb(const char *const *texts, size_t n, struct encoding *e)
+{
+    if (n == 0)
+        return NULL;
+    ProtobufCBinaryData *pb = wire_scratch(e, n * sizeof *pb);
+    for (size_t i = 0; i < n; i++)
+        pb[i] = wire_chars(texts[i]);
+    return pb;
+}
+
+static void resources_to_pb(const struct message *m, struct encoding *e)
+{
+    size_t n = m->hello.n_resources;
+    void **pointers = NULL;
+
+    if (n > 0) {
+        Wire__Resource *pb = wire_elements(e, n, sizeof *pb, &pointers);
+        for (size_t i = 0; i < n; i++) {
+            wire__resource__init(&pb[i]);
+            pb[i].name = wire_chars(m->hello.resources[i].name);
+            pb[i].amount = m->hello.resources[i].amount;
+        }
+    }
+    e->hello.n_resources = n;
+    e->hello.resources = (Wire__Resource **)pointers;
 }
 
 static void hello_to_pb(const struct message *m, struct encoding *e)
 {
     wire__hello__init(&e->hello);
     e->hello.version = m->hello.version;
-    e->hello.program = text(m->hello.program);
+    e->hello.program = wire_chars(m->hello.program);
     e->hello.role = (Wire__Role)m->hello.role;
     e->hello.instance = m->hello.instance;
-    e->hello.name = text(m->hello.name);
-    e->hello.host = text(m->hello.host);
+    e->hello.name = wire_chars(m->hello.name);
+    e->hello.host = wire_chars(m->hello.host);
     e->hello.pid = m->hello.pid;
     e->hello.slots = m->hello.slots;
     e->hello.memory_mib = m->hello.memory_mib;
     e->hello.n_held = m->hello.n_held;
     e->hello.held = held_to_pb(m->hello.held, m->hello.n_held, e);
+    e->hello.labels = list_to_pb(m->hello.labels, m->hello.n_labels, e);
+    e->hello.n_labels = m->hello.n_labels;
+    e->hello.functions = list_to_pb(m->hello.functions, m->hello.n_functions, e);
+    e->hello.n_functions = m->hello.n_functions;
+    e->hello.end_ms = wire_ms(m->hello.end_ms);
+    resources_to_pb(m, e);
 }
 
 static void beat_to_pb(const struct message *m, struct encoding *e)
@@ -86,10 +110,10 @@ static void welcome_to_pb(const struct message *m, struct encoding *e)
 {
     wire__welcome__init(&e->welcome);
     e->welcome.version = m->welcome.version;
-    e->welcome.program = text(m->welcome.program);
+    e->welcome.program = wire_chars(m->welcome.program);
     e->welcome.epoch = m->welcome.epoch;
     e->welcome.worker = m->welcome.worker.n;
-    e->welcome.owner = text(m->welcome.owner);
+    e->welcome.owner = wire_chars(m->welcome.owner);
 }
 
 static void refused_to_pb(const struct message *m, struct encoding *e)
@@ -97,7 +121,7 @@ static void refused_to_pb(const struct message *m, struct encoding *e)
     wire__refused__init(&e->refused);
     e->refused.request = m->refused.request;
     e->refused.code = m->refused.code;
-    e->refused.text = text(m->refused.text);
+    e->refused.text = wire_chars(m->refused.text);
 }
 
 static void reply_to_pb(const struct message *m, struct encoding *e)
@@ -111,8 +135,8 @@ static void submit_to_pb(const struct message *m, struct encoding *e)
 {
     wire__submit__init(&e->submit);
     e->submit.request = m->submit.request;
-    e->submit.spec = bytes(m->submit.spec, m->submit.spec_bytes);
-    e->submit.study = text(m->submit.study);
+    e->submit.spec = wire_bytes(m->submit.spec, m->submit.spec_bytes);
+    e->submit.study = wire_chars(m->submit.study);
     e->submit.resume = m->submit.resume;
     e->submit.retry_failed = m->submit.retry_failed;
     e->submit.fresh = m->submit.fresh;
@@ -122,7 +146,7 @@ static void hold_to_pb(const struct message *m, struct encoding *e)
 {
     wire__hold__init(&e->hold);
     e->hold.request = m->hold.request;
-    e->hold.study = text(m->hold.study);
+    e->hold.study = wire_chars(m->hold.study);
     e->hold.now = m->hold.now;
 }
 
@@ -130,8 +154,9 @@ static void cancel_to_pb(const struct message *m, struct encoding *e)
 {
     wire__points__init(&e->points);
     e->points.request = m->cancel.request;
-    e->points.study = text(m->cancel.study);
+    e->points.study = wire_chars(m->cancel.study);
     e->points.all = m->cancel.all;
+    e->points.array = m->cancel.array.n;
     e->points.n_index = m->cancel.n;
     e->points.index = (uint64_t *)(uintptr_t)m->cancel.index;
 }
@@ -140,8 +165,9 @@ static void retry_to_pb(const struct message *m, struct encoding *e)
 {
     wire__points__init(&e->points);
     e->points.request = m->retry.request;
-    e->points.study = text(m->retry.study);
+    e->points.study = wire_chars(m->retry.study);
     e->points.all = m->retry.failed;
+    e->points.array = m->retry.array.n;
     e->points.n_index = m->retry.n;
     e->points.index = (uint64_t *)(uintptr_t)m->retry.index;
 }
@@ -150,7 +176,7 @@ static void follow_to_pb(const struct message *m, struct encoding *e)
 {
     wire__follow__init(&e->follow);
     e->follow.request = m->follow.request;
-    e->follow.study = text(m->follow.study);
+    e->follow.study = wire_chars(m->follow.study);
 }
 
 static void shutdown_to_pb(const struct message *m, struct encoding *e)
@@ -159,32 +185,34 @@ static void shutdown_to_pb(const struct message *m, struct encoding *e)
     wire__shutdown__init(&e->shutdown);
 }
 
-static Wire__Counts *counts_to_pb(const struct counts *c, struct encoding *e)
+void wire_counts_to_pb(const struct counts *c, Wire__Counts *pb)
 {
-    wire__counts__init(&e->counts);
-    e->counts.n = c->n;
-    e->counts.ready = c->ready;
-    e->counts.waiting = c->waiting;
-    e->counts.running = c->running;
-    e->counts.done = c->done;
-    e->counts.failed = c->failed;
-    e->counts.cancelled = c->cancelled;
-    e->counts.skipped = c->skipped;
-    e->counts.quarantined = c->quarantined;
-    e->counts.reused = c->reused;
-    e->counts.lost = c->lost;
-    return &e->counts;
+    wire__counts__init(pb);
+    pb->n = c->n;
+    pb->ready = c->ready;
+    pb->waiting = c->waiting;
+    pb->running = c->running;
+    pb->done = c->done;
+    pb->failed = c->failed;
+    pb->cancelled = c->cancelled;
+    pb->skipped = c->skipped;
+    pb->quarantined = c->quarantined;
+    pb->reused = c->reused;
+    pb->lost = c->lost;
+    pb->blocked = c->blocked;
+    pb->unmet = c->unmet;
 }
 
 static void submitted_to_pb(const struct message *m, struct encoding *e)
 {
     wire__submitted__init(&e->submitted);
     e->submitted.request = m->submitted.request;
-    e->submitted.study = text(m->submitted.study);
+    e->submitted.study = wire_chars(m->submitted.study);
     e->submitted.id = m->submitted.id.n;
     e->submitted.array = m->submitted.array.n;
     e->submitted.first = m->submitted.first.n;
-    e->submitted.counts = counts_to_pb(&m->submitted.counts, e);
+    wire_counts_to_pb(&m->submitted.counts, &e->counts);
+    e->submitted.counts = &e->counts;
     e->submitted.template_changed = m->submitted.template_changed;
 }
 
@@ -194,19 +222,20 @@ static void progress_to_pb(const struct message *m, struct encoding *e)
     void **pointers = NULL;
 
     wire__progress__init(&e->progress);
-    e->progress.study = text(m->progress.study);
+    e->progress.study = wire_chars(m->progress.study);
     e->progress.state = (Wire__StudyState)m->progress.state;
-    e->progress.counts = counts_to_pb(&m->progress.counts, e);
+    wire_counts_to_pb(&m->progress.counts, &e->counts);
+    e->progress.counts = &e->counts;
     e->progress.n_workers = m->progress.n_workers;
     e->progress.slots = m->progress.slots;
     e->progress.slots_busy = m->progress.slots_busy;
     e->progress.limit_ms = m->progress.limit_ms;
     if (n > 0) {
-        Wire__RunningPoint *pb = scratch(e, n, sizeof *pb, &pointers);
+        Wire__RunningPoint *pb = wire_elements(e, n, sizeof *pb, &pointers);
         for (size_t i = 0; i < n; i++) {
             wire__running_point__init(&pb[i]);
             pb[i].index = m->progress.running[i].index;
-            pb[i].elapsed_ms = ms(m->progress.running[i].elapsed_ms);
+            pb[i].elapsed_ms = wire_ms(m->progress.running[i].elapsed_ms);
         }
     }
     e->progress.n_running = n;
@@ -218,16 +247,21 @@ static void spec_to_pb(const struct message *m, struct encoding *e)
     wire__spec__init(&e->spec);
     e->spec.array = m->spec.array.n;
     e->spec.first = m->spec.first.n;
-    e->spec.spec = bytes(m->spec.spec, m->spec.spec_bytes);
+    e->spec.spec = wire_bytes(m->spec.spec, m->spec.spec_bytes);
 }
 
 static void assign_to_pb(const struct message *m, struct encoding *e)
 {
     wire__assign__init(&e->assign);
     e->assign.array = m->assign.array.n;
-    e->assign.limit_ms = ms(m->assign.limit_ms);
+    e->assign.limit_ms = wire_ms(m->assign.limit_ms);
     e->assign.n_grants = 2 * m->assign.n;
     e->assign.grants = (uint64_t *)(uintptr_t)m->assign.grants;
+    e->assign.n_sizes = m->assign.sizes ? m->assign.n : 0;
+    e->assign.sizes = (uint32_t *)(uintptr_t)m->assign.sizes;
+    e->assign.payloads = wire_bytes(m->assign.payloads, m->assign.payloads_bytes);
+    e->assign.n_blobs = 3 * m->assign.n_blobs;
+    e->assign.blobs = (uint64_t *)(uintptr_t)m->assign.blobs;
 }
 
 static void leases_to_pb(const struct message *m, struct encoding *e)
@@ -248,25 +282,28 @@ static void limit_to_pb(const struct message *m, struct encoding *e)
 {
     wire__limit__init(&e->limit);
     e->limit.array = m->limit.array.n;
-    e->limit.limit_ms = ms(m->limit.limit_ms);
+    e->limit.limit_ms = wire_ms(m->limit.limit_ms);
 }
 
 static void body_to_pb(const struct end_body *b, Wire__Body *pb)
 {
     wire__body__init(pb);
-    pb->values = text(b->values);
-    pb->metrics = text(b->metrics);
-    pb->error_line = text(b->error_line);
-    pb->out_file = text(b->out_file);
-    pb->err_file = text(b->err_file);
-    pb->out = bytes(b->out, b->out_bytes);
-    pb->err = bytes(b->err, b->err_bytes);
+    pb->values = wire_chars(b->values);
+    pb->metrics = wire_chars(b->metrics);
+    pb->error_line = wire_chars(b->error_line);
+    pb->out_file = wire_chars(b->out_file);
+    pb->err_file = wire_chars(b->err_file);
+    pb->out = wire_bytes(b->out, b->out_bytes);
+    pb->err = wire_bytes(b->err, b->err_bytes);
     pb->out_packed = b->out_packed;
     pb->err_packed = b->err_packed;
     pb->out_total = b->out_total;
     pb->err_total = b->err_total;
-    pb->dir = text(b->dir);
+    pb->dir = wire_chars(b->dir);
     pb->metrics_missing = b->metrics_missing;
+    pb->result = wire_bytes(b->result, b->result_bytes);
+    pb->blob = b->blob;
+    pb->blob_bytes = b->blob_bytes;
 }
 
 static void end_to_pb(const struct end_row *r, Wire__End *pb)
@@ -280,8 +317,8 @@ static void end_to_pb(const struct end_row *r, Wire__End *pb)
     pb->code = r->code;
     pb->attempts = r->attempts;
     pb->counted = r->counted;
-    pb->started_ms = ms(r->started_ms);
-    pb->ended_ms = ms(r->ended_ms);
+    pb->started_ms = wire_ms(r->started_ms);
+    pb->ended_ms = wire_ms(r->ended_ms);
     pb->wall_us = r->wall_us;
     pb->user_us = r->user_us;
     pb->sys_us = r->sys_us;
@@ -293,14 +330,73 @@ struct end_and_body { /* beside each other for the cache */
     Wire__Body body;
 };
 
+static bool no_text(const char *s)
+{
+    return !s || !*s;
+}
+
+/* plain - ends that need no body, or one with a result alone: they can go as columns. */
+static bool plain(const struct end_body *b)
+{
+    return !b || (b->result_bytes && !b->blob && !b->out_bytes && !b->err_bytes && !b->out_total &&
+                  !b->err_total && !b->metrics_missing && no_text(b->values) &&
+                  no_text(b->metrics) && no_text(b->error_line) && no_text(b->dir) &&
+                  no_text(b->out_file) && no_text(b->err_file) && !b->out_packed && !b->err_packed);
+}
+
+static void row_column(const struct message *m, size_t i, struct column_end *end)
+{
+    const struct end_row *r = &m->results.rows[i];
+
+    *end = (struct column_end){
+        .state = r->state,
+        .reason = r->reason,
+        .code = r->code,
+        .attempts = r->attempts,
+        .worker = r->worker.n,
+        .counted = r->counted,
+        .started_ms = r->started_ms,
+        .ended_ms = r->ended_ms,
+        .wall_us = r->wall_us,
+        .user_us = r->user_us,
+        .sys_us = r->sys_us,
+        .maxrss_kib = r->maxrss_kib,
+        .result = r->body ? r->body->result : NULL,
+        .result_bytes = r->body ? r->body->result_bytes : 0,
+    };
+}
+
+static bool results_as_columns(const struct message *m, struct encoding *e)
+{
+    size_t n = m->results.n;
+
+    if (n == 0 || n > WIRE_COLUMNS_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!plain(m->results.rows[i].body))
+            return false;
+    uint64_t *ids = wire_scratch(e, n * 16);
+    for (size_t i = 0; i < n; i++) {
+        ids[2 * i] = m->results.rows[i].lease.n;
+        ids[2 * i + 1] = m->results.rows[i].task.n;
+    }
+    e->results.leases = ids;
+    e->results.n_leases = 2 * n;
+    wire_columns_to_pb(m, n, row_column, e);
+    e->results.columns = &e->columns;
+    return true;
+}
+
 static void results_to_pb(const struct message *m, struct encoding *e)
 {
     size_t n = m->results.n;
     void **pointers = NULL;
 
     wire__results__init(&e->results);
+    if (results_as_columns(m, e))
+        return;
     if (n > 0) {
-        struct end_and_body *pb = scratch(e, n, sizeof *pb, &pointers);
+        struct end_and_body *pb = wire_elements(e, n, sizeof *pb, &pointers);
         for (size_t i = 0; i < n; i++) {
             end_to_pb(&m->results.rows[i], &pb[i].end);
             if (m->results.rows[i].body) {
@@ -341,7 +437,10 @@ void wire_to_pb(const struct message *m, struct encoding *e)
     };
 
     must(m->kind > 0 && m->kind < N_MESSAGE_KINDS);
-    to_pb[m->kind](m, e);
+    if (to_pb[m->kind])
+        to_pb[m->kind](m, e);
+    else
+        must(wire_calls_to_pb(m, e) || wire_farm_to_pb(m, e));
     e->envelope.message_case = (Wire__Envelope__MessageCase)m->kind;
     e->envelope.hello = &e->hello; /* the oneof: all of its pointers are this one */
 }

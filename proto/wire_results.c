@@ -56,7 +56,15 @@ static const struct end_body *body_from_pb(struct reading *r, const Wire__Body *
         .out_total = pb->out_total,
         .err_total = pb->err_total,
         .metrics_missing = pb->metrics_missing,
+        .result = pb->result.data,
+        .result_bytes = pb->result.len,
+        .blob = pb->blob,
+        .blob_bytes = pb->blob_bytes,
     };
+    if (!r->err && (b->result_bytes > INLINE_BYTES_MAX || b->blob_bytes > BLOB_BYTES_MAX))
+        r->err = fault_set(r->fault, ERR_LIMIT, "a result that is too long");
+    if (!r->err && (b->blob ? !b->blob_bytes || b->result_bytes : b->blob_bytes))
+        r->err = fault_set(r->fault, ERR_MALFORMED, "a result that is a blob and is not");
     if (!r->err && b->metrics_missing > METRICS_MAX)
         r->err = fault_set(r->fault, ERR_LIMIT, "%u metrics are missing; a study has at most %d",
                            b->metrics_missing, METRICS_MAX);
@@ -99,18 +107,70 @@ static void end_from_pb(struct reading *r, const Wire__End *pb, struct end_row *
     };
 }
 
+static enum err columns_from_pb(const Wire__Results *pb, size_t n, struct end_row *rows,
+                                struct arena *arena, struct fault *f)
+{
+    const uint8_t *results = pb->columns->results.data;
+    struct end_body *bodies = NULL;
+
+    CHECK(wire_columns_check(pb->columns, n, f));
+    if (pb->columns->n_result_bytes) {
+        bodies = arena_alloc(arena, n * sizeof *bodies);
+        if (!bodies)
+            return wire_no_memory(f);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct column_end end;
+        wire_column_end(pb->columns, i, &results, &end);
+        CHECK(wire_is_set(pb->leases[2 * i], "a lease", f));
+        CHECK(wire_is_set(pb->leases[2 * i + 1], "a task", f));
+        rows[i] = (struct end_row){
+            .task = { pb->leases[2 * i + 1] },
+            .lease = { pb->leases[2 * i] },
+            .worker = { end.worker },
+            .state = end.state,
+            .reason = end.reason,
+            .code = end.code,
+            .attempts = end.attempts,
+            .counted = end.counted,
+            .started_ms = end.started_ms,
+            .ended_ms = end.ended_ms,
+            .wall_us = end.wall_us,
+            .user_us = end.user_us,
+            .sys_us = end.sys_us,
+            .maxrss_kib = end.maxrss_kib,
+        };
+        if (end.result_bytes) {
+            bodies[i] = (struct end_body){ .values = "",
+                                           .metrics = "",
+                                           .error_line = "",
+                                           .out_file = "",
+                                           .err_file = "",
+                                           .dir = "",
+                                           .result = end.result,
+                                           .result_bytes = end.result_bytes };
+            rows[i].body = &bodies[i];
+        }
+    }
+    return ERR_NONE;
+}
+
 enum err wire_from_results(const Wire__Results *results, struct message *m, struct fault *f)
 {
     struct reading r = { .arena = m->arena, .fault = f };
-    size_t n = results->n_ends;
+    size_t n_columns = results->n_leases / 2, n = n_columns + results->n_ends;
 
+    if (results->n_leases % 2 || (n_columns && !results->columns))
+        REFUSE(f, ERR_MALFORMED, "leases without their ends");
     if (n == 0)
         return ERR_NONE;
     struct end_row *rows = arena_alloc(m->arena, n * sizeof *rows);
     if (!rows)
-        return fault_set(f, ERR_LIMIT, "a message that unpacks to too much");
-    for (size_t i = 0; i < n && !r.err; i++)
-        end_from_pb(&r, results->ends[i], &rows[i]);
+        return wire_no_memory(f);
+    if (n_columns)
+        CHECK(columns_from_pb(results, n_columns, rows, m->arena, f));
+    for (size_t i = n_columns; i < n && !r.err; i++)
+        end_from_pb(&r, results->ends[i - n_columns], &rows[i]);
     m->results.rows = rows;
     m->results.n = n;
     return r.err;

@@ -83,7 +83,9 @@ static struct counts counts_of(const struct core_counts *c)
                             .skipped = c->skipped,
                             .quarantined = c->quarantined,
                             .reused = c->reused,
-                            .lost = c->lost };
+                            .lost = c->lost,
+                            .blocked = c->blocked,
+                            .unmet = c->unmet };
 }
 
 static void send_submitted(struct scheduler *s, const struct send *d)

@@ -26,5 +26,5 @@ function(grange_fuzz name)
   endif()
 endfunction()
 
-grange_fuzz(wire SOURCES unit/wire_samples.c LINK grange_proto)
+grange_fuzz(wire SOURCES unit/wire_samples.c unit/wire_samples_farm.c LINK grange_proto)
 grange_fuzz(study LINK grange_study)

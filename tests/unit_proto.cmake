@@ -1,4 +1,4 @@
-grange_unit_test(wire SOURCES unit/wire_samples.c LINK grange_proto)
+grange_unit_test(wire SOURCES unit/wire_samples.c unit/wire_samples_farm.c unit/wire_same.c unit/wire_same_farm.c LINK grange_proto)
 grange_unit_test(link LINK grange_proto)
 grange_unit_test(client LINK grange_client)
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "proto/wire.h"
+#include "tests/unit/wire_same.h"
 #include "tests/unit/wire_samples.h"
 
 TestSuite(wire, .timeout = 100);
@@ -19,201 +20,6 @@ static struct message decoded(const struct buf *b)
 
     cr_assert_eq(wire_decode(b->data, b->n, &m, &f), ERR_NONE, "%s", f.text);
     return m;
-}
-
-/* ---- equality, field by field: encoding both and comparing bytes would miss a forgotten field */
-
-static void same_text(const char *a, const char *b)
-{
-    cr_assert_str_eq(a ? a : "", b ? b : "");
-}
-
-static void same_bytes(const void *a, size_t n, const void *b, size_t n_too)
-{
-    cr_assert_eq(n, n_too);
-    cr_assert(n == 0 || memcmp(a, b, n) == 0);
-}
-
-static void same_held(const struct held_lease *a, size_t n, const struct held_lease *b,
-                      size_t n_too)
-{
-    cr_assert_eq(n, n_too);
-    for (size_t i = 0; i < n; i++) {
-        cr_assert(a[i].lease.n == b[i].lease.n && a[i].task.n == b[i].task.n);
-        cr_assert(a[i].state == b[i].state && a[i].elapsed_ms == b[i].elapsed_ms);
-    }
-}
-
-static void same_hello(const struct message *a, const struct message *b)
-{
-    cr_assert(a->hello.role == b->hello.role && a->hello.version == b->hello.version);
-    same_text(a->hello.program, b->hello.program);
-    same_text(a->hello.name, b->hello.name);
-    same_text(a->hello.host, b->hello.host);
-    cr_assert(a->hello.instance == b->hello.instance && a->hello.pid == b->hello.pid);
-    cr_assert(a->hello.slots == b->hello.slots && a->hello.memory_mib == b->hello.memory_mib);
-    same_held(a->hello.held, a->hello.n_held, b->hello.held, b->hello.n_held);
-}
-
-static void same_submit(const struct message *a, const struct message *b)
-{
-    cr_assert_eq(a->submit.request, b->submit.request);
-    same_text(a->submit.study, b->submit.study);
-    same_bytes(a->submit.spec, a->submit.spec_bytes, b->submit.spec, b->submit.spec_bytes);
-    cr_assert(a->submit.resume == b->submit.resume && a->submit.fresh == b->submit.fresh);
-    cr_assert_eq(a->submit.retry_failed, b->submit.retry_failed);
-}
-
-static void same_submitted(const struct message *a, const struct message *b)
-{
-    cr_assert_eq(a->submitted.request, b->submitted.request);
-    same_text(a->submitted.study, b->submitted.study);
-    cr_assert(a->submitted.id.n == b->submitted.id.n &&
-              a->submitted.array.n == b->submitted.array.n);
-    cr_assert_eq(a->submitted.first.n, b->submitted.first.n);
-    cr_assert(memcmp(&a->submitted.counts, &b->submitted.counts, sizeof(struct counts)) == 0);
-    cr_assert_eq(a->submitted.template_changed, b->submitted.template_changed);
-}
-
-static void same_progress(const struct message *a, const struct message *b)
-{
-    same_text(a->progress.study, b->progress.study);
-    cr_assert(memcmp(&a->progress.counts, &b->progress.counts, sizeof(struct counts)) == 0);
-    cr_assert(a->progress.state == b->progress.state &&
-              a->progress.n_workers == b->progress.n_workers);
-    cr_assert(a->progress.slots == b->progress.slots &&
-              a->progress.slots_busy == b->progress.slots_busy);
-    cr_assert_eq(a->progress.limit_ms, b->progress.limit_ms);
-    same_bytes(a->progress.running, a->progress.n_running * sizeof(struct running_point),
-               b->progress.running, b->progress.n_running * sizeof(struct running_point));
-}
-
-static void same_body(const struct end_body *a, const struct end_body *b)
-{
-    cr_assert_eq(a == NULL, b == NULL);
-    if (!a)
-        return;
-    same_text(a->values, b->values);
-    same_text(a->metrics, b->metrics);
-    same_text(a->error_line, b->error_line);
-    same_text(a->out_file, b->out_file);
-    same_text(a->err_file, b->err_file);
-    same_text(a->dir, b->dir);
-    same_bytes(a->out, a->out_bytes, b->out, b->out_bytes);
-    same_bytes(a->err, a->err_bytes, b->err, b->err_bytes);
-    cr_assert(a->out_packed == b->out_packed && a->err_packed == b->err_packed);
-    cr_assert(a->out_total == b->out_total && a->err_total == b->err_total);
-    cr_assert_eq(a->metrics_missing, b->metrics_missing);
-}
-
-static void same_results(const struct message *a, const struct message *b)
-{
-    cr_assert_eq(a->results.n, b->results.n);
-    for (size_t i = 0; i < a->results.n; i++) {
-        const struct end_row *x = &a->results.rows[i], *y = &b->results.rows[i];
-        cr_assert(x->task.n == y->task.n && x->lease.n == y->lease.n && x->worker.n == y->worker.n);
-        cr_assert(x->state == y->state && x->reason == y->reason && x->code == y->code);
-        cr_assert(x->attempts == y->attempts && x->counted == y->counted);
-        cr_assert(x->started_ms == y->started_ms && x->ended_ms == y->ended_ms);
-        cr_assert(x->wall_us == y->wall_us && x->user_us == y->user_us && x->sys_us == y->sys_us);
-        cr_assert_eq(x->maxrss_kib, y->maxrss_kib);
-        same_body(x->body, y->body);
-    }
-}
-
-static void same_points(const struct message *a, const struct message *b)
-{
-    if (a->kind == MSG_CANCEL) {
-        cr_assert(a->cancel.request == b->cancel.request && a->cancel.all == b->cancel.all);
-        same_text(a->cancel.study, b->cancel.study);
-        same_bytes(a->cancel.index, a->cancel.n * 8, b->cancel.index, b->cancel.n * 8);
-    } else {
-        cr_assert(a->retry.request == b->retry.request && a->retry.failed == b->retry.failed);
-        same_text(a->retry.study, b->retry.study);
-        same_bytes(a->retry.index, a->retry.n * 8, b->retry.index, b->retry.n * 8);
-    }
-}
-
-static void same_small(const struct message *a, const struct message *b)
-{
-    switch (a->kind) {
-    case MSG_WELCOME:
-        cr_assert(a->welcome.version == b->welcome.version && a->welcome.epoch == b->welcome.epoch);
-        cr_assert_eq(a->welcome.worker.n, b->welcome.worker.n);
-        same_text(a->welcome.program, b->welcome.program);
-        same_text(a->welcome.owner, b->welcome.owner);
-        break;
-    case MSG_REFUSED:
-        cr_assert(a->refused.request == b->refused.request && a->refused.code == b->refused.code);
-        same_text(a->refused.text, b->refused.text);
-        break;
-    case MSG_REPLY:
-        cr_assert(a->reply.request == b->reply.request && a->reply.n == b->reply.n);
-        break;
-    case MSG_HOLD:
-        cr_assert(a->hold.request == b->hold.request && a->hold.now == b->hold.now);
-        same_text(a->hold.study, b->hold.study);
-        break;
-    case MSG_FOLLOW:
-        cr_assert_eq(a->follow.request, b->follow.request);
-        same_text(a->follow.study, b->follow.study);
-        break;
-    case MSG_RECALL:
-        cr_assert_eq(a->recall.n, b->recall.n);
-        break;
-    case MSG_LIMIT:
-        cr_assert(a->limit.array.n == b->limit.array.n && a->limit.limit_ms == b->limit.limit_ms);
-        break;
-    default:
-        cr_assert(a->kind == MSG_BYE || a->kind == MSG_SHUTDOWN);
-        break;
-    }
-}
-
-static void same(const struct message *a, const struct message *b)
-{
-    cr_assert_eq(a->kind, b->kind);
-    switch (a->kind) {
-    case MSG_HELLO:
-        same_hello(a, b);
-        break;
-    case MSG_BEAT:
-        same_held(a->beat.held, a->beat.n_held, b->beat.held, b->beat.n_held);
-        break;
-    case MSG_SUBMIT:
-        same_submit(a, b);
-        break;
-    case MSG_CANCEL:
-    case MSG_RETRY:
-        same_points(a, b);
-        break;
-    case MSG_SUBMITTED:
-        same_submitted(a, b);
-        break;
-    case MSG_PROGRESS:
-        same_progress(a, b);
-        break;
-    case MSG_SPEC:
-        cr_assert(a->spec.array.n == b->spec.array.n && a->spec.first.n == b->spec.first.n);
-        same_bytes(a->spec.spec, a->spec.spec_bytes, b->spec.spec, b->spec.spec_bytes);
-        break;
-    case MSG_ASSIGN:
-        cr_assert(a->assign.array.n == b->assign.array.n &&
-                  a->assign.limit_ms == b->assign.limit_ms);
-        same_bytes(a->assign.grants, a->assign.n * 16, b->assign.grants, b->assign.n * 16);
-        break;
-    case MSG_REVOKE:
-    case MSG_ACK:
-    case MSG_RETURNED:
-        same_bytes(a->ack.leases, a->ack.n * 8, b->ack.leases, b->ack.n * 8);
-        break;
-    case MSG_RESULTS:
-        same_results(a, b);
-        break;
-    default:
-        same_small(a, b);
-        break;
-    }
 }
 
 /* ---- the tests */
@@ -229,7 +35,7 @@ Test(wire, every_kind_comes_back_with_every_field)
         seen[m.kind] = true;
         wire_encode(&m, &b);
         struct message back = decoded(&b);
-        same(&m, &back);
+        wire_same(&m, &back);
         message_fini(&back);
         buf_fini(&b);
     }
@@ -272,7 +78,7 @@ static bool survives(const char *data, size_t n)
     struct buf b = { 0 };
     wire_encode(&m, &b);
     struct message again = decoded(&b);
-    same(&m, &again);
+    wire_same(&m, &again);
     message_fini(&again);
     message_fini(&m);
     buf_fini(&b);
@@ -375,7 +181,7 @@ Test(wire, ids_are_not_zero)
     struct end_row row = { .task = { 1 } };
     m.results.rows = &row;
     m.results.n = 1;
-    refused(&m, ERR_MALFORMED, "without its lease");
+    refused(&m, ERR_MALFORMED, "a lease is 0");
 }
 
 Test(wire, numbers_of_enums_are_known)
@@ -499,6 +305,84 @@ Test(wire, contradictions_are_refused)
     refused(&m, ERR_MALFORMED, "without a name");
 }
 
+Test(wire, an_append_is_within_its_bounds)
+{
+    struct message m = sample("append");
+    uint32_t sizes[] = { 3, 0, 6 };
+    struct edge edges[] = { { 1, { 1 } }, { 0, { 1 } }, { 2, { 1 } } };
+    struct blob_ref refs[] = { { 0, 1, 1 } };
+    uint8_t rules[] = { 0, RULE_BITS + 1, 0 };
+
+    m.append.sizes = sizes;
+    refused(&m, ERR_MALFORMED, "payloads of 8 bytes whose sizes add to 9");
+    sizes[0] = INLINE_BYTES_MAX + 1;
+    refused(&m, ERR_LIMIT, "go without a blob");
+    m = sample("append");
+    m.append.edges = edges;
+    refused(&m, ERR_MALFORMED, "not in the order");
+    edges[1] = (struct edge){ 3, { 1 } };
+    refused(&m, ERR_MALFORMED, "an edge of call 3; there are 3");
+    edges[1] = (struct edge){ 1, { 0 } };
+    refused(&m, ERR_MALFORMED, "the task of an edge is 0");
+    m = sample("append");
+    m.append.blobs = refs;
+    refused(&m, ERR_MALFORMED, "a payload and a blob");
+    refs[0] = (struct blob_ref){ 3, 1, 1 };
+    refused(&m, ERR_MALFORMED, "a call that is not there");
+    refs[0] = (struct blob_ref){ 1, 1, BLOB_BYTES_MAX + 1ull };
+    refused(&m, ERR_LIMIT, "length of a blob");
+    m = sample("append");
+    m.append.rules = rules;
+    refused(&m, ERR_MALFORMED, "rule 16 is not known");
+    m = sample("append");
+    m.append.at++;
+    refused(&m, ERR_LIMIT, "index of a call");
+}
+
+Test(wire, ends_name_workers_and_calls_that_are_there)
+{
+    struct message m = sample("ends");
+    struct call_end end = { .index = POINTS_MAX, .worker = UINT32_MAX };
+
+    m.ends.ends = &end;
+    m.ends.n = 1;
+    refused(&m, ERR_LIMIT, "index of a call");
+    end = (struct call_end){ .worker = 2 };
+    refused(&m, ERR_LIMIT, "number of a worker");
+    end = (struct call_end){ .state = (enum task_state)N_TASK_STATES, .worker = 0 };
+    refused(&m, ERR_MALFORMED, "in state");
+    m = sample("collect");
+    m.collect.array.n = 1;
+    refused(&m, ERR_MALFORMED, "by id or by key");
+    m = sample("assign-calls");
+    m.assign.n = 2;
+    refused(&m, ERR_MALFORMED, "payloads of 8 bytes");
+}
+
+Test(wire, results_of_calls_are_small)
+{
+    enum { N = 1000 };
+    struct end_row rows[N];
+    struct message m = { .kind = MSG_RESULTS };
+    struct buf b = { 0 };
+
+    for (size_t i = 0; i < N; i++)
+        rows[i] = (struct end_row){ .task = { 1 + i },
+                                    .lease = lease_make(1, (uint32_t)i),
+                                    .state = TASK_DONE,
+                                    .started_ms = 1700000000000 + (ms_t)i,
+                                    .ended_ms = 1700000000001 + (ms_t)i,
+                                    .wall_us = 100 };
+    m.results.rows = rows;
+    m.results.n = N;
+    wire_encode(&m, &b);
+    cr_assert_lt(b.n, (size_t)N * 24, "%zu bytes", b.n);
+    struct message back = decoded(&b);
+    wire_same(&m, &back);
+    message_fini(&back);
+    buf_fini(&b);
+}
+
 Test(wire, texts_have_no_zero_byte)
 {
     /* follow { request: 1, study: "a\0b" } */
@@ -516,12 +400,12 @@ Test(wire, a_hello_of_another_version_is_understood_so_far_as_to_refuse_it)
     struct message m = sample("hello-worker");
     struct buf b = { 0 };
 
-    m.hello.version = 2;
+    m.hello.version = WIRE_VERSION + 1;
     m.hello.role = (enum role)77;
     m.hello.slots = 0;
     wire_encode(&m, &b);
     struct message back = decoded(&b);
-    cr_assert_eq(back.hello.version, 2);
+    cr_assert_eq(back.hello.version, WIRE_VERSION + 1);
     cr_assert_str_eq(back.hello.program, "grange 0.1.0");
     message_fini(&back);
     buf_fini(&b);
@@ -529,7 +413,7 @@ Test(wire, a_hello_of_another_version_is_understood_so_far_as_to_refuse_it)
 
 Test(wire, a_kind_that_is_not_known_is_refused)
 {
-    static const char bytes[] = "\xba\x01\x00"; /* field 23 of the envelope */
+    static const char bytes[] = "\xc2\x3e\x00"; /* field 1000 of the envelope */
     struct message m;
     struct fault f;
 

@@ -24,7 +24,9 @@ static const struct counts counts = { .n = 55,
                                       .skipped = 7,
                                       .quarantined = 8,
                                       .reused = 9,
-                                      .lost = UINT64_MAX };
+                                      .lost = UINT64_MAX,
+                                      .blocked = 10,
+                                      .unmet = 6 };
 static const char spec[] = "{\"command\": \"./sim -T {T}\", \"factors\": {\"T\": \"280:320:10\"}}";
 
 static const struct end_body full_body = {
@@ -43,9 +45,13 @@ static const struct end_body full_body = {
     .err_total = 900,
     .dir = "points/s/3",
     .metrics_missing = METRICS_MAX,
+    .result = "r\0s",
+    .result_bytes = 3,
 };
+static const struct end_body blob_body = { .blob = UINT64_MAX, .blob_bytes = BLOB_BYTES_MAX };
+static const struct end_body call_body = { .result = "forty-two", .result_bytes = 9 };
 static const struct end_body empty_body = {
-    "", "", "", "", "", NULL, NULL, 0, 0, 0, 0, 0, 0, "", 0
+    .values = "", .metrics = "", .error_line = "", .out_file = "", .err_file = "", .dir = ""
 };
 static const struct end_row rows[] = {
     { .task = { 1 }, .lease = { 2 }, .state = TASK_DONE },
@@ -65,7 +71,30 @@ static const struct end_row rows[] = {
       .maxrss_kib = 345678,
       .body = &full_body },
     { .task = { 3 }, .lease = { 4 }, .reason = END_SIGNAL, .code = 9, .body = &empty_body },
+    { .task = { 4 }, .lease = { 5 }, .state = TASK_DONE, .body = &blob_body },
 };
+static const struct end_row call_rows[] = {
+    { .task = { 9 }, .lease = { 7 }, .state = TASK_DONE, .started_ms = 1700000000000 },
+    { .task = { UINT64_MAX },
+      .lease = { UINT64_MAX },
+      .worker = { UINT32_MAX },
+      .state = TASK_FAILED,
+      .reason = END_SIGNAL,
+      .code = INT32_MIN,
+      .attempts = UINT32_MAX,
+      .counted = true,
+      .started_ms = 1,
+      .ended_ms = INT64_MAX - 1,
+      .wall_us = INT64_MAX,
+      .user_us = 5,
+      .sys_us = 6,
+      .maxrss_kib = 7,
+      .body = &call_body },
+    { .task = { 8 }, .lease = { 1 }, .state = TASK_DONE, .code = -1, .body = &call_body },
+};
+static const char *const labels[] = { "cluster=a", "fast" };
+static const char *const functions[] = { "collatz" };
+static const struct resource resources[] = { { "gpus", 2 }, { "licence", UINT32_MAX } };
 
 static struct message of(enum message_kind kind)
 {
@@ -91,6 +120,13 @@ static struct message hello_worker(void)
     m.hello.memory_mib = 515000;
     m.hello.held = held;
     m.hello.n_held = 3;
+    m.hello.labels = labels;
+    m.hello.n_labels = 2;
+    m.hello.functions = functions;
+    m.hello.n_functions = 1;
+    m.hello.resources = resources;
+    m.hello.n_resources = 2;
+    m.hello.end_ms = INT64_MAX;
     return m;
 }
 
@@ -348,7 +384,24 @@ static struct message results(void)
     struct message m = of(MSG_RESULTS);
 
     m.results.rows = rows;
+    m.results.n = 4;
+    return m;
+}
+
+static struct message results_calls(void)
+{
+    struct message m = of(MSG_RESULTS);
+
+    m.results.rows = call_rows;
     m.results.n = 3;
+    return m;
+}
+
+static struct message cancel_call(void)
+{
+    struct message m = cancel_all();
+
+    m.cancel.array.n = 7;
     return m;
 }
 
@@ -384,15 +437,21 @@ static const struct {
     { "results", results },
     { "returned", returned },
     { "returned-none", returned_none },
+    { "results-calls", results_calls },
+    { "cancel-call", cancel_call },
 };
+
+enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
 size_t wire_sample_count(void)
 {
-    return sizeof samples / sizeof *samples;
+    return N_SAMPLES + wire_farm_sample_count();
 }
 
 const char *wire_sample(size_t i, struct message *m)
 {
+    if (i >= N_SAMPLES)
+        return wire_farm_sample(i - N_SAMPLES, m);
     *m = samples[i].make();
     return samples[i].name;
 }

@@ -8,5 +8,8 @@
 size_t wire_sample_count(void);
 /* wire_sample - what it shows, as a name for a file. *m borrows static memory. */
 const char *wire_sample(size_t i, struct message *m);
+/* Those of wire_samples_farm.c, which the two above include. */
+size_t wire_farm_sample_count(void);
+const char *wire_farm_sample(size_t i, struct message *m);
 
 #endif
