@@ -99,8 +99,19 @@ static void add_estimate(const struct control *c, const struct study *s,
     buf_addc(out, '\n');
 }
 
+/* A stage that goes point by point with another one has its factors whether it uses them or not. */
+static bool has_points_of_another(const struct study *s)
+{
+    for (size_t k = 0; k < study_n_after(s); k++)
+        if (study_after(s, k)->each)
+            return true;
+    return false;
+}
+
 static void warn_unused(const struct study *s)
 {
+    if (has_points_of_another(s))
+        return;
     for (size_t j = 0; j < study_n_factors(s); j++)
         if (!study_factor_used(s, j) && !study_function(s))
             cli_say("warning: factor '%s' is used nowhere: the command has no {%s}",

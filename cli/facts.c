@@ -57,8 +57,7 @@ static void describe(struct facts *x)
     if (study_function(s))
         buf_adds(&x->command, study_function(s));
     else
-        study_command_line(s, &x->point, &(struct dirs){ out_dir.data, x->look->dir },
-                           &x->command);
+        study_command_line(s, &x->point, &(struct dirs){ out_dir.data, x->look->dir }, &x->command);
     if (x->ended && x->body.dir && x->body.dir[0])
         buf_addf(&x->dir, "%s/%s", x->look->dir, x->body.dir);
     else if (study_needs_dir(s))

@@ -48,15 +48,37 @@ static int run_study(const struct run_args *a, const struct study *s)
     return session_run(&(struct session_plan){ .control = &a->control, .study = s });
 }
 
+static int run_stages(const struct run_args *a, const struct stages *stages)
+{
+    int rc = CLI_OK;
+    if (a->save)
+        return cli_bad("--save writes one study; a file with stages is saved already: %s", a->file);
+    for (size_t i = 0; i < stages->n && rc == CLI_OK; i++) {
+        if (a->dry_run)
+            rc = dryrun(&a->control, stages->items[i]);
+        else if (!a->control.quiet)
+            late_changed(stages->items[i], a->control.dir);
+    }
+    if (rc != CLI_OK || a->dry_run)
+        return rc;
+    return session_run(&(struct session_plan){ .control = &a->control,
+                                               .stages = stages->items,
+                                               .n_stages = stages->n,
+                                               .stages_name = stages->name });
+}
+
 static int run_main(int argc, char **argv)
 {
     static struct run_args a; /* large */
     int rc = run_args_parse(argc, argv, &a);
-    struct study *s = NULL;
+    struct stages stages = { 0 };
     struct fault f;
     if (rc < 0) {
-        rc = run_args_study(&a, &s, &f) ? cli_fail(&f) : run_study(&a, s);
-        study_free(s);
+        if (run_args_studies(&a, &stages, &f))
+            rc = cli_fail(&f);
+        else
+            rc = stages.staged ? run_stages(&a, &stages) : run_study(&a, stages.items[0]);
+        stages_free(&stages);
     }
     run_args_fini(&a);
     return rc;

@@ -341,24 +341,45 @@ static enum err check_memory(const struct run_args *a, const struct study *s, st
                      wanted, total);
 }
 
-enum err run_args_study(const struct run_args *a, struct study **s, struct fault *f)
+static enum err check_study(const struct run_args *a, const struct study *s, struct fault *f)
 {
-    enum err err = a->file ? study_from_yaml(a->file, a->cwd, &a->words, s, f)
-                           : study_from_words(&a->words, s, f);
-    if (err)
-        return err;
-    err = lookup_command(*s, f);
+    enum err err = lookup_command(s, f);
     if (!err)
-        err = known_where(*s, f);
-    if (!err && study_policy(*s)->needs.cores > a->control.slots)
+        err = known_where(s, f);
+    if (!err && study_policy(s)->needs.cores > a->control.slots)
         err =
             fault_set(f, ERR_USAGE, "each point takes %u cores, but -j is %u: none could ever run",
-                      study_policy(*s)->needs.cores, a->control.slots);
-    if (!err)
-        err = check_memory(a, *s, f);
-    if (err) {
-        study_free(*s);
-        *s = NULL;
+                      study_policy(s)->needs.cores, a->control.slots);
+    return err ? err : check_memory(a, s, f);
+}
+
+static enum err make_one(const struct run_args *a, struct stages *stages, struct fault *f)
+{
+    struct study *s;
+    enum err err = study_from_words(&a->words, &s, f);
+    *stages = (struct stages){ 0 };
+    if (err)
+        return err;
+    stages->items = calloc(1, sizeof(struct study *));
+    must(stages->items != NULL);
+    stages->items[0] = s;
+    stages->n = 1;
+    return ERR_NONE;
+}
+
+enum err run_args_studies(const struct run_args *a, struct stages *stages, struct fault *f)
+{
+    enum err err =
+        a->file ? stages_from_yaml(a->file, a->cwd, &a->words, stages, f) : make_one(a, stages, f);
+    for (size_t i = 0; i < stages->n && !err; i++) {
+        err = check_study(a, stages->items[i], f);
+        if (err && stages->staged) {
+            struct fault why = *f;
+            fault_set(f, err, "stage %s: %.900s",
+                      study_name(stages->items[i]) + strlen(stages->name) + 1, why.text);
+        }
     }
+    if (err)
+        stages_free(stages);
     return err;
 }

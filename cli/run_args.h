@@ -26,8 +26,8 @@ extern const struct argp run_argp;
 int run_args_parse(int argc, char **argv, struct run_args *a);
 void run_args_fini(struct run_args *a);
 
-/* run_args_study - the study; checks all that can be checked before anything starts, also that the
- * command can be found. */
-enum err run_args_study(const struct run_args *a, struct study **s, struct fault *f);
+/* run_args_studies - the study, or the stages of a study file; checks all that can be checked before
+ * anything starts, also that the commands can be found. The caller's to stages_free. */
+enum err run_args_studies(const struct run_args *a, struct stages *stages, struct fault *f);
 
 #endif

@@ -68,7 +68,7 @@ static void sum_up(const struct session *s, const struct part *p)
         .since_ms = s->since_ms,
         .sum_before_us = p->sum_before_us,
         .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
-        .slots = s->have_news ? s->slots : 0,
+        .slots = s->have_news && s->n_parts == 1 ? s->slots : 0, /* one stage has no speed-up */
     };
     if (!all_ended)
         sum.end = s->level ? SUMMARY_INTERRUPTED : halted(s) ? SUMMARY_HALTED : SUMMARY_HELD;

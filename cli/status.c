@@ -88,7 +88,8 @@ static ms_t estimate_ms(const struct line *l, const struct policy *policy)
     const struct reader_counts *c = &l->counts;
     if (!c->n_wall)
         return -1;
-    uint64_t cores = policy->needs.cores ? policy->needs.cores : 1, at_once = control_cores() / cores;
+    uint64_t cores = policy->needs.cores ? policy->needs.cores : 1,
+             at_once = control_cores() / cores;
     if (c->running)
         at_once = c->running;
     double mean_us = (double)c->wall_us_sum / (double)c->n_wall;
