@@ -91,6 +91,10 @@ enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct
 struct loaded *loaded_find(struct scheduler *s, study_id id);
 struct loaded *loaded_name(struct scheduler *s, const char *name);
 
+/* stages.c: row->after, from the spec; what it names is loaded */
+enum err stages_edges(struct scheduler *s, const struct study *spec, struct array_row *row,
+                      struct fault *f);
+
 /* known.c: which points of an array have ended, own, adopted, left out */
 struct known {
     uint8_t *states;       /* [n] or NULL when all are ready */

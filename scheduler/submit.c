@@ -131,12 +131,14 @@ static enum err find_row(struct scheduler *s, const struct study *spec, bool fre
 }
 
 static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum event_kind kind,
-                      bool active, const struct study *spec, const struct array_row *row,
-                      bool is_new, bool adopt, struct fault *f)
+                      bool active, const struct study *spec, struct array_row *row, bool is_new,
+                      bool adopt, struct fault *f)
 {
     struct known k = { 0 };
-    enum err err = known_find(s, spec, row, is_new, adopt, &k, f);
+    enum err err = stages_edges(s, spec, row, f);
 
+    if (!err)
+        err = known_find(s, spec, row, is_new, adopt, &k, f);
     if (!err && k.n_skipped == row->n)
         err = fault_set(f, ERR_USAGE, "0 points: --where '%s' leaves out all %llu",
                         study_where(spec), (unsigned long long)row->n);
