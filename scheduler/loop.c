@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "proto/wire.h"
+#include "scheduler/direct.h"
 #include "study/study.h"
 
 enum {
@@ -63,6 +64,7 @@ static void peer_gone(struct scheduler *s, peer_id id)
     if (!p)
         return;
     core_step(s->core, s->now, &(struct event){ .kind = EV_GONE, .from = id }, &s->out);
+    direct_gone(s->direct, id, p->left, s->now);
     HASH_DELETE(hh, s->peers, p);
     free(p->specs);
     free(p);
@@ -210,6 +212,7 @@ static void beat(struct scheduler *s)
     struct message m = { .kind = MSG_BEAT };
 
     s->next_beat_ms = s->now + BEAT_MS;
+    direct_forget(s->direct, s->now);
     HASH_ITER(hh, s->peers, p, next)
     {
         peer_id id = { p->id };
@@ -275,6 +278,7 @@ int loop_run(struct scheduler *s)
         wait_for_news(s, !all);
         s->now = clock_farm_ms();
         all = take(s);
+        link_flush(s->link); /* what is queued by now waits for no commit: direct calls */
         for (int i = 0; i < TIMEOUTS_TURN_MAX && core_deadline(s->core) <= s->now; i++)
             core_step(s->core, s->now, &(struct event){ .kind = EV_TIMEOUT }, &s->out);
         int code = loop_commit_and_send(s);

@@ -19,6 +19,7 @@
 
 struct study;
 struct peer;
+struct direct;
 
 /* A study whose current array the core has loaded. */
 struct loaded {
@@ -38,6 +39,7 @@ struct scheduler {
     struct store *store;
     struct link *link;
     struct core *core;
+    struct direct *direct; /* what goes to engines past the core */
     struct outbox out;
     struct store_next next;
     struct peer *peers; /* hash by peer id */
@@ -63,6 +65,7 @@ struct peer {
     uint64_t id;
     enum role role; /* 0: has not said hello */
     ms_t since_ms;
+    bool left; /* it took its leave */
     array_id *specs; /* arrays whose spec a worker has */
     size_t n_specs, cap_specs;
     UT_hash_handle hh;
@@ -117,6 +120,9 @@ void send_all(struct scheduler *s);
 /* send_forget_spec - an array's spec may be another one: workers get it again */
 void send_forget_spec(struct scheduler *s, array_id array);
 void send_message(struct scheduler *s, peer_id to, const struct message *m);
+
+/* farmstate.c */
+void farmstate_send(struct scheduler *s, peer_id to, uint64_t request);
 
 /* sweep.c: attempts/LEASE of leases that are over */
 void sweep_attempts(struct scheduler *s);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "scheduler/direct.h"
 #include "scheduler/loop.h"
 
 /* Takes DIR/lock, which says who holds it. Returns the descriptor, or -1. */
@@ -82,11 +83,17 @@ static enum err store_start(struct scheduler *s, struct fault *f)
     return restore(s, f);
 }
 
+static void pass_on(void *context, peer_id to, const struct message *m)
+{
+    send_message(context, to, m);
+}
+
 static enum err listen_start(struct scheduler *s, struct fault *f)
 {
     char url[PATH_MAX + 32];
 
     s->link = link_new();
+    s->direct = direct_new(pass_on, s);
     snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
     return link_listen(s->link, url, f);
 }
@@ -114,6 +121,7 @@ static void scheduler_fini(struct scheduler *s)
         free(p->specs);
         free(p);
     }
+    direct_free(s->direct);
     core_free(s->core);
     store_close(s->store);
     outbox_fini(&s->out);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "scheduler/direct.h"
 #include "scheduler/loop.h"
 
 void request_refuse(struct scheduler *s, peer_id to, uint64_t request, enum err code,
@@ -75,6 +76,7 @@ static void on_hello_message(struct scheduler *s, struct peer *p, const struct m
     }
     p->role = m->hello.role;
     if (p->role == ROLE_WORKER) {
+        direct_hello(s->direct, from, m->hello.instance, m->hello.name, m->hello.host);
         on_worker_hello(s, from, m);
         return;
     }
@@ -109,6 +111,13 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
         free(held);
         break;
     }
+    case MSG_ENGINES:
+        direct_engines(s->direct, from, m->engines.engines, m->engines.n);
+        break;
+    case MSG_DIRECT_END:
+    case MSG_DIRECT_ACK:
+        direct_from_worker(s->direct, from, m);
+        break;
     case MSG_BYE:
         step(s, &(struct event){ .kind = EV_BYE, .from = from });
         break;
@@ -161,6 +170,10 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
     struct event ev = { .from = from };
     struct fault f;
 
+    if (m->kind == MSG_DIRECT || m->kind == MSG_DIRECT_ACK) {
+        direct_from_client(s->direct, from, m);
+        return;
+    }
     /* What clients ask reads the store, which must have seen what this turn decided so far. */
     if (m->kind != MSG_BEAT && m->kind != MSG_BYE && !loop_flush(s))
         return;
@@ -189,6 +202,9 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
                 &(struct message){ .kind = MSG_REPLY, .reply = { .request = m->follow.request } });
         }
         break;
+    case MSG_WATCH:
+        farmstate_send(s, from, m->watch.request);
+        break;
     case MSG_SHUTDOWN:
         log_info("event=shutdown");
         s->stopping = s->dismissing = true;
@@ -206,6 +222,7 @@ void request_handle(struct scheduler *s, struct peer *p, struct message *m)
 {
     peer_id from = { p->id };
 
+    p->left = p->left || m->kind == MSG_BYE;
     if (m->kind == MSG_HELLO && !p->role)
         on_hello_message(s, p, m);
     else if (p->role == ROLE_WORKER)

@@ -1,0 +1,1 @@
+grange_unit_test(direct LINK grange_scheduler)
