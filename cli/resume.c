@@ -57,12 +57,18 @@ static int resume_main(int argc, char **argv)
     int rc = cli_parse(&verb_resume, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    struct study *s = NULL;
+    struct stages stages;
     struct fault f;
-    if (stored_study(a.control.dir, a.name, &s, &f))
+    if (stored_studies(a.control.dir, a.name, &stages, &f))
         return cli_fail(&f);
-    rc = session_run(&(struct session_plan){ .control = &a.control, .study = s, .resume = true });
-    study_free(s);
+    struct session_plan plan = { .control = &a.control, .study = stages.items[0], .resume = true };
+    if (stages.staged) {
+        plan.stages = stages.items;
+        plan.n_stages = stages.n;
+        plan.stages_name = stages.name;
+    }
+    rc = session_run(&plan);
+    stages_free(&stages);
     return rc;
 }
 

@@ -88,6 +88,11 @@ bool after_find(const struct study *s, const char *name, size_t n, struct piece 
     return false;
 }
 
+bool study_is_stage(const struct study *s)
+{
+    return s->words.keeps_dirs;
+}
+
 size_t study_n_after(const struct study *s)
 {
     return s->words.n_after;

@@ -160,6 +160,8 @@ void study_point_dirname(const struct study *s, const struct point *p, struct bu
  */
 enum err study_find(const struct study *s, const char *text, uint64_t *i, struct fault *f);
 
+/* study_is_stage - of a study file; its name is FILE.STAGE. */
+bool study_is_stage(const struct study *s);
 /* Stages that a study waits for. */
 size_t study_n_after(const struct study *s);
 const struct after *study_after(const struct study *s, size_t k);
