@@ -9,8 +9,9 @@
 #include "engine/host.h"
 
 const struct verb *const cli_verbs[] = {
-    &verb_run,   &verb_status, &verb_results, &verb_log,       &verb_explain,    &verb_resume,
-    &verb_retry, &verb_cancel, &verb_worker,  &verb_scheduler, &verb_completion, NULL,
+    &verb_run,       &verb_status,     &verb_results, &verb_log,   &verb_explain,
+    &verb_resume,    &verb_retry,      &verb_cancel,  &verb_graph, &verb_worker,
+    &verb_scheduler, &verb_completion, NULL,
 };
 
 static void standard_fds(void);
