@@ -66,6 +66,8 @@ enum {
     SETTLE_MS = 500, /* after a start: wait this long at most for the workers known before */
     ORPHAN_AFTER_MS = 600000, /* a worker without a scheduler stops its points and ends */
     DURABLE_LEASE_MS = 1000,  /* a lease older than this is written to the running table */
+    RESERVE_AFTER_MS = 2000,  /* others start while a task finds no room: then a worker is kept free
+                                 for it */
     PREFETCH_MS = 50,         /* work at hand at a worker beyond what runs */
     REPORT_DELAY_MS =
         20, /* a result waits this long at most for company, while there is work at hand */

@@ -36,6 +36,8 @@ static bool there_already(const struct array *a, const struct event *ev, const c
 static void grow(struct core *c, struct array *a, const struct event *ev, struct outbox *out)
 {
     array_grow(a, ev->n, ev->stored ? ev->states : NULL);
+    if (a->count[TASK_READY])
+        share_list(c, a);
     c->want_dispatch = true;
     array_touch(c, a);
     if (ev->stored)

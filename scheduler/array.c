@@ -133,8 +133,6 @@ struct array *array_add(struct core *c, const struct array_row *row, const uint8
     a->row.spec = NULL;
     a->row.spec_bytes = 0;
     a->row.after = NULL;
-    if (!a->row.policy.needs.cores)
-        a->row.policy.needs.cores = 1;
     a->limit_ms = a->row.policy.timeout_ms;
     a->study = live_get(c, row->study);
     if (calls) {
@@ -154,6 +152,7 @@ struct array *array_add(struct core *c, const struct array_row *row, const uint8
         count_states(a, 0, states, row->n);
     median_prepare(a);
     insert(c, a);
+    shape_of_array(c, a);
     return a;
 }
 
@@ -210,6 +209,8 @@ void array_remove(struct core *c, struct array *a)
     memmove(&c->arrays[i], &c->arrays[i + 1], (c->n_arrays - i - 1) * sizeof *c->arrays);
     c->n_arrays--;
     HASH_DELETE(hh, c->by_id, a);
+    share_unlist(c, a);
+    shape_drop(c, a->shape);
     forget_limit(c, a);
     if (a->retired)
         a->study->n_retired--;
@@ -256,8 +257,10 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
     /* Ahead of the cursor a ready task will be met there; behind it, it queues. */
     if (to == TASK_READY && position_of(a, index) < a->cursor)
         again_push(a, index);
-    if (to == TASK_READY)
-        c->want_dispatch = true;
+    if (to != TASK_READY)
+        return;
+    c->want_dispatch = true;
+    share_list(c, a);
 }
 
 bool array_next_ready(struct array *a, task_id *task)

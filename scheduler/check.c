@@ -1,9 +1,11 @@
 /* check - the invariants of the core, and a digest of what a restart must bring back. For tests. */
 
+#include <string.h>
 #include <utlist.h>
 
 #include "base/hash.h"
 #include "base/must.h"
+#include "base/needs.h"
 #include "scheduler/state.h"
 
 static void check_array(const struct core *c, const struct array *a)
@@ -49,6 +51,39 @@ static void check_study(const struct live *st)
     must(st->n_unloaded || (st->n == n && st->lost == lost));
 }
 
+/* What is used of a worker's resources is what its leases take; it is in the right list. */
+static void check_room(const struct core *c, const struct worker *w)
+{
+    uint32_t room = w->row.slots > w->cores_used ? w->row.slots - w->cores_used : 0;
+    bool open = w->link == WORKER_UP && !w->leaving;
+
+    for (uint32_t i = 0; i < w->row.n_resources; i++) {
+        const struct lease *l;
+        uint32_t used = 0;
+        DL_FOREACH(w->leases, l)
+        for (uint32_t k = 0; k < l->shape->needs.n_resources; k++)
+            if (strcmp(l->shape->needs.resources[k].name, w->row.resources[i].name) == 0)
+                used += l->shape->needs.resources[k].amount;
+        must(used == w->used[i]);
+    }
+    must(w->room == (open ? room < ROOMS ? room : ROOMS - 1 : 0));
+    must(!w->room || c->rooms_used & 1ULL << w->room);
+    must(!w->reserved || (open && w->reserved->reserve == w));
+    must(!w->assigned);
+}
+
+/* What is ready is on the list of what is ready. */
+static void check_ready(const struct core *c)
+{
+    for (size_t i = 0; i < c->n_ready; i++)
+        must(c->ready[i]->listed == i + 1);
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        const struct array *a = c->arrays[i];
+        must(a->listed || a->mode != MODE_ACTIVE || !a->count[TASK_READY]);
+        must(needs_equal(&a->shape->needs, &a->row.policy.needs));
+    }
+}
+
 /* Every leased task has exactly one lease that was not cancelled under it. */
 static void check_leases(const struct core *c)
 {
@@ -65,11 +100,12 @@ static void check_leases(const struct core *c)
             must((l->id.n >> 32) <= c->cfg.epoch);
             must(l->orphan || array_state(l->array, l->task) == TASK_LEASED);
             live += !l->orphan;
-            cores += l->cores;
-            memory += l->memory_mib;
+            cores += l->shape->needs.cores;
+            memory += l->shape->needs.memory_mib;
             listed++;
         }
-        must(cores == w->cores_used && memory == w->memory_used && w->planned == 0);
+        must(cores == w->cores_used && memory == w->memory_used);
+        check_room(c, w);
         must(w->n_leases <= GRANTS_MAX + w->row.slots);
         must((w->link == WORKER_UP) == (w->peer.n != 0));
         must(w->link != WORKER_UP || pool_by_peer(c, w->peer) == w);
@@ -91,6 +127,7 @@ void core_check(const struct core *c)
     HASH_ITER(hh, c->studies, st, next)
     check_study(st);
     check_leases(c);
+    check_ready(c);
 }
 
 uint64_t core_digest(const struct core *c)

@@ -34,14 +34,13 @@ static struct array *load(struct core *c, const struct event *ev)
 }
 
 /* The same design again: it continues, under the policy of today. */
-static void renew(struct array *a, const struct event *ev)
+static void renew(struct core *c, struct array *a, const struct event *ev)
 {
     uint64_t order_seed = a->row.policy.order_seed;
 
     a->row.policy = ev->array->policy;
     a->row.policy.order_seed = order_seed;
-    if (!a->row.policy.needs.cores)
-        a->row.policy.needs.cores = 1;
+    shape_of_array(c, a);
     a->limit_ms = a->row.policy.timeout_ms;
     if (!a->retired)
         return;
@@ -62,7 +61,7 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
     if (!a)
         a = load(c, ev);
     else if (!calls)
-        renew(a, ev);
+        renew(c, a, ev);
     a->template_changed = ev->template_changed;
     a->new_failed = a->new_ended = 0;
     st->progress_dirty = true;

@@ -28,6 +28,8 @@ struct core *core_new(const struct core_config *cfg)
     c->rng.state = cfg->seed;
     c->next_sequence = 1;
     c->next_worker = cfg->next_worker.n ? cfg->next_worker.n : 1;
+    c->pass = 1;
+    c->reserve_at = MS_NEVER;
     heap_init(&c->delayed);
     return c;
 }
@@ -204,13 +206,9 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
     case EV_RELEASE:
     case EV_PRIORITY:
     case EV_SHARE:
-        on_steer(c, ev, out);
-        break;
     case EV_DRAIN:
-        on_drain(c, ev, out);
-        break;
     case EV_LEAVING:
-        on_leaving(c, ev);
+        on_steer(c, ev, out);
         break;
     case EV_HELLO:
         on_hello(c, ev, out);
@@ -245,7 +243,7 @@ static ms_t sooner(ms_t a, ms_t b)
 ms_t core_deadline(const struct core *c)
 {
     struct heap_entry e;
-    ms_t at = sooner(pool_deadline(c), progress_deadline(c));
+    ms_t at = sooner(sooner(pool_deadline(c), progress_deadline(c)), c->reserve_at);
 
     if (heap_peek(&c->delayed, &e))
         at = sooner(at, e.at);

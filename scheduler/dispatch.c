@@ -1,8 +1,13 @@
-/* dispatch - which worker gets which ready task. First every slot of every worker, one task to each
- * in turn so that load spreads; then, for short tasks, about prefetch_ms of work beyond the slots;
+/* dispatch - which worker gets which ready task. First what has room in slots (room.c says where,
+ * share.c whose turn it is); then, for short tasks, about prefetch_ms of work beyond the slots;
  * then, when nothing is ready but a worker idles, unstarted work is asked back from the fullest
  * one. */
 
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/must.h"
+#include "base/needs.h"
 #include "scheduler/state.h"
 
 enum { RECALL_WAIT_MS = 200, RECALL_WORTH_US = 500 };
@@ -33,127 +38,157 @@ void dispatch_delayed(struct core *c)
     }
 }
 
-/* How many tasks of an array a worker may hold beyond its slots. */
+/* --- what is at hand beyond the slots --- */
+
+/* How many tasks of an array a worker may hold beyond its slots: those that hold long tasks do not
+ * count, and short tasks that would wait behind them go elsewhere. */
 static uint64_t extra_tasks(const struct core *c, const struct array *a, const struct worker *w)
 {
     uint64_t window_us = (uint64_t)c->cfg.prefetch_ms * 1000;
+    uint32_t slots = w->row.slots > w->long_cores ? w->row.slots - w->long_cores : 0;
+    uint64_t extra = slots * window_us / a->mean_us;
 
-    if (!a->mean_us || a->mean_us > window_us)
-        return 0;
-    uint64_t extra = w->row.slots * window_us / a->mean_us;
     return extra < GRANTS_MAX ? extra : GRANTS_MAX;
 }
 
-static bool has_room(const struct core *c, const struct array *a, const struct worker *w,
-                     bool prefetch)
+/* What takes a resource is given out only when that is free: its worker does not count it. */
+static bool short_tasks(const struct core *c, const struct array *a)
 {
-    const struct policy *p = &a->row.policy;
-    uint64_t extra = prefetch ? extra_tasks(c, a, w) : 0;
-    uint64_t cores = w->cores_used + (uint64_t)(w->planned + 1) * p->needs.cores;
-    uint64_t memory = w->memory_used + (uint64_t)(w->planned + 1) * p->needs.memory_mib;
-
-    if (w->link != WORKER_UP || w->leaving || p->needs.cores > w->row.slots ||
-        p->needs.memory_mib > w->row.memory_mib)
-        return false;
-    if (w->n_leases + w->planned >= GRANTS_MAX + w->row.slots)
-        return false;
-    return cores <= w->row.slots + extra * p->needs.cores &&
-           (!p->needs.memory_mib || memory <= w->row.memory_mib + extra * p->needs.memory_mib);
+    return a->mean_us && a->mean_us <= (uint64_t)c->cfg.prefetch_ms * 1000 &&
+           !a->row.policy.needs.n_resources;
 }
 
-/* Plans up to `budget` grants, one a worker and round; returns how many. */
-static uint64_t plan(struct core *c, const struct array *a, bool prefetch, uint64_t budget)
+static bool takes_more(struct core *c, const struct array *a, const struct worker *w)
 {
-    uint64_t planned = 0, before;
+    const struct needs *n = &a->shape->needs;
 
-    do {
-        before = planned;
-        for (size_t i = 0; i < c->n_workers && planned < budget; i++) {
-            struct worker *w = c->workers[(i + c->turn) % c->n_workers];
-            if (has_room(c, a, w, prefetch)) {
-                w->planned++;
-                planned++;
-            }
+    c->n_looks++;
+    if (w->link != WORKER_UP || w->leaving || (w->reserved && w->reserved != a->shape) ||
+        w->n_leases >= GRANTS_MAX + w->row.slots || n->cores > w->row.slots ||
+        n->memory_mib > w->row.memory_mib || !room_may_start(c, a->shape, w))
+        return false;
+    uint64_t extra = extra_tasks(c, a, w);
+    return w->cores_used + n->cores <= w->row.slots + extra * n->cores &&
+           (!n->memory_mib ||
+            w->memory_used + n->memory_mib <= w->row.memory_mib + extra * n->memory_mib);
+}
+
+/* Round and round over the workers; over those where something became free, when the others were
+ * looked at in the last pass. */
+static struct worker *find_queue(struct core *c, struct array *a)
+{
+    bool full = a->full_pass && a->full_pass + 1 >= c->pass;
+    struct worker **among = full ? c->grown : c->workers;
+    size_t n = full ? c->n_grown : c->n_workers;
+
+    for (size_t i = 0; i < n; i++) {
+        struct worker *w = among[c->turn++ % n];
+        if (takes_more(c, a, w))
+            return w;
+    }
+    a->full_pass = c->pass;
+    return NULL;
+}
+
+/* --- giving out --- */
+
+static void grant(struct core *c, struct worker *w, struct array *a, task_id task)
+{
+    struct lease *l = lease_grant(c, w, a, task);
+
+    share_charge(l);
+    l->unsent = true;
+    if (w->assigned)
+        return;
+    w->assigned = true;
+    if (c->n_assigned == c->cap_assigned) {
+        c->cap_assigned = c->cap_assigned ? 2 * c->cap_assigned : 64;
+        c->assigned = realloc(c->assigned, c->cap_assigned * sizeof(struct worker *));
+        must(c->assigned != NULL);
+    }
+    c->assigned[c->n_assigned++] = w;
+}
+
+static bool every(const struct core *c, const struct array *a)
+{
+    (void)c;
+    (void)a;
+    return true;
+}
+
+/* Everybody's turn, until nobody finds a worker; at most so many grants. */
+static uint64_t give_out(struct core *c, bool beyond, uint64_t budget)
+{
+    uint32_t widest;
+    size_t n = share_order(c, beyond ? short_tasks : every, &widest);
+    struct array *a;
+    task_id task;
+
+    while (budget && (a = share_first(c, &n)) != NULL) {
+        struct worker *w =
+            beyond ? find_queue(c, a) : room_find(c, a, a->shape->needs.cores < widest);
+        if (!w && !beyond)
+            room_wait(c, a);
+        if (!w || !array_next_ready(a, &task)) {
+            share_pass(c, &n);
+            continue;
         }
-    } while (planned > before && planned < budget);
-    return planned;
+        grant(c, w, a, task);
+        budget--;
+    }
+    return budget;
 }
 
-static uint64_t grant_array(struct core *c, struct array *a, bool prefetch, uint64_t budget,
-                            struct outbox *out)
+/* One assign for each array that a worker got tasks of. */
+static void send_assigns(struct worker *w, struct outbox *out)
 {
-    uint64_t granted = 0;
+    struct lease *first = w->leases->prev, *l; /* utlist: the last one */
 
-    if (budget > a->count[TASK_READY])
-        budget = a->count[TASK_READY];
-    if (a->mode != MODE_ACTIVE || !budget || !plan(c, a, prefetch, budget))
-        return 0;
-    for (size_t i = 0; i < c->n_workers; i++) {
-        struct worker *w = c->workers[i];
-        struct send *s = NULL;
-        for (; w->planned; w->planned--) {
-            task_id task;
-            if (!array_next_ready(a, &task))
+    while (first != w->leases && first->prev->unsent)
+        first = first->prev;
+    for (; first; first = first->next) {
+        if (!first->unsent)
+            continue;
+        struct array *a = first->array;
+        struct send *s = out_send(out, SEND_ASSIGN, w->peer);
+        s->array = a->row.id;
+        s->limit_ms = a->limit_ms;
+        for (l = first; l; l = l->next) {
+            if (l->array != a)
                 continue;
-            struct lease *l = lease_grant(c, w, a, task);
-            if (!s) {
-                s = out_send(out, SEND_ASSIGN, w->peer);
-                s->array = a->row.id;
-                s->limit_ms = a->limit_ms;
-            }
-            out_grant(out, s, l->id, task);
-            granted++;
+            out_grant(out, s, l->id, l->task);
+            l->unsent = false;
         }
     }
-    return granted;
+    w->assigned = false;
 }
 
-static bool grant_all(struct core *c, bool prefetch, struct outbox *out)
-{
-    uint64_t left = GRANTS_MAX, granted, free_cores = 1, active = 0;
-
-    for (size_t i = 0; i < c->n_workers; i++)
-        if (c->workers[i]->row.slots > c->workers[i]->cores_used)
-            free_cores += c->workers[i]->row.slots - c->workers[i]->cores_used;
-    for (size_t i = 0; i < c->n_arrays; i++)
-        active += c->arrays[i]->mode == MODE_ACTIVE && c->arrays[i]->count[TASK_READY];
-    if (!active)
-        return true;
-    /* Several studies share: each gets its part of what is free, round after round. */
-    uint64_t share = active == 1 ? GRANTS_MAX : 1 + (prefetch ? 16 : free_cores / active);
-    do {
-        granted = 0;
-        for (size_t i = 0; i < c->n_arrays && left; i++) {
-            struct array *a = c->arrays[(i + c->turn) % c->n_arrays];
-            uint64_t n = grant_array(c, a, prefetch, share < left ? share : left, out);
-            granted += n;
-            left -= n;
-        }
-    } while (granted && left);
-    return left > 0;
-}
+/* --- taking back --- */
 
 static void recall_for_idle(struct core *c, struct outbox *out)
 {
-    bool idle = false;
     struct worker *fullest = NULL;
     uint32_t most = 0;
+    bool idle = false;
 
-    for (size_t i = 0; i < c->n_arrays; i++)
-        if (c->arrays[i]->mode == MODE_ACTIVE && c->arrays[i]->count[TASK_READY])
+    if (!c->rooms_used)
+        return;
+    for (size_t i = 0; i < c->n_ready; i++)
+        if (c->ready[i]->mode == MODE_ACTIVE && c->ready[i]->count[TASK_READY])
             return;
     for (size_t i = 0; i < c->n_workers; i++) {
         struct worker *w = c->workers[i];
-        if (w->link != WORKER_UP)
-            continue;
-        idle = idle || w->cores_used < w->row.slots;
-        if (w->cores_used > w->row.slots + most && c->now >= w->recall_until && w->leases &&
+        if (w->link == WORKER_UP && w->cores_used > w->row.slots + most &&
+            c->now >= w->recall_until && w->leases &&
             w->leases->array->mean_us >= RECALL_WORTH_US) {
             most = w->cores_used - w->row.slots;
             fullest = w;
         }
     }
-    if (!idle || !fullest)
+    for (size_t i = 0; fullest && i < c->n_workers && !idle; i++)
+        idle =
+            c->workers[i] != fullest && room_fits(c, fullest->leases->prev->shape, c->workers[i]);
+    if (!idle)
         return;
     struct send *s = out_send(out, SEND_RECALL, fullest->peer);
     s->n = (most + 1) / 2;
@@ -163,13 +198,22 @@ static void recall_for_idle(struct core *c, struct outbox *out)
 void dispatch(struct core *c, struct outbox *out)
 {
     dispatch_delayed(c);
+    if (c->now >= c->reserve_at)
+        c->want_dispatch = true;
     if (!c->want_dispatch || settling(c))
         return;
     c->want_dispatch = false;
-    c->turn++;
-    bool all = grant_all(c, false, out) && grant_all(c, true, out);
-    if (!all)
+    c->reserve_at = MS_NEVER;
+    uint64_t left = give_out(c, false, GRANTS_MAX);
+    if (left)
+        left = give_out(c, true, left);
+    for (size_t i = 0; i < c->n_assigned; i++)
+        send_assigns(c->assigned[i], out);
+    c->n_assigned = 0;
+    if (!left) {
         c->want_dispatch = true; /* the budget of a step is spent: go on in the next */
-    else
-        recall_for_idle(c, out);
+        return;
+    }
+    room_pass_over(c);
+    recall_for_idle(c, out);
 }

@@ -28,10 +28,8 @@ struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, tas
     DL_APPEND(w->leases, l);
     w->n_leases++;
     a->n_leases++;
-    l->cores = a->row.policy.needs.cores;
-    l->memory_mib = a->row.policy.needs.memory_mib;
-    w->cores_used += l->cores;
-    w->memory_used += l->memory_mib;
+    l->shape = shape_hold_again(a->shape);
+    room_take(c, l);
     array_move(c, a, task, TASK_LEASED);
     return l;
 }
@@ -47,12 +45,14 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
     struct worker *w = l->worker;
 
     lease_forget_durable(l, out);
-    must(w->n_leases > 0 && w->cores_used >= l->cores);
+    must(w->n_leases > 0);
+    if (!l->measured)
+        share_measured(l, 0); /* it never ran */
     w->n_leases--;
     l->array->n_leases--;
     array_touch(c, l->array); /* a retired one goes with its last lease */
-    w->cores_used -= l->cores;
-    w->memory_used -= l->memory_mib;
+    room_give(c, l);
+    shape_drop(c, l->shape);
     DL_DELETE(w->leases, l);
     HASH_DELETE(hh, c->leases, l);
     free(l);

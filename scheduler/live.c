@@ -143,7 +143,11 @@ void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct
         st->progress_dirty = true;
     st->mode = mode;
     DL_FOREACH(st->arrays, a)
-    a->mode = mode;
+    {
+        a->mode = mode;
+        if (mode == MODE_ACTIVE && a->count[TASK_READY])
+            share_list(c, a);
+    }
     c->want_dispatch = true;
     if (st->told_active == active)
         return;

@@ -20,6 +20,7 @@ void pool_away(struct core *c, struct worker *w)
         HASH_DELETE(hh, c->by_peer, w);
     w->link = WORKER_AWAY;
     w->peer = (peer_id){ 0 };
+    room_close(c, w);
 }
 
 void pool_up(struct core *c, struct worker *w, peer_id peer)
@@ -76,7 +77,7 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
 
     while (w->leases) {
         struct lease *l = w->leases;
-        cores += l->cores;
+        cores += l->shape->needs.cores;
         if (cores <= w->row.slots || l->started_ms)
             result_lost(c, l, counted, out);
         else

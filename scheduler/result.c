@@ -216,6 +216,7 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     out_grant(out, out_send(out, SEND_ACK, w->peer), ev->end->lease, ev->end->task);
     if (late)
         return;
+    share_measured(l, ev->end->wall_us);
     if (l->orphan) {
         keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
     } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {

@@ -12,6 +12,21 @@
 #include "base/rng.h"
 #include "scheduler/core.h"
 
+/* What tasks ask for, kept once for all arrays and leases that ask for the same. */
+struct shape {
+    struct needs needs;
+    uint64_t hash;          /* of needs; the hash is by this, equal ones are told apart by needs */
+    uint64_t n_users;       /* arrays and leases */
+    size_t n_listed;        /* arrays in core.ready */
+    uint64_t stuck_pass;    /* the pass of dispatch in which no worker had room: room.h */
+    ms_t waits_since;       /* others began while tasks of it found no room; 0: none */
+    struct worker *reserve; /* the worker that is kept for it */
+    struct shape *next;     /* of the same hash */
+    UT_hash_handle hh;
+};
+
+enum { ROOMS = 64 }; /* lists of workers: the last one is of those with 63 free cores and more */
+
 /* A study of which something is loaded: its arrays, and what is true of all of them. */
 struct live {
     uint32_t id;
@@ -21,7 +36,11 @@ struct live {
     struct array *points; /* the one of points among them, or NULL */
     size_t n_arrays, n_retired, n_open;
     uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
-    uint32_t *unloaded; /* ids of arrays whose tasks are counted here and that are not loaded */
+    uint64_t used_us;    /* core time that its tasks took: what its share is measured by */
+    size_t n_listed;     /* arrays in core.ready */
+    uint64_t guessed_us; /* of these: not known yet, only what such tasks took on average */
+    bool joins;          /* it had nothing to do: it may not claim what others had meanwhile */
+    uint32_t *unloaded;  /* ids of arrays whose tasks are counted here and that are not loaded */
     size_t n_unloaded, cap_unloaded;
     bool progress_dirty;
     bool cancelling; /* all that has not ended, a few thousand a step */
@@ -36,6 +55,9 @@ struct array {
     struct array_row row; /* name, spec and after are NULL: the store keeps them; calls: n is how
                              many there are, closed is true of points too */
     struct live *study;
+    struct shape *shape;
+    size_t listed;      /* its place in core.ready, from 1; 0: nothing of it is ready */
+    uint64_t full_pass; /* the pass of dispatch in which no worker took more to have at hand */
     struct array *next, *prev; /* in its study */
     enum study_mode mode;      /* that of its study, but HELD when it is retired */
     bool retired;              /* another array is the current one: unloaded with its last lease */
@@ -74,9 +96,16 @@ struct worker {
     bool asked_to_leave; /* by a person: what runs is stopped at leave_by */
     ms_t leave_by;
     uint32_t cores_used;
-    uint64_t memory_used; /* MiB */
-    uint32_t planned;     /* within dispatch: grants to come */
-    struct lease *leases; /* in the order they were granted */
+    uint64_t memory_used;                 /* MiB */
+    uint32_t used[RESOURCES_MAX];         /* of row.resources */
+    uint32_t long_cores;                  /* of leases that take longer than prefetch_ms */
+    struct worker *room_next, *room_prev; /* in core.rooms[room]: those with as many free cores */
+    uint32_t room;                        /* 0: in none */
+    bool grown;                /* in core.grown: something became free since the last dispatch */
+    bool assigned;             /* within dispatch: it has new leases */
+    struct shape *reserved;    /* only this may start here */
+    int32_t reserved_priority; /* unless it has a higher priority */
+    struct lease *leases;      /* in the order they were granted */
     uint32_t n_leases;
     ms_t recall_until; /* a recall is out: ask no other before */
     UT_hash_handle hh; /* by peer, while it is up */
@@ -87,13 +116,17 @@ struct lease {
     task_id task;
     struct array *array;
     struct worker *worker;
-    uint32_t cores, memory_mib; /* what it takes there: the policy may change under it */
-    bool revoked;               /* the worker was asked to stop it */
-    bool orphan;                /* its task was cancelled under it: only the slot is still its */
-    bool named;                 /* within a hello: the worker still has it */
-    bool durable;               /* it has a row in the running table */
-    ms_t started_ms;            /* 0: not known to run */
-    struct lease *next, *prev;  /* of its worker */
+    struct shape *shape;       /* what it takes there: the policy may change under it */
+    uint64_t charged_us;       /* what its study was charged for it so far */
+    bool is_long;              /* it is among long_cores of its worker */
+    bool measured;             /* that is how long it took, not a guess */
+    bool unsent;               /* within dispatch: its assign is to be sent */
+    bool revoked;              /* the worker was asked to stop it */
+    bool orphan;               /* its task was cancelled under it: only the slot is still its */
+    bool named;                /* within a hello: the worker still has it */
+    bool durable;              /* it has a row in the running table */
+    ms_t started_ms;           /* 0: not known to run */
+    struct lease *next, *prev; /* of its worker */
     UT_hash_handle hh;
 };
 
@@ -126,12 +159,29 @@ struct core {
     uint32_t next_sequence, next_worker;
     struct array **arrays; /* by first task */
     size_t n_arrays, cap_arrays;
-    struct array *by_id;     /* hash */
-    struct live *studies;    /* hash by id */
-    struct array *touched;   /* list, within a step */
-    struct array *limits;    /* list: those whose relative timeout may have moved */
-    size_t n_cancelling;     /* studies */
-    size_t turn;             /* round robin over arrays */
+    struct array *by_id;   /* hash */
+    struct live *studies;  /* hash by id */
+    struct array *touched; /* list, within a step */
+    struct array *limits;  /* list: those whose relative timeout may have moved */
+    size_t n_cancelling;   /* studies */
+    struct array **ready;  /* those of which something is or was ready, in no order */
+    size_t n_ready, cap_ready;
+    struct shape *shapes;        /* hash */
+    struct worker *rooms[ROOMS]; /* lists, by free cores: those that take new work */
+    uint64_t rooms_used;         /* a bit for each list that is not empty */
+    struct worker **grown;
+    size_t n_grown, cap_grown;
+    struct worker **assigned; /* within dispatch */
+    size_t n_assigned, cap_assigned;
+    struct turn *turns; /* within dispatch: the heap of arrays */
+    size_t cap_turns;
+    uint64_t pass;         /* number of the pass of dispatch */
+    uint64_t n_looks;      /* how often dispatch looked whether a task fits a worker */
+    struct shape **failed; /* within a pass: they found no room, and nothing began since */
+    size_t n_failed, cap_failed;
+    ms_t reserve_at;         /* then a shape that waits gets a worker of its own */
+    size_t n_reserved;       /* workers that are kept for a shape */
+    size_t turn;             /* round robin over workers, of what is at hand beyond the slots */
     struct worker **workers; /* by id */
     size_t n_workers, cap_workers;
     struct worker *by_peer;   /* hash of those that are up */
@@ -213,11 +263,48 @@ ms_t pool_deadline(const struct core *c);
 void dispatch(struct core *c, struct outbox *out);
 void dispatch_delayed(struct core *c);
 
-/* shape.c: what tasks ask for, and which workers have it */
+/* shape.c: what tasks ask for */
+struct shape *shape_hold(struct core *c, const struct needs *n); /* made when there is none */
+struct shape *shape_hold_again(struct shape *s);
+void shape_drop(struct core *c, struct shape *s);           /* frees it after the last user */
+void shape_of_array(struct core *c, struct array *a);       /* after its policy was set */
 const char *shape_intern(struct core *c, const char *text); /* the same text, kept */
 void shape_free(struct core *c);
 
+/* room.c: what is free at workers */
+void room_update(struct core *c, struct worker *w); /* after anything of it has changed */
+void room_grew(struct core *c, struct worker *w);   /* and there may be more room than before */
+void room_close(struct core *c, struct worker *w);  /* it takes nothing new, or is gone */
+void room_take(struct core *c, struct lease *l);    /* a lease has begun */
+void room_give(struct core *c, struct lease *l);    /* it has ended */
+void room_mark_long(struct lease *l);
+/* room_offer - what a worker has, as it says in its hello */
+void room_offer(struct core *c, struct worker *w, const struct worker_row *row);
+uint32_t room_free(const struct worker *w);
+bool room_fits(struct core *c, const struct shape *s, const struct worker *w); /* now, in a slot */
+bool room_may_start(const struct core *c, const struct shape *s, const struct worker *w);
+/* room_find - a worker with room for a task of the array; NULL: there is none. tight: the one with
+ * the least room, else the one with the most. */
+struct worker *room_find(struct core *c, struct array *a, bool tight);
+void room_pass_over(struct core *c);             /* every array that is ready was looked at */
+void room_wait(struct core *c, struct array *a); /* it found no room: it may reserve a worker */
+void room_unreserve(struct core *c, struct shape *s);
+
 /* share.c: the order between studies, and the words that change it */
+struct turn {
+    struct array *array;
+    uint64_t share;
+};
+void share_list(struct core *c, struct array *a); /* something of it is ready */
+void share_unlist(struct core *c, struct array *a);
+void share_charge(struct lease *l);                /* it is given out: what it may take */
+void share_measured(struct lease *l, uint64_t us); /* what it took, so far or in all */
+/* share_order - makes the heap of the arrays that are ready and wanted; how many there are, and the
+ * cores of the widest */
+size_t share_order(struct core *c, bool (*wanted)(const struct core *c, const struct array *a),
+                   uint32_t *widest);
+struct array *share_first(struct core *c, size_t *n); /* whose turn it is; NULL: nobody's */
+void share_pass(struct core *c, size_t *n);           /* the first one gives up its place */
 void on_steer(struct core *c, const struct event *ev, struct outbox *out);
 
 /* result.c */
@@ -234,7 +321,6 @@ void on_bye(struct core *c, const struct event *ev, struct outbox *out);
 void on_known_worker(struct core *c, const struct event *ev);
 void on_running(struct core *c, const struct event *ev, struct outbox *out);
 void on_drain(struct core *c, const struct event *ev, struct outbox *out);
-void on_leaving(struct core *c, const struct event *ev);
 void on_submit(struct core *c, const struct event *ev, struct outbox *out);
 void on_append(struct core *c, const struct event *ev, struct outbox *out);
 void on_unload(struct core *c, const struct event *ev);

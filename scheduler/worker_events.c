@@ -34,6 +34,10 @@ static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struc
 {
     if (!l->started_ms)
         l->started_ms = c->now - elapsed_ms;
+    if ((uint64_t)elapsed_ms * 1000 > l->charged_us)
+        share_measured(l, (uint64_t)elapsed_ms * 1000);
+    if (elapsed_ms > c->cfg.prefetch_ms)
+        room_mark_long(l);
     if (elapsed_ms >= DURABLE_LEASE_MS)
         lease_make_durable(l, out);
     l->array->study->progress_dirty = true;
@@ -130,9 +134,7 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
         w->row.since_ms = c->now;
         out_change(out, CHG_WORKER)->worker = w->row;
     }
-    w->row.slots = ev->worker->slots;
-    w->row.memory_mib = ev->worker->memory_mib;
-    w->row.end_ms = ev->worker->end_ms;
+    room_offer(c, w, ev->worker);
     pool_up(c, w, ev->from);
     w->awaited = false;
     w->heard_ms = c->now;
@@ -141,7 +143,7 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
     reconcile(c, w, ev, out);
     if (w->asked_to_leave)
         tell_drain(c, w, out);
-    c->want_dispatch = true;
+    room_grew(c, w);
 }
 
 void on_beat(struct core *c, const struct event *ev, struct outbox *out)
@@ -183,9 +185,9 @@ void on_bye(struct core *c, const struct event *ev, struct outbox *out)
         pool_lose(c, w, false, out);
 }
 
-/* The worker gives back what has not started, lets what runs finish within the grace, stops the
- * rest and says bye. One that is away hears it after its hello. */
-void on_drain(struct core *c, const struct event *ev, struct outbox *out)
+/* A person wants it to go: the worker gives back what has not started, lets what runs finish within
+ * the grace, stops the rest and says bye. One that is away hears it after its hello. */
+static void drain(struct core *c, const struct event *ev, struct outbox *out)
 {
     struct worker *w = pool_by_id(c, ev->worker_id);
 
@@ -195,19 +197,24 @@ void on_drain(struct core *c, const struct event *ev, struct outbox *out)
     }
     w->leaving = w->asked_to_leave = true;
     w->leave_by = ev->grace_ms >= MS_NEVER - c->now ? MS_NEVER : c->now + ev->grace_ms;
+    room_close(c, w);
     if (w->link == WORKER_UP)
         tell_drain(c, w, out);
     core_reply(out, ev->from, ev->request, w->n_leases);
 }
 
-void on_leaving(struct core *c, const struct event *ev)
+void on_drain(struct core *c, const struct event *ev, struct outbox *out)
 {
+    if (ev->kind == EV_DRAIN) {
+        drain(c, ev, out);
+        return;
+    }
     struct worker *w = pool_by_peer(c, ev->from);
-
     if (!w)
         return;
     w->heard_ms = c->now;
     w->leaving = true;
+    room_close(c, w);
 }
 
 void on_known_worker(struct core *c, const struct event *ev)

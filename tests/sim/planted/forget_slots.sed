@@ -1,2 +1,2 @@
-# scheduler/lease.c: a lease that ended keeps its slot
-s/^    w->cores_used -= l->cores;/    w->cores_used -= 0;/
+# scheduler/room.c: a lease that ended keeps its slot
+s/^    w->cores_used -= n->cores;/    w->cores_used -= 0;/
