@@ -152,8 +152,9 @@ struct array_row {
     struct policy policy;
     const struct array_edge *after; /* borrowed */
     size_t n_after;
-    const char *name; /* of its study; borrowed */
-    const void *spec; /* the study as JSON (study/spec.h); borrowed, opaque to the core */
+    const char *key_text; /* calls: the key that its client gave it; borrowed */
+    const char *name;     /* of its study; borrowed */
+    const void *spec;     /* the study as JSON (study/spec.h); borrowed, opaque to the core */
     size_t spec_bytes;
 };
 

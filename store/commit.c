@@ -44,6 +44,14 @@ static void put_blob(sqlite3_stmt *s, int i, const void *data, size_t n)
         sqlite3_bind_null(s, i);
 }
 
+static void put_or_null(sqlite3_stmt *s, int i, uint64_t value)
+{
+    if (value)
+        sqlite3_bind_int64(s, i, (sqlite3_int64)value); /* all 64 bits, read back the same way */
+    else
+        sqlite3_bind_null(s, i);
+}
+
 static const struct end_body no_body;
 
 /* put_end - the columns of END_COLUMNS, from parameter 1. */
@@ -76,7 +84,7 @@ static void put_end(sqlite3_stmt *s, const struct end_row *row)
 
 static bool has_output(const struct end_body *b)
 {
-    return b && (b->out_bytes || b->err_bytes || (b->out_file && *b->out_file) ||
+    return b && (b->out_bytes || b->blob || b->err_bytes || (b->out_file && *b->out_file) ||
                  (b->err_file && *b->err_file));
 }
 
@@ -85,16 +93,25 @@ static int commit_end(struct store *st, const struct end_row *row)
     const struct end_body *b = row->body;
 
     must(task_state_ended(row->state));
-    put_end(st->stmt[ST_END], row);
+    sqlite3_stmt *s = st->stmt[ST_END];
+    put_end(s, row);
+    put(s, 21, ++st->end_n);
+    put_or_null(s, 22, row->because.n);
+    put_blob(s, 23, b ? b->result : NULL, b ? b->result_bytes : 0);
     int rc = commit_run(st, ST_END);
+    if (rc == SQLITE_OK && (st->n_blobs || (b && b->blob)))
+        rc = commit_blobs_of(st, row);
     if (rc != SQLITE_OK || !has_output(b))
         return rc;
-    sqlite3_stmt *s = st->stmt[ST_OUTPUT];
-    put(s, 1, (b->out_packed ? FLAG_OUT_PACKED : 0u) | (b->err_packed ? FLAG_ERR_PACKED : 0u));
-    put_text(s, 2, b->out_file);
-    put_text(s, 3, b->err_file);
-    put_blob(s, 4, b->out, b->out_bytes);
-    put_blob(s, 5, b->err, b->err_bytes);
+    s = st->stmt[ST_OUTPUT];
+    put(s, 1, st->end_n);
+    put(s, 2, (b->out_packed ? FLAG_OUT_PACKED : 0u) | (b->err_packed ? FLAG_ERR_PACKED : 0u));
+    put_text(s, 3, b->out_file);
+    put_text(s, 4, b->err_file);
+    put_blob(s, 5, b->out, b->out_bytes);
+    put_blob(s, 6, b->err, b->err_bytes);
+    put_or_null(s, 7, b->blob);
+    put_or_null(s, 8, b->blob_bytes);
     return commit_run(st, ST_OUTPUT);
 }
 
@@ -155,6 +172,7 @@ static int commit_array(struct store *st, const struct array_row *row)
     put_text(s, 2, row->name);
     put(s, 3, row->id.n);
     sqlite3_bind_int64(s, 4, row->submitted_ms);
+    put(s, 5, row->kind == ARRAY_CALLS);
     int rc = commit_run(st, ST_STUDY);
     if (rc != SQLITE_OK)
         return rc;
@@ -168,6 +186,10 @@ static int commit_array(struct store *st, const struct array_row *row)
     sqlite3_bind_int64(s, 6, row->submitted_ms);
     put_text(s, 7, policy.data);
     put_spec(st, s, 8, row);
+    put(s, 10, row->kind);
+    put(s, 11, row->closed);
+    put_text(s, 12, row->key_text);
+    put(s, 13, row->kind == ARRAY_CALLS ? st->end_n + 1 : 0);
     rc = commit_run(st, ST_ARRAY);
     buf_fini(&policy);
     return rc;
@@ -288,11 +310,12 @@ static int apply(struct store *st, const struct change *ch)
         return commit_worker(st, &ch->worker);
     case CHG_POLICY:
         return commit_policy(st, &ch->array);
+    case CHG_APPEND:
+        return commit_append(st, ch);
+    case CHG_CLOSED:
+        return run_with(st, ST_CLOSED, ch->append.array.n, 0, 1);
     case CHG_WORKER_GONE:
         return run_with(st, ST_WORKER_GONE, ch->worker.id.n, (uint64_t)clock_wall_ms(), 2);
-    case CHG_APPEND:
-    case CHG_CLOSED:
-        break;
     }
     must_fail(__FILE__, __LINE__, "a known kind of change");
 }
@@ -323,12 +346,14 @@ enum err store_commit(struct store *st, const struct change *changes, size_t n, 
 {
     if (!n)
         return ERR_NONE;
+    uint64_t end_n = st->end_n;
     int rc = commit_all(st, changes, n);
     if (rc == SQLITE_OK) {
         st->n_commits++;
         return ERR_NONE;
     }
     enum err e = db_fault(&st->db, rc, f);
+    st->end_n = end_n;
     buf_clear(&st->reopen);
     if (!sqlite3_get_autocommit(st->db.sql))
         sqlite3_exec(st->db.sql, "ROLLBACK", NULL, NULL, NULL);

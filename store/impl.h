@@ -62,8 +62,8 @@ void end_read(sqlite3_stmt *s, int at, struct end_row *row, struct end_body *bod
  * (cleared). */
 #define ARRAY_COLUMNS                                                                              \
     "a.id, a.study, a.first_task, a.n, a.key, a.submitted_ms, a.policy, s.name, a.spec_packed, "   \
-    "a.spec"
-enum { N_ARRAY_COLUMNS = 10 };
+    "a.spec, a.kind, a.closed"
+enum { N_ARRAY_COLUMNS = 12 };
 enum err array_read(struct query *q, struct array_row *row, struct buf *text, struct fault *f);
 
 #define WORKER_COLUMNS "id, instance, name, host, pid, slots, memory_mib, since_ms"
@@ -81,16 +81,30 @@ enum err load_states(struct db *db, const struct array_row *row, uint8_t *state,
 void policy_write(const struct policy *p, struct buf *out);
 bool policy_read(const char *json, struct policy *p);
 
-enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
+enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 };    /* output.flags */
+enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
 
 /* The statements of store_commit. */
 #define STATEMENTS(X)                                                                              \
     X(ST_BEGIN, "BEGIN IMMEDIATE")                                                                 \
     X(ST_COMMIT, "COMMIT")                                                                         \
-    X(ST_END, "INSERT INTO ended(" END_COLUMNS("") ") VALUES"                                      \
-                                                   "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")    \
-    X(ST_OUTPUT, "INSERT INTO output(n, flags, out_file, err_file, out, err)"                      \
-                 " VALUES(last_insert_rowid(),?,?,?,?,?)")                                         \
+    X(ST_END,                                                                                      \
+      "INSERT INTO ended(" END_COLUMNS("") ", n, because, result) VALUES"                          \
+                                           "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")      \
+    X(ST_OUTPUT, "INSERT INTO output(n, flags, out_file, err_file, out, err, blob, blob_bytes)"    \
+                 " VALUES(?,?,?,?,?,?,?,?)")                                                       \
+    X(ST_CHUNK, "INSERT INTO chunk(n, array, at, calls, appended_ms, flags, data)"                 \
+                " VALUES(?,?,?,?,?,?,?)")                                                          \
+    X(ST_GROW, "UPDATE array SET n = ?2 WHERE id = ?1")                                            \
+    X(ST_CLOSED, "UPDATE array SET closed = 1 WHERE id = ?1")                                      \
+    X(ST_BLOB, "INSERT OR REPLACE INTO blob(id, task, bytes, result) VALUES(?,?,?,?)")             \
+    X(ST_BLOB_GONE, "DELETE FROM blob WHERE task = ?1 AND result = ?2")                            \
+    X(ST_ENDS,                                                                                     \
+      "SELECT " END_COLUMNS("e.") ", e.n, e.because, e.result, o.flags, o.out_file, o.err_file,"   \
+                                  " o.out, o.err, o.blob, o.blob_bytes FROM ended e"               \
+                                  " LEFT JOIN output o ON o.n = e.n"                               \
+                                  " WHERE e.n > ?1 AND e.n <= ?2 AND e.task BETWEEN ?3 AND ?4")    \
+    X(ST_CHUNK_DATA, "SELECT flags, data FROM chunk WHERE n = ?1")                                 \
     X(ST_ATTEMPT,                                                                                  \
       "INSERT INTO attempt(" END_COLUMNS("") ",counted,reopened,err_packed,err) VALUES"            \
                                              "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")  \
@@ -105,11 +119,11 @@ enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 }; /* output.flags */
     X(ST_WORKER_GONE, "UPDATE worker SET gone_ms = ?2 WHERE id = ?1")                              \
     X(ST_STUDY, "INSERT INTO study(id, name, current, active, submission, created_ms)"             \
                 " VALUES(?1, ?2, ?3, 0, (SELECT coalesce(max(submission), 0) + 1 FROM study), ?4)" \
-                " ON CONFLICT(id) DO UPDATE SET current = excluded.current,"                       \
+                " ON CONFLICT(id) DO UPDATE SET current = iif(?5, current, excluded.current),"     \
                 " submission = excluded.submission")                                               \
     X(ST_ARRAY,                                                                                    \
-      "INSERT INTO array(id, study, first_task, n, key, submitted_ms, policy, spec_packed, spec)"  \
-      " VALUES(?,?,?,?,?,?,?,?,?)")                                                                \
+      "INSERT INTO array(id, study, first_task, n, key, submitted_ms, policy, spec_packed, spec,"  \
+      " kind, closed, key_text, first_end) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)")                     \
     X(ST_CURRENT, "UPDATE study SET current = ?2, submission ="                                    \
                   " (SELECT max(submission) + 1 FROM study) WHERE id = ?1")                        \
     X(ST_ARRAY_AGAIN, "UPDATE array SET policy = ?2, submitted_ms = ?3,"                           \
@@ -134,6 +148,8 @@ struct store {
     struct db db;
     sqlite3_stmt *stmt[N_STATEMENTS];
     uint64_t n_commits;
+    uint64_t end_n;    /* ended.n that was given out last */
+    uint64_t n_blobs;  /* rows of blob, about: 0 is exact */
     struct buf reopen; /* struct reopen_range: CHG_REOPEN and CHG_REOPEN_FAILED not applied yet */
     struct buf pack;   /* scratch of a commit; borrowed by statements until they are reset */
 };
@@ -144,5 +160,11 @@ int commit_attempt(struct store *st, const struct end_row *row, bool reopened);
 int commit_run(struct store *st, enum statement which); /* step and reset */
 /* reopen_flush - applies st->reopen in one pass over ended. */
 int reopen_flush(struct store *st);
+
+/* calls.c */
+int commit_append(struct store *st, const struct change *ch);
+int commit_blobs_of(struct store *st, const struct end_row *row); /* the rows of blob of a task */
+enum err store_calls_start(struct store *st, struct fault *f);    /* end_n and n_blobs */
+int store_end_n_save(struct store *st); /* before rows of ended are taken out */
 
 #endif

@@ -8,9 +8,35 @@
 
 #include "store/impl.h"
 
-/* Schema 1 is the first, so there is nothing to come from yet. A step: { 1, "ALTER TABLE ..." }. */
-const struct migration store_migrations[] = { { 0, NULL } };
-const size_t store_n_migrations = 0;
+/* What schema.sql says of these, in words that change a file of schema 1: a table made by ALTER has
+ * the same columns in the same order. */
+#define TO_2                                                                                       \
+    "ALTER TABLE array ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"                                \
+    "ALTER TABLE array ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE array ADD COLUMN key_text TEXT;"                                                  \
+    "ALTER TABLE array ADD COLUMN first_end INTEGER NOT NULL DEFAULT 0;"                           \
+    "CREATE UNIQUE INDEX array_key ON array(key_text) WHERE key_text IS NOT NULL;"                 \
+    "CREATE TABLE chunk(n INTEGER PRIMARY KEY, array INTEGER NOT NULL, at INTEGER NOT NULL,"       \
+    " calls INTEGER NOT NULL, appended_ms INTEGER NOT NULL, flags INTEGER NOT NULL, data BLOB);"   \
+    "CREATE TABLE blob(id INTEGER PRIMARY KEY, task INTEGER NOT NULL, bytes INTEGER NOT NULL,"     \
+    " result INTEGER NOT NULL);"                                                                   \
+    "CREATE INDEX blob_task ON blob(task);"                                                        \
+    "ALTER TABLE ended ADD COLUMN because INTEGER;"                                                \
+    "ALTER TABLE ended ADD COLUMN result BLOB;"                                                    \
+    "ALTER TABLE output ADD COLUMN blob INTEGER;"                                                  \
+    "ALTER TABLE output ADD COLUMN blob_bytes INTEGER;"                                            \
+    "CREATE VIEW calls AS "                                                                        \
+    "SELECT a.key_text || ':' || (e.task - a.first_task) AS call, s.name AS study,"                \
+    " CASE e.state WHEN 3 THEN 'done' WHEN 4 THEN 'failed' WHEN 5 THEN 'cancelled'"                \
+    " WHEN 7 THEN 'quarantined' ELSE 'skipped' END AS state,"                                      \
+    " e.code AS code, e.error AS error, e.wall_us / 1e6 AS seconds, e.attempts AS attempts,"       \
+    " (SELECT host FROM worker WHERE id = e.worker) AS host, e.result AS result "                  \
+    "FROM ended e CROSS JOIN array a"                                                              \
+    " ON e.task BETWEEN a.first_task AND a.first_task + a.n - 1 AND a.kind = 1"                    \
+    " JOIN study s ON s.id = a.study;"
+
+const struct migration store_migrations[] = { { 1, TO_2 } };
+const size_t store_n_migrations = sizeof store_migrations / sizeof *store_migrations;
 
 static enum err copy_to(struct db *db, const char *path, struct fault *f)
 {

@@ -96,6 +96,11 @@ int reopen_flush(struct store *st)
                           " WHERE NOT reopened AND task IN (SELECT task FROM temp.reopened)");
     if (rc == SQLITE_OK)
         rc = move(st, &gone);
+    if (rc == SQLITE_OK && gone.n)
+        rc = store_end_n_save(st);
+    if (rc == SQLITE_OK && gone.n && st->n_blobs)
+        rc = run_text(st, "DELETE FROM blob WHERE result AND task IN"
+                          " (SELECT task FROM temp.reopened)");
     if (rc == SQLITE_OK)
         rc = delete_rows(st, "DELETE FROM ended WHERE n = ?1", &gone);
     if (rc == SQLITE_OK)

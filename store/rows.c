@@ -180,10 +180,13 @@ enum err array_read(struct query *q, struct array_row *row, struct buf *text, st
         .first = { number(s, 2) },
         .n = number(s, 3),
         .submitted_ms = sqlite3_column_int64(s, 5),
+        .kind = sqlite3_column_int(s, 10) ? ARRAY_CALLS : ARRAY_POINTS,
+        .closed = sqlite3_column_int(s, 11) != 0,
     };
     if (whole)
         memcpy(row->key, sqlite3_column_blob(s, 4), sizeof row->key);
-    if (!whole || !policy_read(text_or_empty(s, 6), &row->policy) || !row->n || row->n > POINTS_MAX)
+    if (!whole || !policy_read(text_or_empty(s, 6), &row->policy) ||
+        (!row->n && row->kind == ARRAY_POINTS) || row->n > POINTS_MAX)
         return db_damaged(q->db, "a row of array makes no sense", f);
     buf_clear(text);
     buf_adds(text, text_or_empty(s, 7));
@@ -196,6 +199,7 @@ enum err array_read(struct query *q, struct array_row *row, struct buf *text, st
     else if (!zip_unpack(data, n, SPEC_BYTES_MAX, text))
         return db_damaged(q->db, "the spec of an array cannot be unpacked", f);
     row->name = text->data;
+    row->key_text = ""; /* who wants it asks for it: store_calls */
     row->spec = text->data + spec;
     row->spec_bytes = text->n - spec;
     return ERR_NONE;

@@ -118,6 +118,8 @@ enum err store_open(const char *dir, enum store_sync sync, struct store **out, s
         e = prepare_file(&st->db, sync, f);
     if (!e)
         e = prepare_all(st, f);
+    if (!e)
+        e = store_calls_start(st, f);
     if (e) {
         store_close(st);
         return e;
@@ -163,17 +165,23 @@ enum err store_next(struct store *st, struct store_next *next, struct fault *f)
 {
     struct query q;
 
-    query_open(&q, &st->db,
-               "SELECT (SELECT coalesce(max(id), 0) + 1 FROM study), (SELECT coalesce(max(id), 0) "
-               "+ 1 FROM array),"
-               " (SELECT coalesce(max(id), 0) + 1 FROM worker),"
-               " (SELECT coalesce(max(first_task + n), 1) FROM array)");
+    struct buf sql = { 0 };
+    buf_addf(&sql,
+             "SELECT (SELECT coalesce(max(id), 0) + 1 FROM study), (SELECT coalesce(max(id), 0) "
+             "+ 1 FROM array),"
+             " (SELECT coalesce(max(id), 0) + 1 FROM worker),"
+             " (SELECT coalesce(max(first_task + iif(kind, %d, n)), 1) FROM array),"
+             " (SELECT coalesce(max(n), 0) + 1 FROM chunk)",
+             POINTS_MAX);
+    query_open(&q, &st->db, sql.data);
     if (query_row(&q))
         *next = (struct store_next){
             .study = (uint32_t)sqlite3_column_int64(q.stmt, 0),
             .array = (uint32_t)sqlite3_column_int64(q.stmt, 1),
             .worker = (uint32_t)sqlite3_column_int64(q.stmt, 2),
             .task = (uint64_t)sqlite3_column_int64(q.stmt, 3),
+            .chunk = (uint64_t)sqlite3_column_int64(q.stmt, 4),
         };
+    buf_fini(&sql);
     return query_close(&q, f);
 }

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/rows.h"
 
-enum { STORE_SCHEMA_VERSION = 1 };
+enum { STORE_SCHEMA_VERSION = 2 };
 enum store_sync { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
 
 struct store;
@@ -39,7 +39,8 @@ uint64_t store_n_commits(const struct store *st); /* a counter for tests and ben
 /* Where numbers continue: one beyond the largest used. */
 struct store_next {
     uint32_t study, array, worker;
-    uint64_t task;
+    uint64_t task; /* an array of calls takes POINTS_MAX of them */
+    uint64_t chunk;
 };
 enum err store_next(struct store *st, struct store_next *next, struct fault *f);
 
@@ -100,6 +101,61 @@ enum err store_workers(struct store *st, store_worker_fn fn, void *ctx, struct f
  * none. Reads all of the ended table (30 ms a million rows) when the answer is no. */
 enum err store_lease_won(struct store *st, lease_id lease, bool *found, task_id *task,
                          struct fault *f);
+
+/* --- arrays of calls --- */
+
+/* A call's payload that is a file of its own. */
+struct blob_row {
+    uint64_t id;
+    task_id task;
+    uint64_t bytes;
+};
+
+/* struct chunk_row - what CHG_APPEND points at: the calls of one append. `data` is opaque to the
+ * store, which packs it where that helps. */
+struct chunk_row {
+    uint64_t n; /* counts all chunks, in the order of appending */
+    array_id array;
+    uint64_t at, n_calls;
+    ms_t appended_ms;
+    bool graph; /* there are rules or edges in it */
+    const void *data;
+    size_t bytes;
+    const struct blob_row *blobs;
+    size_t n_blobs;
+};
+
+/* store_calls - arrays of calls, in id order: with a key the one that has it, else those of studies
+ * that a start takes up. `first_end`: none of its ends is recorded before. What row points to is
+ * valid for the call. */
+typedef enum err (*store_calls_fn)(void *ctx, const struct array_row *row, uint64_t first_end,
+                                   struct fault *f);
+enum err store_calls(struct store *st, const char *key, store_calls_fn fn, void *ctx,
+                     struct fault *f);
+/* store_chunks - the chunks of an array (0: of all arrays), in the order of appending; data only of
+ * those with a graph. store_chunk_data - appends the data of one. */
+typedef enum err (*store_chunk_fn)(void *ctx, const struct chunk_row *row, struct fault *f);
+enum err store_chunks(struct store *st, array_id array, store_chunk_fn fn, void *ctx,
+                      struct fault *f);
+enum err store_chunk_data(struct store *st, uint64_t n, struct buf *out, struct fault *f);
+
+/* store_end_n - ended.n of the end that was recorded last; the ends of a commit are numbered on
+ * from it, in the order of their changes. */
+uint64_t store_end_n(const struct store *st);
+/* store_ends - ends of tasks first .. last recorded after `*cursor`, oldest first, until fn says no
+ * more or `most` rows of any array were looked at; *cursor is where to go on. row->body is filled
+ * where there is anything in it, and valid for the call. */
+typedef bool (*store_end_fn)(void *ctx, uint64_t n, const struct end_row *row);
+enum err store_ends(struct store *st, task_id first, task_id last, uint64_t *cursor, uint64_t most,
+                    store_end_fn fn, void *ctx, struct fault *f);
+/* store_end_states - of every recorded end of the tasks first .. last: one pass. */
+typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state);
+enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
+                          store_state_fn fn, void *ctx, struct fault *f);
+enum err store_worker(struct store *st, worker_id id, bool *found, struct worker_row *row,
+                      struct fault *f);
+/* store_has_blob - whether a payload or result is recorded under this id. */
+enum err store_has_blob(struct store *st, uint64_t id, bool *found, struct fault *f);
 
 /* store_views - (re)makes the SQL views of a study: results_NAME, and `results` for this study, the
  * last one submitted. Columns: see docs/manual/store.md. `factors` are the factor names with
