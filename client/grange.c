@@ -1,6 +1,5 @@
 #include "client/grange.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +19,8 @@ const char *grange_version(void)
 
 const char *grange_message(const struct grange *g)
 {
-    return g->fault.text;
+    (void)g;
+    return session_fault()->text;
 }
 
 const char *grange_owner(const struct grange *g)
@@ -31,133 +31,6 @@ const char *grange_owner(const struct grange *g)
 int grange_fd(const struct grange *g)
 {
     return g->epoll_fd;
-}
-
-/* ---- deadlines */
-
-struct wait {
-    ms_t entered, until;
-};
-
-static struct wait wait_for(int64_t timeout_ms)
-{
-    ms_t now = clock_mono_ms();
-    ms_t most = MS_NEVER - now;
-
-    timeout_ms = timeout_ms > 0 ? timeout_ms : 0;
-    return (struct wait){ now, now + (timeout_ms < most ? timeout_ms : most) };
-}
-
-static bool over(const struct wait *w)
-{
-    return clock_mono_ms() >= w->until;
-}
-
-static int leave_with(struct grange *g, int code)
-{
-    session_mark_news(g);
-    return code;
-}
-
-/* ---- connections */
-
-int grange_connect(const char *url, int64_t timeout_ms, struct grange **g, char *why,
-                   size_t why_bytes)
-{
-    struct wait w = wait_for(timeout_ms);
-    struct fault f = { .code = ERR_NONE };
-    struct grange *s = NULL;
-
-    *g = NULL;
-    enum err err = session_open(url, &s, &f);
-    while (!err && !s->welcomed && !s->refused && !over(&w))
-        session_turn(s, w.until);
-    if (!err && s->refused)
-        f = s->refusal, err = f.code;
-    else if (!err && !s->welcomed)
-        err = fault_set(&f, ERR_TIMEOUT, "no scheduler answered at %s within %lld ms", url,
-                        (long long)timeout_ms);
-    if (err) {
-        if (s)
-            session_close(s);
-        snprintf(why, why_bytes, "%s", f.text);
-        return (int)err;
-    }
-    *g = s;
-    return leave_with(s, GRANGE_OK);
-}
-
-void grange_close(struct grange *g)
-{
-    if (g)
-        session_close(g);
-}
-
-/* ---- requests */
-
-static int wrong(struct grange *g, enum err code, const char *text)
-{
-    return leave_with(g, (int)fault_set(&g->fault, code, "%s", text));
-}
-
-/* patience - until when a request waits for a connection that was lost: it may come back at once.
- */
-static ms_t patience(const struct grange *g, const struct wait *w)
-{
-    ms_t lost_ms = g->lost_ms > w->entered ? g->lost_ms : w->entered;
-    ms_t until = lost_ms + PATIENCE_MS;
-
-    return g->welcomed || until > w->until ? w->until : until;
-}
-
-/* ended - whether there is no use in waiting longer for the request; the reason in *err. */
-static bool ended(struct grange *g, const struct wait *w, enum err *err)
-{
-    struct request *r = &g->request;
-    ms_t now = clock_mono_ms();
-
-    if (r->answered) {
-        *err = r->code;
-    } else if (g->refused) {
-        g->fault = g->refusal;
-        *err = g->fault.code;
-    } else if (now < patience(g, w)) {
-        return false;
-    } else if (!g->welcomed) {
-        *err = fault_set(&g->fault, ERR_LOST, "the scheduler is not there");
-    } else {
-        *err = fault_set(&g->fault, ERR_TIMEOUT, "the scheduler did not answer within %lld ms",
-                         (long long)(w->until - w->entered));
-    }
-    return true;
-}
-
-static uint64_t next_number(struct grange *g)
-{
-    return ++g->number;
-}
-
-/* ask - sends m, whose request number is `number`, and waits for the answer. */
-static int ask(struct grange *g, const struct message *m, uint64_t number, struct wait w)
-{
-    struct request *r = &g->request;
-    enum err err = ERR_NONE;
-
-    r->number = number;
-    r->answered = false;
-    r->code = ERR_NONE;
-    r->touched = 0;
-    buf_clear(&r->bytes);
-    wire_encode(m, &r->bytes);
-    if (g->welcomed) {
-        link_send(g->link, g->peer, r->bytes.data, r->bytes.n);
-        link_flush(g->link);
-    }
-    while (!ended(g, &w, &err))
-        session_turn(g, patience(g, &w));
-    r->number = 0;
-    buf_fini(&r->bytes);
-    return leave_with(g, (int)err);
 }
 
 static const char *bad_name(const char *name)
@@ -172,13 +45,15 @@ static const char *bad_name(const char *name)
 static int submit(struct grange *g, struct message *m, unsigned flags, int64_t timeout_ms,
                   struct grange_submitted *reply)
 {
+    struct request r = { .number = session_number(g) };
+
     m->kind = MSG_SUBMIT;
-    m->submit.request = next_number(g);
+    m->submit.request = r.number;
     m->submit.retry_failed = (flags & GRANGE_RETRY_FAILED) != 0;
     m->submit.fresh = (flags & GRANGE_FRESH) != 0;
-    int code = ask(g, m, m->submit.request, wait_for(timeout_ms));
+    int code = session_ask(g, m, &r, wait_for(timeout_ms));
     if (code == GRANGE_OK)
-        *reply = g->request.submitted;
+        *reply = r.submitted;
     return code;
 }
 
@@ -187,10 +62,12 @@ int grange_submit(struct grange *g, const char *json, size_t bytes, unsigned fla
 {
     struct message m = { .kind = MSG_SUBMIT };
 
+    session_enter(g);
     if (bytes == 0 || memchr(json, 0, bytes))
-        return wrong(g, ERR_USAGE, "a study is JSON text; this is empty or has a zero byte");
+        return session_wrong(g, ERR_USAGE,
+                             "a study is JSON text; this is empty or has a zero byte");
     if (bytes > SPEC_BYTES_MAX)
-        return wrong(g, ERR_LIMIT, "the study is larger than 64 MiB");
+        return session_wrong(g, ERR_LIMIT, "the study is larger than 64 MiB");
     m.submit.spec = json;
     m.submit.spec_bytes = bytes;
     return submit(g, &m, flags, timeout_ms, reply);
@@ -201,8 +78,9 @@ int grange_resume(struct grange *g, const char *name, unsigned flags, int64_t ti
 {
     struct message m = { .kind = MSG_SUBMIT };
 
+    session_enter(g);
     if (bad_name(name))
-        return wrong(g, ERR_USAGE, bad_name(name));
+        return session_wrong(g, ERR_USAGE, bad_name(name));
     m.submit.study = name;
     m.submit.resume = true;
     return submit(g, &m, flags, timeout_ms, reply);
@@ -211,10 +89,11 @@ int grange_resume(struct grange *g, const char *name, unsigned flags, int64_t ti
 static int ask_touched(struct grange *g, const struct message *m, uint64_t number,
                        int64_t timeout_ms, uint64_t *touched)
 {
-    int code = ask(g, m, number, wait_for(timeout_ms));
+    struct request r = { .number = number };
+    int code = session_ask(g, m, &r, wait_for(timeout_ms));
 
     if (code == GRANGE_OK && touched)
-        *touched = g->request.touched;
+        *touched = r.touched;
     return code;
 }
 
@@ -222,9 +101,10 @@ int grange_hold(struct grange *g, const char *name, bool now, int64_t timeout_ms
 {
     struct message m = { .kind = MSG_HOLD };
 
+    session_enter(g);
     if (bad_name(name))
-        return wrong(g, ERR_USAGE, bad_name(name));
-    m.hold.request = next_number(g);
+        return session_wrong(g, ERR_USAGE, bad_name(name));
+    m.hold.request = session_number(g);
     m.hold.study = name;
     m.hold.now = now;
     return ask_touched(g, &m, m.hold.request, timeout_ms, touched);
@@ -246,9 +126,10 @@ int grange_cancel(struct grange *g, const char *name, const uint64_t *index, siz
 {
     struct message m = { .kind = MSG_CANCEL };
 
+    session_enter(g);
     if (bad_points(name, index, n))
-        return wrong(g, ERR_USAGE, bad_points(name, index, n));
-    m.cancel.request = next_number(g);
+        return session_wrong(g, ERR_USAGE, bad_points(name, index, n));
+    m.cancel.request = session_number(g);
     m.cancel.study = name;
     m.cancel.all = n == 0;
     m.cancel.index = index;
@@ -261,9 +142,10 @@ int grange_retry(struct grange *g, const char *name, const uint64_t *index, size
 {
     struct message m = { .kind = MSG_RETRY };
 
+    session_enter(g);
     if (bad_points(name, index, n))
-        return wrong(g, ERR_USAGE, bad_points(name, index, n));
-    m.retry.request = next_number(g);
+        return session_wrong(g, ERR_USAGE, bad_points(name, index, n));
+    m.retry.request = session_number(g);
     m.retry.study = name;
     m.retry.failed = n == 0;
     m.retry.index = index;
@@ -276,23 +158,24 @@ int grange_shutdown(struct grange *g, int64_t timeout_ms)
     struct wait w = wait_for(timeout_ms);
     bool asked = false;
 
+    session_enter(g);
     g->bye = false;
     for (;;) {
         if (g->bye || (asked && !g->welcomed)) {
             g->lost = false; /* as it was asked to */
-            return leave_with(g, GRANGE_OK);
+            return session_leave(g, GRANGE_OK);
         }
         if (g->refused)
-            return wrong(g, g->refusal.code, g->refusal.text);
+            return session_wrong(g, g->refusal.code, g->refusal.text);
         if (g->welcomed && !asked) {
             session_send(g, &(struct message){ .kind = MSG_SHUTDOWN });
             asked = true;
         }
-        if (over(&w))
-            return wrong(g, g->welcomed ? ERR_TIMEOUT : ERR_LOST,
-                         g->welcomed ? "the scheduler did not end in time"
-                                     : "the scheduler is not there");
-        session_turn(g, w.until);
+        if (wait_over(&w))
+            return session_wrong(g, g->welcomed ? ERR_TIMEOUT : ERR_LOST,
+                                 g->welcomed ? "the scheduler did not end in time"
+                                             : "the scheduler is not there");
+        pump_turn(g, w.until);
     }
 }
 
@@ -302,18 +185,19 @@ int grange_follow(struct grange *g, const char *name, int64_t timeout_ms)
 {
     struct message m = { .kind = MSG_FOLLOW };
 
+    session_enter(g);
     if (bad_name(name))
-        return wrong(g, ERR_USAGE, bad_name(name));
+        return session_wrong(g, ERR_USAGE, bad_name(name));
     bool known = session_find_follow(g, name) != NULL;
     struct follow *f = session_add_follow(g, name);
     if (!f)
-        return wrong(g, ERR_LIMIT, "a connection follows at most 64 studies");
-    f->request = m.follow.request = next_number(g);
+        return session_wrong(g, ERR_LIMIT, "a connection follows at most 64 studies");
+    f->request = m.follow.request = session_number(g);
     m.follow.study = f->progress.name;
-    int code = ask(g, &m, m.follow.request, wait_for(timeout_ms));
+    struct request r = { .number = f->request };
+    int code = session_ask(g, &m, &r, wait_for(timeout_ms));
     if (code != GRANGE_OK && !known)
         session_drop_follow(g, name);
-    session_mark_news(g);
     return code;
 }
 
@@ -326,7 +210,7 @@ static bool pick(struct grange *g, struct grange_progress *p, int *code)
             continue;
         *code = GRANGE_OK;
         if (f->refused) {
-            g->fault = f->fault;
+            *session_fault() = f->fault;
             *code = (int)f->fault.code;
             session_drop_follow(g, f->progress.name);
             return true;
@@ -346,18 +230,19 @@ int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p)
     struct wait w = wait_for(timeout_ms);
     int code = GRANGE_OK;
 
-    session_turn(g, w.entered); /* at least what is here */
+    session_enter(g);
+    pump_turn(g, w.entered); /* at least what is here */
     for (;;) {
         if (pick(g, p, &code))
-            return leave_with(g, code);
+            return session_leave(g, code);
         if (g->refused)
-            return wrong(g, g->refusal.code, g->refusal.text);
+            return session_wrong(g, g->refusal.code, g->refusal.text);
         if (g->lost) {
             g->lost = false;
-            return wrong(g, ERR_LOST, "the scheduler is not there");
+            return session_wrong(g, ERR_LOST, "the scheduler is not there");
         }
-        if (over(&w))
-            return wrong(g, ERR_TIMEOUT, "no news in that time");
-        session_turn(g, w.until);
+        if (wait_over(&w))
+            return session_wrong(g, ERR_TIMEOUT, "no news in that time");
+        pump_turn(g, w.until);
     }
 }

@@ -1,14 +1,36 @@
 #ifndef GRANGE_H
 #define GRANGE_H
-/* grange.h - the public C interface of Grange: connect to a scheduler, submit studies, follow them.
+/* grange.h - the public C interface of Grange: a task farm's futures, studies and their progress.
  *
- * A study is handed over as JSON with the words of a study file (docs/manual/study-file.md); the
- * points run on the scheduler's workers. Every call that can wait takes a deadline in milliseconds
- * and returns GRANGE_ERR_TIMEOUT when it passes; a scheduler that is lost is GRANGE_ERR_LOST, after
- * which the connection keeps dialling and the same call may be made again. Requests are idempotent.
+ *     struct grange *g;
+ *     struct grange_future f;
+ *     struct grange_result r;
+ *     char why[300];
+ *     if (grange_embed(NULL, 5000, &g, why, sizeof why) != GRANGE_OK)
+ *         errx(1, "%s", why);
+ *     grange_command(g, "echo hello", NULL, &f);
+ *     if (grange_wait(g, f, 60000) == GRANGE_OK && grange_get(g, f, &r) == GRANGE_OK)
+ *         fwrite(r.out, 1, r.out_bytes, stdout);
+ *     grange_close(g);
  *
- * A connection belongs to one thread at a time. Functions that return int give 0 on success or a
- * code of enum grange_err; grange_message says what was wrong in words. */
+ * A connection (struct grange) is to one scheduler. Over it go calls - commands, functions of
+ * engines, the points of studies - each of which is a task of the farm and has a future here. What
+ * was submitted is durable within milliseconds (grange_flush waits for that); it runs, is retried
+ * and ends whether or not this program is there to see it.
+ *
+ * Errors: functions that return int give 0 on success or a code of enum grange_err; grange_message
+ * says in words what was wrong in the last call of this thread. Every call that can wait takes a
+ * deadline in milliseconds and returns GRANGE_ERR_TIMEOUT when it passes; 0 just looks, and
+ * GRANGE_FOREVER never passes. A scheduler that is lost is GRANGE_ERR_LOST, a second after its
+ * connection closed or five after it stopped answering; the connection keeps dialling, nothing is
+ * forgotten, and the same call may be made again. Requests are idempotent.
+ *
+ * Threads: every function may be called by any thread, also for the same connection, except
+ * grange_close, which is the last. Who waits also does the work of the connection; while nobody
+ * waits a thread of the library does (it exists once there are futures, and takes no signals).
+ *
+ * Ownership: what is passed in is borrowed for the call. What comes out as a pointer says how long
+ * it lives. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,16 +64,44 @@ const char *grange_version(void);      /* of the library: GRANGE_VERSION */
 
 struct grange; /* a connection */
 
-/* grange_connect - to a scheduler at url ("ipc://PATH", "tcp://HOST:PORT"), waiting at most
- * timeout_ms until it answers. On success *g is the caller's to grange_close. On an error *g is
+#define GRANGE_FOREVER INT64_MAX
+
+/* ---- connections
+ *
+ * grange_connect - to a scheduler, waiting at most timeout_ms until it answers. `where` is a URL
+ * ("ipc://PATH", "tcp://HOST:PORT"), or the path of a connection file (it has a '/' or ends in
+ * ".json"), or the name of a farm of this user, as `grange farms` lists it. NULL: what the
+ * environment says, GRANGE_CONNECT (a URL or file) or else GRANGE_FARM (a name), or else the one
+ * farm of this user that is up. On success *g is the caller's to grange_close. On an error *g is
  * NULL, and the reason is written to why (why_bytes, may be 0). */
-int grange_connect(const char *url, int64_t timeout_ms, struct grange **g, char *why,
+int grange_connect(const char *where, int64_t timeout_ms, struct grange **g, char *why,
                    size_t why_bytes);
+
+/* grange_embed - the same with a farm of one's own, which ends with the connection, also when this
+ * program is killed. The program `grange` is the one that GRANGE_PROGRAM names, or the one beside
+ * the library (or in ../bin of it), or that of the PATH. how may be NULL, and what is 0 in it has
+ * its default. A scheduler or worker that dies is started again. */
+struct grange_embed {
+    const char *dir; /* of the store: made when it is not there, kept. NULL: a temporary one,
+                        which goes when the connection closes */
+    uint32_t slots;  /* points and calls at once; 0: as many as this process has processors */
+    const char *const *plugins; /* libraries whose functions the engines offer */
+    size_t n_plugins;
+    const char *program; /* path of `grange` */
+};
+int grange_embed(const struct grange_embed *how, int64_t timeout_ms, struct grange **g, char *why,
+                 size_t why_bytes);
+
+/* grange_close - ends the connection and whatever belongs to it: futures, results, sets. What was
+ * submitted is sent; whether it arrived is known after grange_flush. May be called with NULL. */
 void grange_close(struct grange *g);
-const char *
-grange_message(const struct grange *g); /* words for the last error; until the next call */
+/* grange_message - words for the last error in this thread; until its next call. Of any connection:
+ * g is not looked at. */
+const char *grange_message(const struct grange *g);
 const char *grange_owner(const struct grange *g); /* who started the scheduler: "run 4711", or "" */
-int grange_fd(const struct grange *g); /* readable when grange_next has something: for poll */
+/* grange_fd - for poll, select, epoll: readable when grange_next or grange_set_next has something;
+ * now and then also when there is nothing. It is the connection's. */
+int grange_fd(const struct grange *g);
 
 struct grange_counts { /* points of a study, by state; n = the sum of all but reused,
                           lost and unmet */
@@ -112,6 +162,202 @@ struct grange_progress {
 };
 int grange_follow(struct grange *g, const char *name, int64_t timeout_ms);
 int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p);
+
+/* ---- futures
+ *
+ * A future stands for one task: a call, or a point of a sweep. It is a plain value: copy it, keep a
+ * million of them; the connection holds what belongs to it (about 16 bytes until it ended, 100 and
+ * its result after that). It ends once, with an outcome; a task that somebody retries later keeps
+ * the end that this connection has seen. */
+struct grange_future {
+    uint64_t id; /* 0: none. Those of one batch count upwards by 1 */
+};
+/* grange_nth - future i of a batch or sweep, from its first. */
+static inline struct grange_future grange_nth(struct grange_future first, uint64_t i)
+{
+    struct grange_future f = { first.id + i };
+    return f;
+}
+
+/* What a call waits for: all the futures named, to end in success. Bits change that. With
+ * GRANGE_ON_FAILURE a failure counts as well as a success (so: however it ends), with
+ * GRANGE_NOT_SUCCESS a success does not count. With GRANGE_ANY one that counts is enough. When what
+ * a call waits for can no longer come it is skipped. GRANGE_FOLLOW: it runs on the worker where the
+ * first of them ran, while that worker is there. */
+enum {
+    GRANGE_ALL = 0,
+    GRANGE_ANY = 1,
+    GRANGE_ON_FAILURE = 2,
+    GRANGE_NOT_SUCCESS = 4,
+    GRANGE_FOLLOW = 8
+};
+
+/* How a call is run. What is 0 has its default; NULL for all of it too.
+ *
+ * Calls that share everything but `after` and `rule` are kept together, in one array of the farm;
+ * so a program uses few combinations for its many calls.
+ *
+ * key: names the array, at most 200 bytes. The calls under one key are numbered from 0 in the order
+ * in which a connection submits them; call 7 of key "fit" is the task "fit:7" for ever. A program
+ * that is started again and submits the same calls under the same key gets the same tasks, those
+ * that have ended with their results; what it submits beyond them is new. NULL: one that nobody
+ * else has.
+ *
+ * study: where the array is shown and controlled (`grange status`, hold, priority). Calls wait for
+ * calls of their own study only. NULL: with a key a study of that name, else one of this
+ * connection. */
+struct grange_options {
+    const char *key, *study;
+    uint32_t retries;      /* further attempts after a failure */
+    int64_t timeout_ms;    /* of one attempt; 0: none */
+    int32_t priority;      /* of the study: higher first */
+    uint32_t cores;        /* slots that it takes; 0: 1 */
+    uint32_t memory_mib;   /* that it takes */
+    const char *resources; /* that it takes: "gpus=1,licences=2" */
+    const char *require;   /* labels that the worker must have: "site=north,big" */
+    int64_t least_ms;      /* takes at least so long: does not start on a worker that ends sooner */
+    const char *policy;    /* further words of a study file, as JSON: "{\"backoff\":\"1s..1m\"}" */
+    const struct grange_future *after;
+    size_t n_after;
+    unsigned rule; /* of after: see above */
+};
+
+struct grange_bytes {
+    const void *data;
+    size_t bytes;
+};
+
+/* grange_call - submits one call of a function that engines of the farm offer, with these bytes (at
+ * most 1 GiB, copied). grange_command - one command line for sh. *f is its future (f may be NULL).
+ *
+ * They return at once, before the scheduler has heard of it, and many calls go in one message; they
+ * wait only while 64 MiB are on their way to the scheduler (GRANGE_ERR_LOST when it is not there to
+ * take them). What the scheduler refuses - options that make no sense, a cycle, another study's
+ * future - ends the future with the outcome GRANGE_REFUSED. */
+int grange_call(struct grange *g, const char *function, const void *data, size_t bytes,
+                const struct grange_options *o, struct grange_future *f);
+int grange_command(struct grange *g, const char *command, const struct grange_options *o,
+                   struct grange_future *f);
+/* grange_batch - n calls of a function (commands when function is NULL), whose futures are
+ * grange_nth(*first, 0) .. grange_nth(*first, n - 1). o->after holds for each of them. */
+int grange_batch(struct grange *g, const char *function, const struct grange_bytes *items, size_t n,
+                 const struct grange_options *o, struct grange_future *first);
+/* grange_sweep - grange_submit, and futures for the points: grange_nth(*first, i) is point i of
+ * reply->counts.n. Those that ended before are ready soon. */
+int grange_sweep(struct grange *g, const char *json, size_t bytes, unsigned flags,
+                 int64_t timeout_ms, struct grange_submitted *reply, struct grange_future *first);
+/* grange_flush - waits until everything that was submitted is durable at the scheduler. */
+int grange_flush(struct grange *g, int64_t timeout_ms);
+
+/* grange_future_key - writes the name with which any program can open the future again, at any
+ * time: "fit:7". key_bytes should be GRANGE_KEY_BYTES. grange_future_open - does that, waiting
+ * until the scheduler has found it: GRANGE_ERR_NOT_FOUND when it has no such task. */
+#define GRANGE_KEY_BYTES 224
+int grange_future_key(struct grange *g, struct grange_future f, char *key, size_t key_bytes);
+int grange_future_open(struct grange *g, const char *key, int64_t timeout_ms,
+                       struct grange_future *f);
+
+/* grange_ready - whether it has ended. grange_wait - until it has, however it ended.
+ * grange_wait_all - until all have. grange_wait_any - until one has: *which is its place in f
+ * (the earliest in f when several have). */
+bool grange_ready(struct grange *g, struct grange_future f);
+int grange_wait(struct grange *g, struct grange_future f, int64_t timeout_ms);
+int grange_wait_all(struct grange *g, const struct grange_future *f, size_t n, int64_t timeout_ms);
+int grange_wait_any(struct grange *g, const struct grange_future *f, size_t n, int64_t timeout_ms,
+                    size_t *which);
+
+enum grange_outcome {
+    GRANGE_DONE,        /* succeeded */
+    GRANGE_FAILED,      /* for good: error says why */
+    GRANGE_CANCELLED,   /* by somebody */
+    GRANGE_SKIPPED,     /* what it waited for did not come */
+    GRANGE_QUARANTINED, /* several workers in a row were lost under it */
+    GRANGE_REFUSED      /* the scheduler did not take it: error says why */
+};
+const char *grange_outcome_name(enum grange_outcome outcome); /* "done", "failed", ..; static */
+
+/* All pointers live until the future is forgotten or the connection closed; none is NULL, and a
+ * zero byte follows what they point to. */
+struct grange_result {
+    enum grange_outcome outcome;
+    int exit_code;      /* of a command; -1 when it did not exit */
+    int signal;         /* that ended it; 0: none */
+    const char *reason; /* in words: "exit 3", "killed by SIGSEGV", "timed out after 30 s" */
+    const char *error;  /* first line of stderr of a failure, or what the function said; "" */
+    const void *data;   /* what the function gave back */
+    size_t bytes;       /* at most 1 GiB */
+    const char *out;    /* what was printed, the first MiB of it */
+    const char *err;
+    size_t out_bytes, err_bytes;   /* that are here */
+    uint64_t out_total, err_total; /* that were printed */
+    const char *worker, *host;     /* that ran it last; "" when it never ran */
+    uint32_t attempts;             /* that count; 0 when it never ran */
+    int64_t submitted_ms;         /* wall clock, since 1970-01-01 UTC; 0: not known. Of the call: */
+    int64_t started_ms, ended_ms; /* of the last attempt */
+    uint64_t wall_us;             /* of the last attempt */
+    uint64_t user_us, system_us;  /* processor time, of a command with its children */
+    uint64_t max_rss_kib;
+};
+/* grange_get - what came of it; GRANGE_ERR_STATE when it has not ended. */
+int grange_get(struct grange *g, struct grange_future f, struct grange_result *r);
+
+/* grange_on_end - calls back once, when the future has ended; at once, in this call, when it has.
+ * Callbacks run one at a time, in the order of the ends, on the thread that takes what arrives: one
+ * that waits, or the library's. They may call everything that does not wait (what does wait returns
+ * GRANGE_ERR_STATE): submit further calls, get the result, forget the future. */
+typedef void grange_callback(struct grange *g, struct grange_future f, void *context);
+int grange_on_end(struct grange *g, struct grange_future f, grange_callback *fn, void *context);
+
+/* grange_future_cancel - asks that n futures of one batch, from first on, do not run, or are
+ * stopped; waits until the scheduler has heard it. The outcome of each tells whether that came in
+ * time. grange_forget - gives back the memory of a result; its end is no longer known to this
+ * connection, and the task itself is not touched. Only after it has ended. */
+int grange_future_cancel(struct grange *g, struct grange_future first, uint64_t n,
+                         int64_t timeout_ms);
+int grange_forget(struct grange *g, struct grange_future f);
+
+/* ---- sets: many futures, as they complete
+ *
+ * A set belongs to its connection, which ends it when it closes. A future may be in several sets;
+ * one that has ended already is the next to complete. */
+struct grange_set;
+int grange_set_new(struct grange *g, struct grange_set **set);
+void grange_set_free(struct grange_set *set); /* its futures stay; may be NULL */
+/* grange_set_add - n futures, from first on. */
+int grange_set_add(struct grange_set *set, struct grange_future first, uint64_t n);
+/* grange_set_next - the next one that completed, in the order in which they did, each once;
+ * GRANGE_ERR_NOT_FOUND when all of the set were given out. */
+int grange_set_next(struct grange_set *set, int64_t timeout_ms, struct grange_future *f);
+/* grange_set_wait - until all have ended, whether or not they were given out. */
+int grange_set_wait(struct grange_set *set, int64_t timeout_ms);
+
+struct grange_tally {
+    uint64_t n, ended;      /* futures in the set; of those */
+    uint64_t by_outcome[6]; /* by enum grange_outcome */
+    uint64_t serial_us;     /* sum of their wall_us: what one slot would have needed */
+    uint64_t cpu_us;        /* sum of user and system time */
+    int64_t wall_ms;        /* from the first submission to the last end so far */
+};
+void grange_set_tally(struct grange_set *set, struct grange_tally *t);
+
+/* ---- map
+ *
+ * grange_map - calls `function` (NULL: commands) for items 0..n-1 and hands over each result: in
+ * the order of the items, or with GRANGE_UNORDERED as they complete. item(context, i) gives the
+ * bytes of item i, valid until the next call of item; result(context, i, r) takes its result, which
+ * is forgotten afterwards. Both run on the caller's thread, without locks. result returns 0 to go
+ * on; anything else ends the map with GRANGE_ERR_STATE, and so do an item that failed when
+ * GRANGE_STOP is given (result is called for it first) and every other error: what has not ended
+ * then is cancelled. Of the items GRANGE_MAP_AHEAD are submitted before their turn, and
+ * what stays of one is 16 bytes. o->key should be used by nothing else. The deadline is for the
+ * whole. */
+enum { GRANGE_UNORDERED = 1, GRANGE_STOP = 2 };
+#define GRANGE_MAP_AHEAD 20000
+typedef struct grange_bytes grange_map_item(void *context, uint64_t i);
+typedef int grange_map_result(void *context, uint64_t i, const struct grange_result *r);
+int grange_map(struct grange *g, const char *function, uint64_t n, grange_map_item *item,
+               grange_map_result *result, void *context, unsigned flags,
+               const struct grange_options *o, int64_t timeout_ms);
 
 #ifdef __cplusplus
 }

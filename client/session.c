@@ -1,6 +1,6 @@
 #include "client/session.h"
 
-#include <poll.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +11,22 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "client/embed.h"
+#include "farm/connection.h"
 #include "proto/wire.h"
 
 static const char program[] = "grange " GRANGE_VERSION;
 
 /* ---- open and close */
 
-enum err session_open(const char *url, struct grange **g, struct fault *f)
+enum err session_open(const struct connection *c, unsigned i, struct grange **g, struct fault *f)
 {
     struct grange *s = calloc(1, sizeof *s);
     struct epoll_event in = { .events = EPOLLIN };
 
     must(s != NULL);
     s->link = link_new();
-    enum err err = link_dial(s->link, url, f);
+    enum err err = link_dial(s->link, c->urls[i], f);
     if (err) {
         link_free(s->link);
         free(s);
@@ -38,12 +40,18 @@ enum err session_open(const char *url, struct grange **g, struct fault *f)
     must(epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, link_fd(s->link), &in) == 0);
     must(epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->news_fd, &in) == 0);
     s->lost_ms = clock_mono_ms();
+    must(pthread_mutex_init(&s->lock, NULL) == 0);
+    pump_init(&s->pump);
+    calls_init(&s->calls);
+    snprintf(s->calls.own_study, sizeof s->calls.own_study, "calls-%016" PRIx64, s->instance);
     *g = s;
     return ERR_NONE;
 }
 
 void session_close(struct grange *g)
 {
+    pump_stop(g);
+    calls_finish(g);
     if (g->welcomed)
         session_send(g, &(struct message){ .kind = MSG_BYE });
     link_free(g->link);
@@ -51,7 +59,9 @@ void session_close(struct grange *g)
     close(g->news_fd);
     for (size_t i = 0; i < g->n_follows; i++)
         free(g->follows[i]);
-    buf_fini(&g->request.bytes);
+    calls_fini(&g->calls);
+    pump_fini(&g->pump);
+    pthread_mutex_destroy(&g->lock);
     buf_fini(&g->scratch);
     free(g);
 }
@@ -95,22 +105,30 @@ void session_drop_follow(struct grange *g, const char *name)
 void session_mark_news(struct grange *g)
 {
     uint64_t count = 1;
-    bool news = g->lost || g->refused;
+    bool news = g->lost || g->refused || calls_have_news(&g->calls);
 
     for (size_t i = 0; i < g->n_follows; i++)
         news = news || g->follows[i]->news || g->follows[i]->refused;
+    if (news == g->news_marked)
+        return;
+    g->news_marked = news;
     ssize_t n =
         news ? write(g->news_fd, &count, sizeof count) : read(g->news_fd, &count, sizeof count);
-    (void)n; /* EAGAIN: it was as it should be */
+    must(n == sizeof count);
 }
 
 /* ---- sending */
 
-void session_send(struct grange *g, const struct message *m)
+void session_put(struct grange *g, const struct message *m)
 {
     buf_clear(&g->scratch);
     wire_encode(m, &g->scratch);
     link_send(g->link, g->peer, g->scratch.data, g->scratch.n);
+}
+
+void session_send(struct grange *g, const struct message *m)
+{
+    session_put(g, m);
     link_flush(g->link);
 }
 
@@ -133,8 +151,14 @@ static void say_hello(struct grange *g)
     session_send(g, &m);
 }
 
-static void beat(struct grange *g, ms_t now)
+uint64_t session_number(struct grange *g)
 {
+    return ++g->number;
+}
+
+void session_beat(struct grange *g, ms_t now)
+{
+    embedded_tend(g->embedded, now);
     if (!g->welcomed || now < g->beat_ms)
         return;
     g->beat_ms = now + BEAT_MS;
@@ -143,22 +167,34 @@ static void beat(struct grange *g, ms_t now)
 
 /* ---- what arrives */
 
+static struct request *find_request(const struct grange *g, uint64_t number)
+{
+    struct request *r = g->requests;
+
+    while (r && r->number != number)
+        r = r->next;
+    return r;
+}
+
 static void leave(struct grange *g, ms_t now)
 {
     g->lost = g->lost || g->welcomed;
     g->welcomed = false;
     g->peer = (peer_id){ 0 };
     g->lost_ms = now;
+    calls_on_loss(g);
 }
 
 /* repeat - a new connection hears again what we want: idempotent, so it does not matter what the
  * old one had heard. */
 static void repeat(struct grange *g)
 {
+    struct request *r;
+
     for (size_t i = 0; i < g->n_follows; i++) {
         struct follow *f = g->follows[i];
         struct message m = { .kind = MSG_FOLLOW };
-        if (f->request == g->request.number) /* grange_follow is waiting for it: sent below */
+        if (find_request(g, f->request)) /* grange_follow is waiting for it: sent below */
             continue;
         f->request = ++g->number;
         f->reconnected = g->was_welcomed;
@@ -166,10 +202,12 @@ static void repeat(struct grange *g)
         m.follow.study = f->progress.name;
         session_send(g, &m);
     }
-    if (g->request.number && !g->request.answered) {
-        link_send(g->link, g->peer, g->request.bytes.data, g->request.bytes.n);
-        link_flush(g->link);
+    for (r = g->requests; r; r = r->next) {
+        if (!r->answered)
+            link_send(g->link, g->peer, r->bytes.data, r->bytes.n);
     }
+    calls_on_welcome(g);
+    link_flush(g->link);
 }
 
 static void refuse(struct grange *g, enum err code, const char *text)
@@ -203,13 +241,14 @@ static void on_refused(struct grange *g, const struct message *m)
 {
     uint64_t request = m->refused.request;
     enum err code = (enum err)m->refused.code;
+    struct request *r = find_request(g, request);
 
     if (request == 0) {
         refuse(g, code, m->refused.text);
-    } else if (request == g->request.number) {
-        g->request.answered = true;
-        g->request.code = fault_set(&g->fault, code, "%s", m->refused.text);
-    } else {
+    } else if (r) {
+        r->answered = true;
+        fault_set(&r->fault, code, "%s", m->refused.text);
+    } else if (!calls_on_refused(g, request, code, m->refused.text)) {
         for (size_t i = 0; i < g->n_follows; i++) {
             struct follow *f = g->follows[i];
             if (f->request == request) {
@@ -239,11 +278,12 @@ static struct grange_counts counts(const struct counts *c)
 
 static void on_submitted(struct grange *g, const struct message *m)
 {
-    struct grange_submitted *s = &g->request.submitted;
+    struct request *r = find_request(g, m->submitted.request);
 
-    if (m->submitted.request != g->request.number)
+    if (!r)
         return;
-    g->request.answered = true;
+    struct grange_submitted *s = &r->submitted;
+    r->answered = true;
     snprintf(s->name, sizeof s->name, "%s", m->submitted.study);
     s->study = m->submitted.id.n;
     s->array = m->submitted.array.n;
@@ -273,8 +313,21 @@ static void on_progress(struct grange *g, const struct message *m)
         p->running[i] = (struct grange_running){ m->progress.running[i].index,
                                                  m->progress.running[i].elapsed_ms };
     f->news = true;
-    if (f->request == g->request.number)
-        g->request.answered = true;
+    struct request *r = find_request(g, f->request);
+    if (r)
+        r->answered = true;
+}
+
+static void on_reply(struct grange *g, const struct message *m)
+{
+    struct request *r = find_request(g, m->reply.request);
+
+    if (r) {
+        r->answered = true;
+        r->touched = m->reply.n;
+    } else {
+        series_on_reply(g, m->reply.request);
+    }
 }
 
 static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
@@ -305,22 +358,29 @@ static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
         g->bye = true;
         break;
     case MSG_REPLY:
-        if (m.reply.request == g->request.number) {
-            g->request.answered = true;
-            g->request.touched = m.reply.n;
-        }
+        on_reply(g, &m);
         break;
     default:
-        break; /* a heartbeat; or nothing that is for us */
+        calls_on_message(g, &m); /* or a heartbeat, or nothing that is for us */
+        break;
     }
     message_fini(&m);
 }
 
-static bool take(struct grange *g, ms_t now)
+/* A scheduler is not blamed for silence while nobody listened: we were stopped, or not called. */
+static void excuse(struct grange *g, ms_t now)
+{
+    if (now - g->turn_ms > 2 * BEAT_MS)
+        g->heard_ms = now;
+    g->turn_ms = now;
+}
+
+bool session_take(struct grange *g, ms_t now)
 {
     struct link_event ev;
     bool any = false;
 
+    excuse(g, now);
     while (link_take(g->link, &ev)) {
         any = true;
         if (ev.kind == LINK_UP) {
@@ -335,39 +395,27 @@ static bool take(struct grange *g, ms_t now)
             leave(g, now);
         }
     }
+    if (any)
+        calls_flush(g);
     return any;
 }
 
-/* A scheduler is not blamed for silence while nobody listened: we were stopped, or not called. */
-static void excuse(struct grange *g, ms_t now)
+bool session_silent(struct grange *g, ms_t now)
 {
-    if (now - g->turn_ms > 2 * BEAT_MS)
-        g->heard_ms = now;
-    g->turn_ms = now;
+    if (!g->peer.n || now < g->heard_ms + LOST_AFTER_MS)
+        return false;
+    link_close_peer(g->link, g->peer); /* and the link dials again */
+    leave(g, now);
+    return true;
 }
 
-void session_turn(struct grange *g, ms_t until)
+ms_t session_due(const struct grange *g, ms_t until)
 {
-    ms_t now = clock_mono_ms();
-
-    excuse(g, now);
-
-    beat(g, now);
-    if (take(g, now))
-        return;
-    ms_t silent = g->heard_ms + LOST_AFTER_MS;
-    if (g->peer.n && now >= silent) {
-        link_close_peer(g->link, g->peer); /* and the link dials again */
-        leave(g, now);
-        return;
-    }
     if (g->welcomed && g->beat_ms < until)
         until = g->beat_ms;
-    if (g->peer.n && silent < until)
-        until = silent;
-    struct pollfd p = { .fd = link_fd(g->link), .events = POLLIN };
-    if (until > now)
-        poll(&p, 1, until - now < 60000 ? (int)(until - now) : 60000);
-    g->turn_ms = clock_mono_ms();
-    take(g, g->turn_ms);
+    if (g->embedded && !g->welcomed && g->turn_ms + EMBEDDED_LOOK_MS < until)
+        until = g->turn_ms + EMBEDDED_LOOK_MS;
+    if (g->peer.n && g->heard_ms + LOST_AFTER_MS < until)
+        until = g->heard_ms + LOST_AFTER_MS;
+    return until;
 }

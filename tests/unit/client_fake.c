@@ -1,0 +1,388 @@
+#include "client_fake.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "proto/wire.h"
+
+static void answer(struct fake *s, peer_id to, const struct message *m)
+{
+    struct buf b = { 0 };
+
+    wire_encode(m, &b);
+    link_send(s->link, to, b.data, b.n);
+    buf_fini(&b);
+}
+
+static void refuse(struct fake *s, peer_id to, uint64_t request, enum err code, const char *text)
+{
+    struct message m = { .kind = MSG_REFUSED };
+
+    m.refused.request = request;
+    m.refused.code = (uint32_t)code;
+    m.refused.text = text;
+    answer(s, to, &m);
+}
+
+static void reply(struct fake *s, peer_id to, uint64_t request, uint64_t n)
+{
+    struct message m = { .kind = MSG_REPLY };
+
+    m.reply.request = request;
+    m.reply.n = n;
+    answer(s, to, &m);
+}
+
+/* ---- arrays */
+
+static struct fake_array *by_id(struct fake *s, uint32_t id)
+{
+    return id >= 1 && id <= s->n_arrays ? &s->arrays[id - 1] : NULL;
+}
+
+static const char *payload(const struct fake_array *a, uint64_t i, size_t *n)
+{
+    const size_t *at = (const size_t *)(const void *)a->sizes.data;
+    size_t end = i + 1 < a->n ? at[i + 1] : a->payloads.n;
+
+    *n = end - at[i];
+    return a->payloads.data + at[i];
+}
+
+static bool begins(const struct fake_array *a, uint64_t i, const char *with)
+{
+    size_t n;
+    const char *data = payload(a, i, &n);
+
+    return n >= strlen(with) && memcmp(data, with, strlen(with)) == 0;
+}
+
+static void end_call(struct fake *s, struct fake_array *a, uint64_t i)
+{
+    const uint64_t *ended = (const uint64_t *)(const void *)a->order.data;
+
+    if (begins(a, i, "hold") && !s->released)
+        return;
+    for (size_t k = 0; k < a->order.n / sizeof i; k++)
+        if (ended[k] == i)
+            return;
+    buf_add(&a->order, &i, sizeof i);
+}
+
+/* send_ends - those that the collector has not had. */
+static void send_ends(struct fake *s, struct fake_array *a)
+{
+    const uint64_t *order = (const uint64_t *)(const void *)a->order.data;
+    static const struct worker_name worker = { "w1", "node17" };
+    static const struct call_extra broken = { .error = "it broke",
+                                              .out = "",
+                                              .err = "it broke\n",
+                                              .err_bytes = 9,
+                                              .err_total = 9,
+                                              .out_file = "",
+                                              .err_file = "" };
+    size_t n = a->order.n / sizeof *order - a->sent;
+
+    if (!a->collector.n || n == 0)
+        return;
+    struct call_end *ends = calloc(n, sizeof *ends);
+    must(ends != NULL);
+    for (size_t k = 0; k < n; k++) {
+        struct call_end *e = &ends[k];
+        size_t bytes;
+        e->index = order[a->sent + k];
+        bool fail = begins(a, e->index, "fail"), kill = begins(a, e->index, "kill");
+        e->state = fail || kill ? TASK_FAILED : TASK_DONE;
+        e->reason = kill ? END_SIGNAL : END_EXIT;
+        e->code = fail ? 3 : kill ? 9 : 0;
+        e->attempts = 1;
+        e->submitted_ms = 1000000;
+        e->started_ms = 1000010;
+        e->ended_ms = 1000020 + (ms_t)k;
+        e->wall_us = 500;
+        e->user_us = 300;
+        e->sys_us = 100;
+        e->maxrss_kib = 2048;
+        e->extra = fail ? &broken : NULL;
+        e->result = fail || kill ? "" : payload(a, e->index, &bytes);
+        e->result_bytes = fail || kill ? 0 : (uint32_t)bytes;
+    }
+    struct message m = { .kind = MSG_ENDS };
+    m.ends.array.n = a->id;
+    m.ends.ends = ends;
+    m.ends.n = n;
+    m.ends.workers = &worker;
+    m.ends.n_workers = 1;
+    a->sent += n;
+    m.ends.cursor = a->sent;
+    m.ends.caught_up = true;
+    answer(s, a->collector, &m);
+    free(ends);
+}
+
+/* ---- what a client asks */
+
+static void on_open(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct message m = { .kind = MSG_OPENED };
+    struct fake_array *a = NULL;
+    char spec[400];
+
+    s->n_opens++;
+    snprintf(spec, sizeof spec, "%.*s", (int)asked->open.spec_bytes,
+             (const char *)asked->open.spec);
+    for (unsigned i = 0; i < s->n_arrays; i++)
+        if (strcmp(s->arrays[i].key, asked->open.key) == 0)
+            a = &s->arrays[i];
+    if (s->refuse_spec && strstr(spec, s->refuse_spec)) {
+        refuse(s, from, asked->open.request, ERR_USAGE, "no such policy");
+        return;
+    }
+    if (!a && !*spec) {
+        refuse(s, from, asked->open.request, ERR_NOT_FOUND, "no calls have this key");
+        return;
+    }
+    if (!a) {
+        must(s->n_arrays < FAKE_ARRAYS_MAX);
+        a = &s->arrays[s->n_arrays++];
+        a->id = s->n_arrays;
+        snprintf(a->key, sizeof a->key, "%s", asked->open.key);
+        snprintf(a->study, sizeof a->study, "%s", asked->open.study);
+        snprintf(a->spec, sizeof a->spec, "%s", spec);
+    }
+    m.opened.request = asked->open.request;
+    m.opened.study = "calls";
+    m.opened.id.n = 1;
+    m.opened.array.n = a->id;
+    m.opened.first.n = 1 + a->id * 1000000ULL;
+    m.opened.n = a->n;
+    m.opened.closed = a->closed;
+    answer(s, from, &m);
+}
+
+static void take_calls(struct fake_array *a, const struct message *m)
+{
+    const char *data = m->append.payloads;
+
+    for (uint64_t i = 0; i < m->append.n; i++) {
+        uint8_t rule = m->append.rules ? m->append.rules[i] : 0;
+        if (m->append.at + i >= a->n) {
+            buf_add(&a->sizes, &a->payloads.n, sizeof a->payloads.n);
+            buf_add(&a->payloads, data, m->append.sizes[i]);
+            buf_add(&a->rules, &rule, 1);
+            a->n++;
+        }
+        data += m->append.sizes[i];
+    }
+    for (size_t i = 0; i < m->append.n_edges; i++) {
+        struct edge e = m->append.edges[i];
+        e.call += m->append.at;
+        buf_add(&a->edges, &e, sizeof e);
+    }
+    a->closed = a->closed || m->append.close;
+}
+
+static void on_append(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct fake_array *a = by_id(s, asked->append.array.n);
+    struct message m = { .kind = MSG_APPENDED };
+    bool drop = ++s->n_appends == s->drop_append;
+
+    must(a && asked->append.at <= a->n); /* a gap: the client is wrong */
+    if (drop && !s->drop_after) {
+        link_close_peer(s->link, from);
+        return;
+    }
+    if (s->refuse_calls && asked->append.n &&
+        strncmp(asked->append.payloads, s->refuse_calls, strlen(s->refuse_calls)) == 0) {
+        refuse(s, from, asked->append.request, ERR_USAGE, "cycle: 3 -> 7 -> 3");
+        return;
+    }
+    uint64_t before = a->n;
+    take_calls(a, asked);
+    s->n_appended_calls += (unsigned)(a->n - before);
+    for (uint64_t i = before; i < a->n; i++)
+        end_call(s, a, s->backwards ? a->n - 1 - (i - before) : i);
+    if (drop) {
+        link_close_peer(s->link, from);
+        return;
+    }
+    if (s->deaf)
+        return;
+    m.appended.request = asked->append.request;
+    m.appended.array.n = a->id;
+    m.appended.n = a->n;
+    m.appended.closed = a->closed;
+    answer(s, from, &m);
+    send_ends(s, a);
+}
+
+static void on_collect(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct fake_array *a = by_id(s, asked->collect.array.n);
+
+    s->n_collects++;
+    if (!a) {
+        refuse(s, from, asked->collect.request, ERR_NOT_FOUND, "there is no such array");
+        return;
+    }
+    a->collector = from;
+    a->sent = asked->collect.cursor;
+    reply(s, from, asked->collect.request, 0);
+    send_ends(s, a);
+}
+
+static void on_submit(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct message m = { .kind = MSG_SUBMITTED };
+    struct fake_array *a = &s->arrays[s->n_arrays++];
+    size_t at = 0;
+
+    a->id = s->n_arrays;
+    for (a->n = 0; a->n < 5; a->n++) {
+        buf_add(&a->sizes, &at, sizeof at);
+        end_call(s, a, a->n);
+    }
+    m.submitted.request = asked->submit.request;
+    m.submitted.study = "sweep";
+    m.submitted.id.n = 7;
+    m.submitted.array.n = a->id;
+    m.submitted.first.n = 1 + a->id * 1000000ULL;
+    m.submitted.counts.n = 5;
+    answer(s, from, &m);
+}
+
+static void on_message(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct message m = { .kind = MSG_WELCOME };
+
+    switch (asked->kind) {
+    case MSG_HELLO:
+        m.welcome.version = WIRE_VERSION;
+        m.welcome.program = "fake";
+        m.welcome.epoch = 1;
+        m.welcome.owner = "";
+        answer(s, from, &m);
+        break;
+    case MSG_OPEN:
+        on_open(s, from, asked);
+        break;
+    case MSG_APPEND:
+        on_append(s, from, asked);
+        break;
+    case MSG_COLLECT:
+        on_collect(s, from, asked);
+        break;
+    case MSG_SUBMIT:
+        on_submit(s, from, asked);
+        break;
+    case MSG_CANCEL:
+        s->n_cancelled += (unsigned)asked->cancel.n;
+        reply(s, from, asked->cancel.request, asked->cancel.n);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the thread */
+
+static void take_all(struct fake *s)
+{
+    struct link_event ev;
+    struct message m;
+    struct fault f;
+
+    while (link_take(s->link, &ev)) {
+        if (ev.kind != LINK_FRAME)
+            continue;
+        if (wire_decode(ev.data, ev.n, &m, &f) != ERR_NONE) {
+            fprintf(stderr, "the client sent: %s\n", f.text);
+            abort();
+        }
+        on_message(s, ev.peer, &m);
+        message_fini(&m);
+    }
+    link_flush(s->link);
+}
+
+static void end_held(struct fake *s)
+{
+    for (unsigned k = 0; s->released && k < s->n_arrays; k++) {
+        for (uint64_t i = 0; i < s->arrays[k].n; i++)
+            if (begins(&s->arrays[k], i, "hold"))
+                end_call(s, &s->arrays[k], i);
+        send_ends(s, &s->arrays[k]);
+    }
+    link_flush(s->link);
+}
+
+static void *play(void *arg)
+{
+    struct fake *s = arg;
+    struct pollfd fds[2] = { { .fd = link_fd(s->link), .events = POLLIN },
+                             { .fd = s->wake_fd, .events = POLLIN } };
+    uint64_t count;
+
+    while (!s->stopping) {
+        take_all(s);
+        end_held(s);
+        poll(fds, 2, -1);
+        if (fds[1].revents)
+            must(read(s->wake_fd, &count, sizeof count) == sizeof count);
+    }
+    take_all(s);
+    link_free(s->link);
+    return NULL;
+}
+
+static void wake(struct fake *s)
+{
+    uint64_t one = 1;
+
+    must(write(s->wake_fd, &one, sizeof one) == sizeof one);
+}
+
+void fake_start(struct fake *s)
+{
+    struct fault f;
+
+    s->stopping = false;
+    s->link = link_new();
+    s->wake_fd = eventfd(0, EFD_CLOEXEC);
+    for (unsigned i = 0; i < s->n_arrays; i++)
+        s->arrays[i].collector.n = 0;
+    must(link_listen(s->link, s->url, &f) == ERR_NONE);
+    must(pthread_create(&s->thread, NULL, play, s) == 0);
+}
+
+void fake_stop(struct fake *s)
+{
+    s->stopping = true;
+    wake(s);
+    pthread_join(s->thread, NULL);
+    close(s->wake_fd);
+}
+
+void fake_release(struct fake *s)
+{
+    s->released = true;
+    wake(s);
+}
+
+void fake_fini(struct fake *s)
+{
+    for (unsigned i = 0; i < s->n_arrays; i++) {
+        struct fake_array *a = &s->arrays[i];
+        buf_fini(&a->payloads);
+        buf_fini(&a->sizes);
+        buf_fini(&a->order);
+        buf_fini(&a->edges);
+        buf_fini(&a->rules);
+    }
+}

@@ -1,0 +1,54 @@
+#ifndef GRANGE_TESTS_CLIENT_FAKE_H
+#define GRANGE_TESTS_CLIENT_FAKE_H
+/* client_fake - a scheduler of calls as the tests of futures need it, in a thread: it keeps arrays
+ * by key, takes appends and ends calls at once. What a payload begins with says how: "fail" exits
+ * with 3, "hold" waits for fake_release, "kill" is ended by signal 9; all else is done and gives
+ * its payload back. Arrays stay when the fake is stopped, so that it can be started again. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "proto/link.h"
+#include "proto/message.h"
+
+enum { FAKE_ARRAYS_MAX = 64, FAKE_PEERS_MAX = 8 };
+
+struct fake_array {
+    char key[KEY_BYTES_MAX + 1], study[NAME_BYTES_MAX + 1], spec[400];
+    uint32_t id;
+    uint64_t n;
+    bool closed;
+    struct buf payloads, sizes; /* of all calls, and where each begins: size_t */
+    struct buf order;           /* uint64_t: calls in the order of their ends */
+    struct buf edges;           /* struct edge: call is the index in the array */
+    struct buf rules;           /* a byte a call */
+    peer_id collector;
+    size_t sent; /* of order */
+};
+
+struct fake {
+    pthread_t thread;
+    struct link *link;
+    int wake_fd;
+    char url[120];
+    struct fake_array arrays[FAKE_ARRAYS_MAX];
+    unsigned n_arrays;
+    /* What it does differently; set while it is stopped. */
+    unsigned drop_append;     /* closes the connection instead of taking this append; 1.. */
+    bool drop_after;          /* takes it, and then does not answer */
+    bool backwards;           /* the calls of one append end in reverse order */
+    const char *refuse_spec;  /* Opens whose spec has this are refused */
+    const char *refuse_calls; /* appends that begin with this payload are refused */
+    bool deaf;                /* takes appends without answering */
+    atomic_bool stopping, released;
+    atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects;
+};
+
+void fake_start(struct fake *s); /* s->url is set */
+void fake_stop(struct fake *s);
+void fake_release(struct fake *s); /* what was held ends, and what comes is not held */
+void fake_fini(struct fake *s);
+
+#endif
