@@ -359,6 +359,96 @@ int grange_map(struct grange *g, const char *function, uint64_t n, grange_map_it
                grange_map_result *result, void *context, unsigned flags,
                const struct grange_options *o, int64_t timeout_ms);
 
+/* ---- engines
+ *
+ * An engine is a process of a worker that stays: it runs calls one after the other and keeps named
+ * values between them. It has an id, counted from 0 in the order in which engines joined the farm;
+ * an engine that died is started again with the same id, without its values; ids are not used again
+ * while the scheduler lives. What follows addresses engines by their ids, directly: nothing of it
+ * is stored, retried or load-balanced; it is done once or fails with what happened to its engine.
+ * What one connection asks of one engine is done in that order. Calls that wait in the farm's queue
+ * (grange_call) take turns with it.
+ *
+ * grange_engines - those that are there, by id; *engines is the caller's to free(), texts included.
+ */
+enum grange_engine_state {
+    GRANGE_ENGINE_STARTING,
+    GRANGE_ENGINE_IDLE,
+    GRANGE_ENGINE_BUSY,
+    GRANGE_ENGINE_DOWN /* it died, and is started again after a while */
+};
+struct grange_engine {
+    uint64_t id;
+    enum grange_engine_state state;
+    uint32_t slot, pid, restarts;
+    const char *worker, *host;
+    const char *reason;    /* why it was started again, or is down; "" */
+    const char *functions; /* their names, one a line */
+};
+int grange_engines(struct grange *g, int64_t timeout_ms, struct grange_engine **engines, size_t *n);
+
+/* grange_direct_call - calls `function` with these bytes (at most 1 GiB) on each of the n engines
+ * listed; the same payload for all. grange_direct_put - gives each a named value (a name has 1 to
+ * 100 bytes); grange_direct_get - asks for it; grange_direct_drop - drops it: GRANGE_ERR_NOT_FOUND
+ * where there is none. grange_direct_scatter - divides n_items items of item_bytes among the
+ * engines in blocks, the first n_items % n engines get one more, and puts each its block as a named
+ * value; an engine may get none, which is a value of no bytes.
+ *
+ * They return at once: *d stands for all of it, and is the caller's to grange_direct_free. An
+ * engine may be listed more than once, n may be any number, and 0 has ended at once. The payload is
+ * not copied: it must stay as it is until *d has ended or is freed. What does not fit the bounds of
+ * the scheduler (1,024 operations of a client, 64 MiB on their way) waits here for its turn. */
+struct grange_direct;
+int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
+                       const void *data, size_t bytes, struct grange_direct **d);
+int grange_direct_put(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                      const void *data, size_t bytes, struct grange_direct **d);
+int grange_direct_get(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                      struct grange_direct **d);
+int grange_direct_drop(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                       struct grange_direct **d);
+int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                          const void *items, uint64_t n_items, size_t item_bytes,
+                          struct grange_direct **d);
+
+/* grange_direct_ready - whether all engines have answered or failed. grange_direct_wait - until
+ * then: 0 when all succeeded, else the code of the first in the list that failed; *d goes on after
+ * GRANGE_ERR_TIMEOUT. grange_direct_next - waits for the next to end, in the order of the ends,
+ * each once: *i is its place in the list; GRANGE_ERR_NOT_FOUND when all were given out. */
+bool grange_direct_ready(struct grange_direct *d);
+int grange_direct_wait(struct grange_direct *d, int64_t timeout_ms);
+int grange_direct_next(struct grange_direct *d, int64_t timeout_ms, size_t *i);
+
+/* Of place i of the list. Pointers live until *d is freed. */
+struct grange_answer {
+    uint64_t engine;
+    int code;           /* 0: succeeded. GRANGE_ERR_NOT_FOUND: no such engine, function or value;
+                           GRANGE_ERR_LOST: the engine, its worker or the scheduler went away;
+                           GRANGE_ERR_STATE: the function failed; and others */
+    const void *data;   /* what the function gave back, or the value */
+    size_t bytes;
+    int exit_code;      /* what a function that failed gave back; 0 */
+    int signal;         /* that killed the engine under it; 0: none */
+    const char *reason; /* in words: "killed by SIGSEGV" */
+    const char *error;  /* what the function or the farm said; "" */
+    uint64_t wall_us;   /* that the engine took */
+};
+/* grange_direct_answer - GRANGE_ERR_STATE when it has not ended. grange_direct_gather - all
+ * answers, one after the other in the order of the list: with to NULL *bytes becomes their size,
+ * else they are copied to `to`, which has room for *bytes. GRANGE_ERR_STATE when one has not ended,
+ * the code of the first that failed. */
+int grange_direct_answer(struct grange_direct *d, size_t i, struct grange_answer *a);
+int grange_direct_gather(struct grange_direct *d, void *to, size_t *bytes);
+/* grange_direct_free - what has not ended is cancelled: it does not run, or is stopped as a task
+ * would be. May be NULL. grange_close frees those that are left. */
+void grange_direct_free(struct grange_direct *d);
+
+/* grange_scatter, grange_gather - the same and waited for. *data is the caller's to free(). */
+int grange_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                   const void *items, uint64_t n_items, size_t item_bytes, int64_t timeout_ms);
+int grange_gather(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                  int64_t timeout_ms, void **data, size_t *bytes);
+
 #ifdef __cplusplus
 }
 #endif

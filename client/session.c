@@ -60,6 +60,7 @@ void session_close(struct grange *g)
     for (size_t i = 0; i < g->n_follows; i++)
         free(g->follows[i]);
     calls_fini(&g->calls);
+    directs_fini(&g->directs);
     pump_fini(&g->pump);
     pthread_mutex_destroy(&g->lock);
     buf_fini(&g->scratch);
@@ -183,6 +184,7 @@ static void leave(struct grange *g, ms_t now)
     g->peer = (peer_id){ 0 };
     g->lost_ms = now;
     calls_on_loss(g);
+    directs_on_loss(g);
 }
 
 /* repeat - a new connection hears again what we want: idempotent, so it does not matter what the
@@ -359,6 +361,11 @@ static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
         break;
     case MSG_REPLY:
         on_reply(g, &m);
+        break;
+    case MSG_DIRECT_END:
+    case MSG_DIRECT_ACK:
+    case MSG_FARM:
+        directs_on_message(g, &m);
         break;
     default:
         calls_on_message(g, &m); /* or a heartbeat, or nothing that is for us */

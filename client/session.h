@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "client/calls.h"
+#include "client/direct.h"
 #include "client/grange.h"
 #include "client/pump.h"
 #include "proto/link.h"
@@ -71,6 +72,7 @@ struct grange {
     struct fault refusal;
     struct buf scratch;
     struct calls calls;
+    struct directs directs;
     struct embedded *embedded; /* the farm that came with the connection; NULL */
 };
 

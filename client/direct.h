@@ -1,0 +1,88 @@
+#ifndef GRANGE_CLIENT_DIRECT_H
+#define GRANGE_CLIENT_DIRECT_H
+/* direct - the operations on engines of a connection (grange.h, engines), and what is on its way of
+ * them. Everything here is under the lock of the connection.
+ *
+ * An operation on one engine is an op; those that were asked for together are a struct
+ * grange_direct. Ops leave in the order in which they were asked for, as long as the scheduler's
+ * bounds for a client leave room, and wait here beyond. A payload over INLINE_BYTES_MAX goes in
+ * parts as it is acknowledged, straight from the caller's memory; a result comes likewise, of
+ * STREAMS_MAX ops at a time. docs/protocol.md, Direct calls. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/must.h"
+#include "client/grange.h"
+#include "proto/message.h"
+
+enum {
+    STREAMS_MAX = 8, /* results that come in parts at a time: 4 MiB each are on their way */
+};
+
+struct grange;
+
+struct op {
+    struct grange_direct *d;
+    uint64_t engine;
+    uint64_t ticket; /* 0: has not left */
+    bool ended;
+    bool parts;                  /* the payload goes in parts, and not all of them went */
+    bool waits_for_acks, stream; /* the result comes in parts, and it is not, it is its turn */
+    const char *data;
+    size_t bytes;
+    uint64_t sent, acked;
+    char *result;
+    size_t result_bytes, result_room;
+    enum end_reason reason;
+    int32_t code;
+    char *text, *words; /* words: once somebody asked */
+    uint64_t wall_us;
+    struct op *prev, *next; /* in directs.waiting or directs.stalled */
+    UT_hash_handle hh;      /* directs.sent */
+};
+
+struct grange_direct {
+    struct grange *g;
+    enum direct_op op;
+    char *name;
+    size_t n, n_ended, n_given; /* n_given: by grange_direct_next */
+    size_t *order;              /* of the ends */
+    bool freed;                 /* by its owner; the last of its ops frees it */
+    struct grange_direct *prev, *next;
+    struct op ops[];
+};
+
+struct directs {
+    struct op *sent; /* by ticket: those that have left and not ended */
+    struct op *waiting, *stalled;
+    struct grange_direct *all;
+    uint64_t last_ticket, bytes_out;
+    size_t n_streams;
+    uint64_t list_request; /* grange_engines waits for it */
+    struct grange_engine *list;
+    size_t n_list;
+};
+
+void directs_fini(struct directs *ds);
+
+/* What the session passes on. */
+void directs_on_loss(struct grange *g);
+void directs_on_message(struct grange *g, const struct message *m);
+
+/* direct_new - operations on these engines; the share of the payload of op i is set by the caller
+ * before direct_begin. */
+struct grange_direct *direct_new(struct grange *g, enum direct_op op, const uint64_t *engines,
+                                 size_t n, const char *name);
+void direct_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);
+void direct_begin(struct grange_direct *d);
+/* direct_drop - its owner is done with it: what has not ended is cancelled. */
+void direct_drop(struct grange_direct *d);
+
+/* engines.c: the answer to a Watch, when grange_engines waits for it. */
+void engines_on_farm(struct grange *g, const struct message *m);
+
+#endif
