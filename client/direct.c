@@ -200,7 +200,7 @@ void directs_on_message(struct grange *g, const struct message *m)
     else if (m->kind == MSG_DIRECT_ACK)
         on_ack(g, m);
     else if (m->kind == MSG_FARM)
-        engines_on_farm(g, m);
+        directs_on_farm(g, m);
 }
 
 static const char lost[] = "the scheduler was lost";
@@ -219,8 +219,8 @@ void directs_on_loss(struct grange *g)
 
 /* ---- beginning */
 
-struct grange_direct *direct_new(struct grange *g, enum direct_op op, const uint64_t *engines,
-                                 size_t n, const char *name)
+struct grange_direct *directs_make(struct grange *g, enum direct_op op, const uint64_t *engines,
+                                   size_t n, const char *name)
 {
     struct grange_direct *d = calloc(1, sizeof *d + n * sizeof(struct op));
 
@@ -238,13 +238,13 @@ struct grange_direct *direct_new(struct grange *g, enum direct_op op, const uint
     return d;
 }
 
-void direct_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes)
+void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes)
 {
     d->ops[i].data = data;
     d->ops[i].bytes = bytes;
 }
 
-void direct_begin(struct grange_direct *d)
+void directs_begin(struct grange_direct *d)
 {
     struct directs *ds = &d->g->directs;
 
@@ -279,7 +279,7 @@ static bool drop(struct op *op)
     return false;
 }
 
-void direct_drop(struct grange_direct *d)
+void directs_drop(struct grange_direct *d)
 {
     d->freed = true;
     if (d->n_ended == d->n) {

@@ -73,16 +73,16 @@ void directs_fini(struct directs *ds);
 void directs_on_loss(struct grange *g);
 void directs_on_message(struct grange *g, const struct message *m);
 
-/* direct_new - operations on these engines; the share of the payload of op i is set by the caller
- * before direct_begin. */
-struct grange_direct *direct_new(struct grange *g, enum direct_op op, const uint64_t *engines,
-                                 size_t n, const char *name);
-void direct_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);
-void direct_begin(struct grange_direct *d);
-/* direct_drop - its owner is done with it: what has not ended is cancelled. */
-void direct_drop(struct grange_direct *d);
+/* directs_make - operations on these engines; the share of the payload of op i is set by the caller
+ * before directs_begin. */
+struct grange_direct *directs_make(struct grange *g, enum direct_op op, const uint64_t *engines,
+                                   size_t n, const char *name);
+void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);
+void directs_begin(struct grange_direct *d);
+/* directs_drop - its owner is done with it: what has not ended is cancelled. */
+void directs_drop(struct grange_direct *d);
 
 /* engines.c: the answer to a Watch, when grange_engines waits for it. */
-void engines_on_farm(struct grange *g, const struct message *m);
+void directs_on_farm(struct grange *g, const struct message *m);
 
 #endif

@@ -24,7 +24,7 @@ static const char *copy_text(char **at, const char *text)
     return copy;
 }
 
-void engines_on_farm(struct grange *g, const struct message *m)
+void directs_on_farm(struct grange *g, const struct message *m)
 {
     static const struct farm_worker nobody = { .name = "", .host = "" };
     struct directs *ds = &g->directs;
@@ -120,10 +120,10 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
     int code = check(g, name, bytes, op == DIRECT_CALL ? "function" : "value");
     if (code)
         return code;
-    *d = direct_new(g, op, engines, n, name);
+    *d = directs_make(g, op, engines, n, name);
     for (size_t i = 0; i < n; i++)
-        direct_payload(*d, i, data, bytes);
-    direct_begin(*d);
+        directs_payload(*d, i, data, bytes);
+    directs_begin(*d);
     pump_start(g);
     return session_leave(g, 0);
 }
@@ -167,13 +167,13 @@ int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, c
     int code = check(g, name, largest, "value");
     if (code)
         return code;
-    *d = direct_new(g, DIRECT_PUT, engines, n, name);
+    *d = directs_make(g, DIRECT_PUT, engines, n, name);
     for (size_t i = 0; i < n; i++) {
         size_t bytes = (size_t)(each + (i < more)) * item_bytes;
-        direct_payload(*d, i, at, bytes);
+        directs_payload(*d, i, at, bytes);
         at += bytes;
     }
-    direct_begin(*d);
+    directs_begin(*d);
     pump_start(g);
     return session_leave(g, 0);
 }
@@ -184,7 +184,7 @@ void grange_direct_free(struct grange_direct *d)
         return;
     struct grange *g = d->g;
     session_enter(g);
-    direct_drop(d);
+    directs_drop(d);
     session_leave(g, 0);
 }
 
