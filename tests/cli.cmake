@@ -11,7 +11,7 @@ foreach(file ${cli_tests})
     ENVIRONMENT "GRANGE=$<TARGET_FILE:grange>;GRANGE_SOURCE=${CMAKE_SOURCE_DIR}")
 endforeach()
 # These look at how long something takes or how much memory it needs: nothing runs beside them.
-foreach(name balance million kill)
+foreach(name balance million kill silent)
   if(TEST cli.${name})
     set_tests_properties(cli.${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
