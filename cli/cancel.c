@@ -9,9 +9,11 @@
 #include "cli/points.h"
 #include "cli/signals.h"
 #include "cli/stored.h"
+#include "cli/where.h"
 
 struct cancel_args {
-    const char *dir;
+    struct where_args at;
+    struct where where;
     bool json;
     const char *const *words; /* STUDY [POINT...] */
     size_t n;
@@ -21,9 +23,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct cancel_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'J':
         a->json = true;
         return 0;
@@ -34,11 +33,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         return a->n ? 0 : cli_bad("which study? for example: grange cancel sim");
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
-static const struct argp_option options[] = { CLI_OPTION_DIR, CLI_OPTION_JSON, { 0 } };
+static const struct argp_option options[] = { WHERE_ROWS(0), CLI_OPTION_JSON, { 0 } };
 
 static const struct argp argp = {
     options,
@@ -57,13 +56,15 @@ static const struct argp argp = {
 };
 
 /* The request goes to the scheduler of the directory, whoever started it, or to one that lives only
- * as long as this takes. */
+ * as long as this takes; or to that of a farm elsewhere. */
 static enum err cancel(const struct cancel_args *a, const char *name, const uint64_t *index,
                        uint64_t *touched, struct fault *f)
 {
     struct local local;
     signals_early();
-    local_init(&local, a->dir, "full", 1);
+    if (a->where.connect[0])
+        return points_ask(a->where.connect, grange_cancel, name, index, a->n - 1, touched, f);
+    local_init(&local, a->where.dir, "full", 1);
     signals_let(true);
     enum err err = local_start(&local, true, f);
     signals_let(false);
@@ -74,23 +75,31 @@ static enum err cancel(const struct cancel_args *a, const char *name, const uint
     return err;
 }
 
+static enum err find_and_cancel(struct cancel_args *a, uint64_t *touched, struct fault *f)
+{
+    struct study *s = NULL;
+    uint64_t *index = NULL;
+    enum err err = where_find(&a->at, &a->where, f);
+    if (!err && a->where.dir[0])
+        err = stored_study(a->where.dir, a->words[0], &s, f);
+    if (!err)
+        err = points_find(s, a->words + 1, a->n - 1, &index, f);
+    if (!err)
+        err = cancel(a, s ? study_name(s) : a->words[0], index, touched, f);
+    free(index);
+    study_free(s);
+    return err;
+}
+
 static int cancel_main(int argc, char **argv)
 {
-    struct cancel_args a = { .dir = CLI_DIR_DEFAULT };
+    static struct cancel_args a; /* large */
     int rc = cli_parse(&verb_cancel, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    struct study *s = NULL;
     struct fault f;
-    uint64_t *index = NULL, touched = 0;
-    enum err err = stored_study(a.dir, a.words[0], &s, &f);
-    if (!err)
-        err = points_find(s, a.words + 1, a.n - 1, &index, &f);
-    if (!err)
-        err = cancel(&a, study_name(s), index, &touched, &f);
-    free(index);
-    study_free(s);
-    if (err)
+    uint64_t touched = 0;
+    if (find_and_cancel(&a, &touched, &f))
         return cli_fail(&f);
     if (a.json)
         printf("{\"cancelled\": %" PRIu64 "}\n", touched);

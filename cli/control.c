@@ -9,7 +9,6 @@
 void control_init(struct control *c)
 {
     *c = (struct control){
-        .dir = CLI_DIR_DEFAULT,
         .slots = control_cores(),
         .sync = "full",
         .grace_ms = 1000 * GRACE_DEFAULT_S,
@@ -26,9 +25,6 @@ error_t control_option(int key, char *arg, struct control *c)
         c->slots = (uint32_t)n;
         c->slots_given = true;
         return rc;
-    case 'd':
-        c->dir = arg;
-        return arg[0] ? 0 : cli_bad("--dir needs the name of a directory");
     case OPT_GRACE:
         rc = cli_number("--grace", arg, 0, GRACE_MAX_S, &n);
         c->grace_ms = 1000 * (ms_t)n;
@@ -45,8 +41,15 @@ error_t control_option(int key, char *arg, struct control *c)
         c->json = true;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &c->at);
     }
+}
+
+enum err control_find(struct control *c, bool look, struct fault *f)
+{
+    enum err err = (look ? where_look : where_find)(&c->at, &c->where, f);
+    c->dir = c->where.dir;
+    return err;
 }
 
 uint32_t control_cores(void)

@@ -7,10 +7,13 @@
 
 #include "base/ids.h"
 #include "cli/cli.h"
+#include "cli/where.h"
 
 struct control {
-    const char *dir;
-    uint32_t slots; /* -j; the number of cores when it was not given */
+    struct where_args at; /* as typed */
+    struct where where;   /* what that means: control_find */
+    const char *dir;      /* where.dir */
+    uint32_t slots;       /* -j; the number of cores when it was not given */
     bool slots_given;
     const char *sync; /* "full", "normal", "off" */
     ms_t grace_ms;    /* that running points get to finish after Ctrl-C */
@@ -27,7 +30,7 @@ enum { OPT_SYNC = 300, OPT_GRACE, OPT_RETRY_FAILED, OPT_FRESH, OPT_VERB = 400 };
 #define CONTROL_OPTIONS                                                                            \
     { 0, 0, 0, 0, "How it is run:", 20 },                                                          \
         { "jobs", 'j', "N", 0, "points at a time (default: the cores of this machine)", 20 },      \
-        { "dir", 'd', "DIR", 0, "the grange directory, where everything is kept (.grange)", 20 },  \
+        WHERE_ROWS(20),                                                                            \
         { "grace",                                                                                 \
           OPT_GRACE,                                                                               \
           "SECONDS",                                                                               \
@@ -48,6 +51,8 @@ enum { OPT_SYNC = 300, OPT_GRACE, OPT_RETRY_FAILED, OPT_FRESH, OPT_VERB = 400 };
 void control_init(struct control *c);
 /* control_option - takes the options above; ARGP_ERR_UNKNOWN for others. */
 error_t control_option(int key, char *arg, struct control *c);
+/* control_find - which farm, or none: fills where and dir. `look`: the verb reads the store. */
+enum err control_find(struct control *c, bool look, struct fault *f);
 uint32_t control_cores(void); /* that this process may use */
 
 #endif

@@ -11,8 +11,10 @@
 #include "cli/progress.h"
 #include "cli/stream.h"
 #include "cli/table.h"
+#include "cli/where.h"
 
 struct explain_args {
+    struct where_args at;
     const char *dir, *study, *point;
     bool json;
 };
@@ -21,9 +23,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct explain_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'J':
         a->json = true;
         return 0;
@@ -35,11 +34,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         return a->point ? 0 : cli_bad("which study and point? for example: grange explain sim 17");
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
-static const struct argp_option options[] = { CLI_OPTION_DIR, CLI_OPTION_JSON, { 0 } };
+static const struct argp_option options[] = { WHERE_ROWS(0), CLI_OPTION_JSON, { 0 } };
 
 static const struct argp argp = {
     options,
@@ -258,8 +257,11 @@ static void print_json(const struct facts *x)
 
 static int explain_main(int argc, char **argv)
 {
-    struct explain_args a = { .dir = CLI_DIR_DEFAULT };
+    struct explain_args a = { 0 };
     int rc = cli_parse(&verb_explain, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    rc = where_dir(&a.at, &a.dir);
     if (rc >= 0)
         return rc;
     struct look l;

@@ -13,10 +13,12 @@
 #include "cli/look.h"
 #include "cli/progress.h"
 #include "cli/stored.h"
+#include "cli/where.h"
 
 enum { GRAPH_POINTS_MAX = 2000 }; /* nodes that anybody can still look at; refused */
 
 struct graph_args {
+    struct where_args at;
     const char *dir, *study, *out;
     bool points;
 };
@@ -27,9 +29,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct graph_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'o':
         a->out = arg;
         return 0;
@@ -42,12 +41,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->study = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
 static const struct argp_option options[] = {
-    CLI_OPTION_DIR,
+    WHERE_ROWS(0),
     { "output", 'o', "FILE", 0, "write there: FILE.svg is a picture (by graphviz's dot), else DOT",
       0 },
     { "points", OPT_POINTS, 0, 0, "a node for each point, not only for each stage", 0 },
@@ -364,8 +363,11 @@ static enum err put(const struct graph_args *a, const struct buf *dot, struct fa
 
 static int graph_main(int argc, char **argv)
 {
-    struct graph_args a = { .dir = CLI_DIR_DEFAULT };
+    struct graph_args a = { 0 };
     int rc = cli_parse(&verb_graph, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    rc = where_dir(&a.at, &a.dir);
     if (rc >= 0)
         return rc;
     struct stages stages;

@@ -19,7 +19,6 @@
 
 enum { PATH_ROOM = 4096, LOOK_AGAIN_MS = 20 };
 
-static enum err make_dir(const char *dir, struct fault *f);
 static enum err start_scheduler(struct local *l, struct fault *f);
 static enum err scheduler_fault(struct local *l, struct fault *f);
 static bool run_is_alive(pid_t pid);
@@ -77,7 +76,7 @@ static void nap(ms_t ms)
 
 enum err local_start(struct local *l, bool any, struct fault *f)
 {
-    enum err err = make_dir(l->dir, f);
+    enum err err = local_make_dir(l->dir, f);
     ms_t until = clock_mono_ms() + OWNER_GONE_MS;
     bool started = false;
     while (!err && !started && !l->joined) {
@@ -115,7 +114,7 @@ static bool run_is_alive(pid_t pid)
     return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
-static enum err make_dir(const char *dir, struct fault *f)
+enum err local_make_dir(const char *dir, struct fault *f)
 {
     /* Only for its owner: who can connect to the socket in it can run commands. */
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
@@ -154,8 +153,7 @@ static enum err start_scheduler(struct local *l, struct fault *f)
     return scheduler_fault(l, f);
 }
 
-/* What the end of the scheduler means. */
-static enum err scheduler_fault(struct local *l, struct fault *f)
+enum err local_scheduler_err(int status)
 {
     static const struct {
         int code;
@@ -166,11 +164,16 @@ static enum err scheduler_fault(struct local *l, struct fault *f)
         { SCHEDULER_VERSION, ERR_VERSION },
         { SCHEDULER_DISK_FULL, ERR_DISK_FULL },
     };
-    enum err err = ERR_IO;
-    const struct child *c = &l->scheduler;
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-        if (WIFEXITED(c->status) && WEXITSTATUS(c->status) == meanings[i].code)
-            err = meanings[i].err;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == meanings[i].code)
+            return meanings[i].err;
+    return ERR_IO;
+}
+
+static enum err scheduler_fault(struct local *l, struct fault *f)
+{
+    const struct child *c = &l->scheduler;
+    enum err err = local_scheduler_err(c->status);
     char words[64], text[FAULT_TEXT_MAX - 256];
     child_words(c, words, sizeof words);
     child_stderr(c, text, sizeof text);

@@ -46,6 +46,11 @@ enum holder local_holder(const char *dir, pid_t *pid);
  * that is still there. */
 bool local_serves(const char *dir);
 
+/* local_make_dir - the directory, only for its owner, if it is not there. */
+enum err local_make_dir(const char *dir, struct fault *f);
+/* local_scheduler_err - what the end of a scheduler means: ERR_IO when it does not say. */
+enum err local_scheduler_err(int status);
+
 void local_init(struct local *l, const char *dir, const char *sync, uint32_t slots);
 void local_fini(struct local *l);
 /* local_start - makes the directory and sees to it that there is a scheduler, ours or a daemon's.

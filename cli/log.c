@@ -8,10 +8,12 @@
 #include "cli/look.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
+#include "cli/where.h"
 
 enum { OPT_STDERR = 400 };
 
 struct log_args {
+    struct where_args at;
     const char *dir, *study, *point;
     bool err;
 };
@@ -20,9 +22,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct log_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'e':
         a->err = true;
         return 0;
@@ -34,12 +33,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         return a->point ? 0 : cli_bad("which study and point? for example: grange log sim 17");
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
 static const struct argp_option options[] = {
-    CLI_OPTION_DIR, { "stderr", 'e', 0, 0, "stderr instead of stdout", 0 }, { 0 }
+    WHERE_ROWS(0), { "stderr", 'e', 0, 0, "stderr instead of stdout", 0 }, { 0 }
 };
 
 static const struct argp argp = {
@@ -107,8 +106,11 @@ static enum err show(struct look *l, const struct log_args *a, struct fault *f)
 
 static int log_main(int argc, char **argv)
 {
-    struct log_args a = { .dir = CLI_DIR_DEFAULT };
+    struct log_args a = { 0 };
     int rc = cli_parse(&verb_log, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    rc = where_dir(&a.at, &a.dir);
     if (rc >= 0)
         return rc;
     struct look l;

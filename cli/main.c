@@ -8,11 +8,13 @@
 #include "client/grange.h"
 #include "engine/host.h"
 
+/* clang-format off: a line a group */
 const struct verb *const cli_verbs[] = {
-    &verb_run,       &verb_status,     &verb_results, &verb_log,   &verb_explain,
-    &verb_resume,    &verb_retry,      &verb_cancel,  &verb_graph, &verb_worker,
-    &verb_scheduler, &verb_completion, NULL,
+    &verb_run,    &verb_resume,    &verb_retry,      &verb_cancel, &verb_status, &verb_results,
+    &verb_log,    &verb_explain,   &verb_graph,      &verb_up,     &verb_down,   &verb_farms,
+    &verb_worker, &verb_scheduler, &verb_completion, NULL,
 };
+/* clang-format on */
 
 static void standard_fds(void);
 static int help(int argc, char **argv);

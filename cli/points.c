@@ -2,8 +2,21 @@
 
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/must.h"
 #include "cli/signals.h"
+
+static enum err number(const char *text, uint64_t *index, struct fault *f)
+{
+    char *end = NULL;
+    *index = strtoull(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && !*end && *index < POINTS_MAX)
+        return ERR_NONE;
+    return fault_set(f, ERR_USAGE,
+                     "'%.100s' is no index of a point; values can be named only where "
+                     "the farm's directory is",
+                     text);
+}
 
 enum err points_find(const struct study *s, const char *const *texts, size_t n, uint64_t **index,
                      struct fault *f)
@@ -16,7 +29,7 @@ enum err points_find(const struct study *s, const char *const *texts, size_t n, 
     must(*index);
     enum err err = ERR_NONE;
     for (size_t i = 0; i < n && !err; i++)
-        err = study_find(s, texts[i], &(*index)[i], f);
+        err = s ? study_find(s, texts[i], &(*index)[i], f) : number(texts[i], &(*index)[i], f);
     if (err) {
         free(*index);
         *index = NULL;

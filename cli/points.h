@@ -12,7 +12,8 @@
 
 enum { POINTS_NAMED_MAX = 65536, REQUEST_MS = 60000, DIAL_MS = 10000 };
 
-/* points_find - the indexes of the points that were named (indexes or factor values); malloc'd. */
+/* points_find - the indexes of the points that were named (indexes or factor values); malloc'd.
+ * Without the study (NULL: its store is on another machine) only indexes. */
 enum err points_find(const struct study *s, const char *const *texts, size_t n, uint64_t **index,
                      struct fault *f);
 

@@ -12,10 +12,12 @@
 #include "cli/newfile.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
+#include "cli/where.h"
 
 enum { OPT_WHERE = 400, OPT_SORT };
 
 struct results_args {
+    struct where_args at;
     const char *dir, *study, *file, *where, *sort;
     int format; /* enum rows_format, or -1: from the name of the file, else a table */
 };
@@ -32,9 +34,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct results_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'J':
         a->format = ROWS_JSON;
         return 0;
@@ -56,12 +55,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->study = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
 static const struct argp_option options[] = {
-    CLI_OPTION_DIR,
+    WHERE_ROWS(0),
     { "format", 'f', "table|csv|json", 0,
       "how it is written (default table, with -o by the name of the file)", 0 },
     { "output", 'o', "FILE", 0, "write to FILE, which is replaced once all of it is written", 0 },
@@ -205,8 +204,11 @@ static void choose_format(struct results_args *a)
 
 static int results_main(int argc, char **argv)
 {
-    struct results_args a = { .dir = CLI_DIR_DEFAULT, .format = -1 };
+    struct results_args a = { .format = -1 };
     int rc = cli_parse(&verb_results, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    rc = where_dir(&a.at, &a.dir);
     if (rc >= 0)
         return rc;
     choose_format(&a);

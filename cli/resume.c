@@ -59,7 +59,7 @@ static int resume_main(int argc, char **argv)
         return rc;
     struct stages stages;
     struct fault f;
-    if (stored_studies(a.control.dir, a.name, &stages, &f))
+    if (control_find(&a.control, true, &f) || stored_studies(a.control.dir, a.name, &stages, &f))
         return cli_fail(&f);
     struct session_plan plan = { .control = &a.control, .study = stages.items[0], .resume = true };
     if (stages.staged) {

@@ -115,7 +115,7 @@ static int retry_main(int argc, char **argv)
         return rc;
     struct study *s = NULL;
     struct fault f;
-    if (stored_study(a.control.dir, a.words[0], &s, &f))
+    if (control_find(&a.control, true, &f) || stored_study(a.control.dir, a.words[0], &s, &f))
         return cli_fail(&f);
     rc = retry(&a, s);
     study_free(s);

@@ -43,7 +43,7 @@ static int run_study(const struct run_args *a, const struct study *s)
             cli_say("wrote %s; run it with: grange run %s", a->save, a->save);
         return rc;
     }
-    if (!a->control.quiet)
+    if (!a->control.quiet && a->control.dir[0])
         late_changed(s, a->control.dir);
     return session_run(&(struct session_plan){ .control = &a->control, .study = s });
 }
@@ -56,7 +56,7 @@ static int run_stages(const struct run_args *a, const struct stages *stages)
     for (size_t i = 0; i < stages->n && rc == CLI_OK; i++) {
         if (a->dry_run)
             rc = dryrun(&a->control, stages->items[i]);
-        else if (!a->control.quiet)
+        else if (!a->control.quiet && a->control.dir[0])
             late_changed(stages->items[i], a->control.dir);
     }
     if (rc != CLI_OK || a->dry_run)

@@ -279,12 +279,7 @@ static int check(struct run_args *a)
         return cli_bad("--function %s runs no command, but '%s' was given", w->function,
                        s->command[0]);
     }
-    if (check_values(s))
-        return EINVAL;
-    if (w->cores > a->control.slots)
-        return cli_bad("--cores %u is more than -j %u: no point could ever run", w->cores,
-                       a->control.slots);
-    return 0;
+    return check_values(s) ? EINVAL : 0;
 }
 
 int run_args_parse(int argc, char **argv, struct run_args *a)
@@ -303,6 +298,9 @@ int run_args_parse(int argc, char **argv, struct run_args *a)
         fputs("see: grange help run\n", stderr);
         return CLI_USAGE;
     }
+    struct fault f;
+    if (control_find(&a->control, false, &f))
+        return cli_fail(&f);
     struct words *w = &a->words;
     w->inputs = a->inputs;
     w->metrics = a->metrics;
@@ -328,12 +326,11 @@ void run_args_fini(struct run_args *a)
 static enum err check_memory(const struct run_args *a, const struct study *s, struct fault *f)
 {
     struct sysinfo info;
-    pid_t pid = 0;
     uint64_t wanted = study_policy(s)->needs.memory_mib;
     if (wanted == 0 || sysinfo(&info) != 0)
         return ERR_NONE;
     uint64_t total = ((uint64_t)info.totalram * info.mem_unit) >> 20;
-    if (wanted <= total || local_holder(a->control.dir, &pid) == HOLDER_DAEMON)
+    if (wanted <= total || a->control.where.up)
         return ERR_NONE;
     return fault_set(f, ERR_USAGE,
                      "each point takes %" PRIu64 " MiB of memory, but this machine has %" PRIu64
@@ -346,7 +343,7 @@ static enum err check_study(const struct run_args *a, const struct study *s, str
     enum err err = lookup_command(s, f);
     if (!err)
         err = known_where(s, f);
-    if (!err && study_policy(s)->needs.cores > a->control.slots)
+    if (!err && !a->control.where.up && study_policy(s)->needs.cores > a->control.slots)
         err =
             fault_set(f, ERR_USAGE, "each point takes %u cores, but -j is %u: none could ever run",
                       study_policy(s)->needs.cores, a->control.slots);

@@ -20,7 +20,7 @@ enum {
     CONNECT_MS = 10000,
     SUBMIT_MS = 600000,    /* a spec of the largest size, joined with a store of the largest */
     ASK_MS = 3000,         /* a short request */
-    LOST_MAX_MS = 30000,   /* a daemon that went away may come back within this */
+    LOST_MAX_MS = 10000,   /* a daemon that went away may come back within this */
     SILENT_MAX_MS = 10000, /* our own scheduler, once lost (LOST_AFTER_MS), may be busy that long */
     TURN_MS = 1000,        /* between two looks at everything, at the most */
     TERM_GRACE_MS = 2000,  /* SIGTERM and SIGHUP leave less time than Ctrl-C */
@@ -125,6 +125,16 @@ static enum err ask(struct session *s, struct part *p,
     }
 }
 
+static void say_where(const struct session *s)
+{
+    const struct where *w = &s->control->where;
+    struct buf name = { 0 };
+    where_name(w, &name);
+    cli_say("using %s%s", buf_text(&name),
+            w->farm[0] || w->connect[0] ? "" : " (that of `grange up` or `grange scheduler`)");
+    buf_fini(&name);
+}
+
 static void say_what_there_is(const struct session *s, const struct part *p)
 {
     const struct grange_submitted *r = &p->submitted;
@@ -155,16 +165,32 @@ static void say_what_there_is(const struct session *s, const struct part *p)
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
     if (s->local.joined && p == s->parts)
-        cli_say("using the scheduler that runs in %s", s->control->dir);
+        say_where(s);
 }
 
 static enum err connect_scheduler(struct session *s, struct fault *f)
 {
+    if (s->control->where.connect[0])
+        return where_connect(&s->control->where, &s->g, f);
     char why[FAULT_TEXT_MAX];
     int rc = grange_connect(buf_text(&s->local.url), CONNECT_MS, &s->g, why, sizeof why);
     return rc ? fault_set(f, (enum err)rc, "cannot connect to the scheduler in %s: %s",
                           s->control->dir, why)
               : ERR_NONE;
+}
+
+/* Ours, or that of the farm that was chosen. */
+static enum err have_scheduler(struct session *s, struct fault *f)
+{
+    const struct control *c = s->control;
+    if (!c->where.connect[0])
+        return local_start(&s->local, false, f);
+    s->local.joined = true;
+    if (c->slots_given)
+        return fault_set(f, ERR_USAGE,
+                         "-j starts a worker beside those of the farm, here; with "
+                         "--connect the farm has only its own");
+    return ERR_NONE;
 }
 
 /* Stages are submitted in their order, so that each finds those that it waits for. */
@@ -192,7 +218,7 @@ static enum err follow_part(struct session *s, struct part *p, struct fault *f)
 static enum err begin(struct session *s, struct fault *f)
 {
     signals_let(true);
-    enum err err = local_start(&s->local, false, f);
+    enum err err = have_scheduler(s, f);
     signals_let(false); /* connecting makes threads */
     if (!err)
         err = connect_scheduler(s, f);
@@ -429,13 +455,22 @@ static enum err take_signals(struct session *s, ms_t now, struct fault *f)
     return err;
 }
 
+static enum err lost_for_good(const struct session *s, struct fault *f)
+{
+    struct buf name = { 0 };
+    where_name(&s->control->where, &name);
+    fault_set(f, ERR_LOST, "%s went away and did not come back within %d s", buf_text(&name),
+              LOST_MAX_MS / 1000);
+    buf_fini(&name);
+    return ERR_LOST;
+}
+
 static enum err look_after(struct session *s, ms_t now, struct fault *f)
 {
     if (s->level == 1 && now >= s->stop_now_ms)
         stop_now(s, now);
     if (s->lost_ms && s->local.joined && now - s->lost_ms > LOST_MAX_MS)
-        return fault_set(f, ERR_LOST, "the scheduler in %s went away and did not come back",
-                         s->control->dir);
+        return lost_for_good(s, f);
     if (s->lost_ms && now - s->lost_ms > SILENT_MAX_MS && local_kill_scheduler(&s->local)) {
         display_say(&s->display, "the scheduler does not answer any more; killing it");
         s->lost_ms = now; /* SIGCHLD starts it again */
@@ -446,7 +481,10 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
         struct buf b;
         buf_init(&b);
         buf_adds(&b, "no worker is connected to this scheduler; start one: grange worker");
-        cli_dir_flag(s->control->dir, &b);
+        if (s->control->where.connect[0])
+            buf_adds(&b, " --connect worker.json, the file beside client.json");
+        else
+            cli_dir_flag(s->control->dir, &b);
         display_say(&s->display, buf_text(&b));
         buf_fini(&b);
     }

@@ -13,8 +13,10 @@
 #include "cli/look.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "cli/where.h"
 
 struct status_args {
+    struct where_args at;
     const char *dir, *study;
     bool json;
 };
@@ -23,9 +25,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct status_args *a = state->input;
     switch (key) {
-    case 'd':
-        a->dir = arg;
-        return 0;
     case 'J':
         a->json = true;
         return 0;
@@ -35,11 +34,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->study = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return where_option(key, arg, &a->at);
     }
 }
 
-static const struct argp_option options[] = { CLI_OPTION_DIR, CLI_OPTION_JSON, { 0 } };
+static const struct argp_option options[] = { WHERE_ROWS(0), CLI_OPTION_JSON, { 0 } };
 
 static const struct argp argp = {
     options,
@@ -193,8 +192,11 @@ static void print_json(const struct lines *all)
 
 static int status_main(int argc, char **argv)
 {
-    struct status_args a = { .dir = CLI_DIR_DEFAULT };
+    struct status_args a = { 0 };
     int rc = cli_parse(&verb_status, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    rc = where_dir(&a.at, &a.dir);
     if (rc >= 0)
         return rc;
     struct lines all = { .args = &a, .serves = local_serves(a.dir) };

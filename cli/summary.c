@@ -52,6 +52,8 @@ static enum err open_study(const char *dir, const char *name, struct reader **r,
 
 uint64_t summary_sum_us(const char *dir, const char *name)
 {
+    if (!dir[0])
+        return 0;
     struct reader *r = NULL;
     struct reader_study row = { 0 };
     struct reader_counts counts = { 0 };
@@ -68,7 +70,7 @@ void summary_resume(const struct control *c, const char *name, struct buf *out)
 {
     buf_adds(out, "grange resume ");
     buf_add_sh(out, name);
-    cli_dir_flag(c->dir, out);
+    where_flag(&c->where, out);
 }
 
 /* ---- reading ---- */
@@ -161,6 +163,8 @@ static void read_facts(struct facts *x)
     const struct summary *s = x->s;
     struct reader_counts counts = { 0 };
     struct fault f;
+    if (!s->control->dir[0]) /* it is not on this machine */
+        return;
     if (open_study(s->control->dir, s->name, &x->reader, &x->row))
         return;
     if (s->ended_here && reader_counts(x->reader, &x->row, &counts, &f) == ERR_NONE &&
@@ -255,13 +259,13 @@ static void add_failures(const struct facts *x, struct buf *b)
     progress_count(n - x->n_shown, b);
     buf_adds(b, " more: grange results ");
     buf_add_sh(b, x->s->name);
-    cli_dir_flag(x->s->control->dir, b);
+    where_flag(&x->s->control->where, b);
     buf_adds(b, " --where \"state <> 'done'\"\n");
 }
 
 static void add_times(const struct facts *x, struct buf *b)
 {
-    if (!x->s->ended_here || !x->s->slots)
+    if (!x->s->ended_here || !x->s->slots || !x->reader)
         return;
     buf_adds(b, "  wall time ");
     progress_duration(x->s->wall_ms, b);
@@ -292,7 +296,10 @@ static void print_text(const struct facts *x)
     add_missing(x, &b);
     buf_adds(&b, "  results: grange results ");
     buf_add_sh(&b, x->s->name);
-    cli_dir_flag(x->s->control->dir, &b);
+    if (x->s->control->dir[0])
+        cli_dir_flag(x->s->control->dir, &b);
+    else
+        buf_adds(&b, ", where the farm's directory is");
     buf_addc(&b, '\n');
     fputs(buf_text(&b), stderr);
     buf_fini(&b);

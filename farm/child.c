@@ -17,7 +17,7 @@
 #include "base/clock.h"
 
 extern char **environ;
-enum { CHILD_ARGS_MAX = 32 };
+enum { CHILD_ARGS_MAX = 128 };
 
 static int spawn(struct child *c, char *const *argv, const int *keep, size_t n_keep);
 static void put_fd(const char **arg, const char *word, int fd, char *text, size_t bytes);

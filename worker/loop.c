@@ -114,7 +114,7 @@ static void stop(struct worker *w, int sig)
 {
     bool patient = sig != SIGHUP && !w->draining && w->opt->grace_ms > 0;
 
-    if (w->draining && w->grace_over) {
+    if (w->asked++ > 0 && w->grace_over) {
         worker_end(w, WORKER_OK);
         return;
     }

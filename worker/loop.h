@@ -56,6 +56,7 @@ struct worker {
     ms_t now;
     bool draining, welcomed, running;
     bool grace_over; /* draining, without patience */
+    int asked;       /* how many signals told us to end */
     bool was_ready;  /* and has said so */
     int exit_code;
 

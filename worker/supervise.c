@@ -102,6 +102,39 @@ size_t reaper_kill_all(pid_t except)
     return n;
 }
 
+/* is_kept - climbs to the child of ours that p is or is below. */
+static bool is_kept(const struct descend *d, const struct descend_proc *p, const pid_t *kept,
+                    size_t n)
+{
+    for (size_t steps = 0; p && steps < d->n; steps++) {
+        for (size_t k = 0; k < n; k++)
+            if (p->pid == kept[k])
+                return true;
+        const struct descend_proc *parent = NULL;
+        for (size_t i = 0; i < d->n && !parent; i++)
+            if (d->procs[i].pid == p->ppid && d->procs[i].below)
+                parent = &d->procs[i];
+        p = parent;
+    }
+    return false;
+}
+
+void reaper_kill_strays(const pid_t *kept, size_t n)
+{
+    struct descend d = { 0 };
+
+    for (int round = 0; round < STOP_ROUNDS_MAX; round++) {
+        size_t killed = 0;
+        descend_scan(&d, 0);
+        for (size_t i = 0; i < d.n; i++)
+            if (d.procs[i].below && d.procs[i].state != 'Z' && !is_kept(&d, &d.procs[i], kept, n))
+                killed += kill(d.procs[i].pid, SIGKILL) == 0;
+        if (killed == 0)
+            break;
+    }
+    descend_fini(&d);
+}
+
 /* --- the supervisor --- */
 
 struct supervisor {

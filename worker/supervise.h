@@ -9,6 +9,7 @@
  * supervisor was the one to die. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* reaper_become - this process adopts orphaned descendants. 0 or errno. */
@@ -16,6 +17,10 @@ int reaper_become(void);
 /* reaper_kill_all - SIGKILL to every descendant, again and again until none is left, reaping them;
  * except (0: none) is spared. Returns how many processes it reaped. Finds children by /proc. */
 size_t reaper_kill_all(pid_t except);
+
+/* reaper_kill_strays - the same for all descendants but the children `kept` and what is below
+ * those: what was left behind by children that ended. Reaps none: who waits for children does. */
+void reaper_kill_strays(const pid_t *kept, size_t n);
 
 /* supervise - runs the program at `path` with `argv` (the worker proper, with the number of its
  * pipe end put in place of

@@ -7,11 +7,12 @@ bats_require_minimum_version 1.5.0
 : "${GRANGE_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 export GRANGE GRANGE_SOURCE
 export LC_ALL=C.UTF-8
-unset GRANGE_DIR
+unset GRANGE_DIR GRANGE_FARM GRANGE_CONNECT
 export HOME="${HOME:-/}" # ngspice 39 crashes where there is none
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
+    export XDG_STATE_HOME="$BATS_TEST_TMPDIR/state" # farms of a test are its own
     started=()
     exec {nap_fd}<> <(:) # never readable: read -t on it is a short wait inside this shell
     if declare -F setup_more >/dev/null; then setup_more; fi
@@ -25,6 +26,16 @@ teardown() {
     done
     for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
     if declare -F teardown_more >/dev/null; then teardown_more; fi
+    end_farms
+}
+
+# end_farms - what a test that failed left behind: its keepers, and with them all below.
+end_farms() {
+    local file
+    for file in "$BATS_TEST_TMPDIR"/.grange/keepers/* "$BATS_TEST_TMPDIR"/*/keepers/* \
+        "$BATS_TEST_TMPDIR"/*/.grange/keepers/*; do
+        [ ! -f "$file" ] || kill -9 "${file##*/}" 2>/dev/null || true
+    done
 }
 
 grange() { "$GRANGE" "$@" </dev/null; }

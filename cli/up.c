@@ -1,0 +1,266 @@
+/* up - the verb `grange up`: a farm in the background, with a keeper (keeper.h) above it. */
+#include "cli/cli.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/must.h"
+#include "cli/control.h"
+#include "cli/keeper.h"
+#include "cli/local.h"
+#include "cli/where.h"
+#include "farm/registry.h"
+
+enum { OPT_LISTEN = OPT_VERB, OPT_NAME };
+
+struct up_args {
+    struct keeper_options keep;
+    const char *dir;
+    char name[NAME_BYTES_MAX + 1];
+    bool name_given, workers_given, slots_given, json;
+};
+
+static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64_t max,
+                         uint32_t *to)
+{
+    uint64_t n = 0;
+    error_t rc = cli_number(what, arg, min, max, &n);
+    *to = (uint32_t)n;
+    return rc;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct up_args *a = state->input;
+    switch (key) {
+    case 'n':
+        a->workers_given = true;
+        return parse_u32("-n", arg, 0, KEEPER_WORKERS_MAX, &a->keep.n_workers);
+    case 'j':
+        a->slots_given = true;
+        return parse_u32("-j", arg, 1, SLOTS_MAX, &a->keep.slots);
+    case 'd':
+        a->dir = arg;
+        return arg[0] ? 0 : cli_bad("--dir needs the name of a directory");
+    case OPT_LISTEN:
+        if (a->keep.n_listen == KEEPER_LISTEN_MAX)
+            return cli_bad("--listen was given more than %d times", (int)KEEPER_LISTEN_MAX);
+        a->keep.listen[a->keep.n_listen++] = arg;
+        return 0;
+    case OPT_NAME:
+        a->name_given = true;
+        snprintf(a->name, sizeof a->name, "%s", arg);
+        struct fault f;
+        return registry_name_ok(arg, &f) ? cli_bad("--name: %s", f.text) : 0;
+    case 'J':
+        a->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return cli_bad("grange up takes no '%s'", arg);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "workers", 'n', "N", 0, "workers on this machine (default 1; 0: only the scheduler)", 0 },
+    { "slots", 'j', "N", 0, "points at a time of each (default: the cores, divided among them)",
+      0 },
+    { "jobs", 0, 0, OPTION_ALIAS, 0, 0 },
+    { "listen", OPT_LISTEN, "URL", 0,
+      "where other hosts connect: tls+tcp://ADDRESS:PORT (0: any port); repeatable", 0 },
+    { "name", OPT_NAME, "FARM", 0, "its name among your farms (default: default)", 0 },
+    CLI_OPTION_DIR,
+    CLI_OPTION_JSON,
+    { 0 },
+};
+
+static const struct argp argp = {
+    options,
+    parse,
+    "",
+    "Starts a scheduler and workers in the background and returns when all of them are ready. They "
+    "stay until `grange down`; one that dies is started again. Where the farm is up already, "
+    "workers that are missing to N are added.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange up                             a worker with all cores\n"
+    "  grange up -n 2 -j 4\n"
+    "  grange up --listen tls+tcp://0.0.0.0:7777\n",
+    0,
+    0,
+    0
+};
+
+/* ---- starting ---- */
+
+/* How many workers keepers have, and the first number that is free. */
+static uint32_t kept_workers(const char *dir, uint32_t *first)
+{
+    static struct keeper_found found[KEEPER_WORKERS_MAX];
+    size_t n = keeper_list(dir, found, KEEPER_WORKERS_MAX);
+    uint32_t workers = 0;
+    *first = 1;
+    for (size_t i = 0; i < n; i++) {
+        workers += found[i].n_workers;
+        if (found[i].first + found[i].n_workers > *first)
+            *first = found[i].first + found[i].n_workers;
+    }
+    return workers;
+}
+
+/* The name that was given, or that this directory has, or "default"; no other farm that is up may
+ * have it. */
+static enum err choose_name(struct up_args *a, struct fault *f)
+{
+    struct farm *farms = NULL;
+    size_t n = 0;
+    enum err err = registry_list(&farms, &n, f);
+    for (size_t i = 0; i < n && !err; i++) {
+        bool here = strcmp(farms[i].dir, a->keep.dir) == 0 && farms[i].state != FARM_ELSEWHERE;
+        if (here && !a->name_given)
+            snprintf(a->name, sizeof a->name, "%s", farms[i].name);
+    }
+    for (size_t i = 0; i < n && !err; i++) {
+        bool here = strcmp(farms[i].dir, a->keep.dir) == 0 && farms[i].state != FARM_ELSEWHERE;
+        if (here || strcmp(farms[i].name, a->name) != 0 || farms[i].state == FARM_DOWN)
+            continue;
+        err = fault_set(f, ERR_EXISTS,
+                        "the farm %s is up in %s%s%s; give this one another name: --name NAME",
+                        a->name, farms[i].dir, farms[i].state == FARM_ELSEWHERE ? " on " : "",
+                        farms[i].state == FARM_ELSEWHERE ? farms[i].host : "");
+    }
+    free(farms);
+    return err;
+}
+
+static enum err enter_registry(const struct up_args *a, struct fault *f)
+{
+    static struct farm farm; /* large */
+    farm = (struct farm){ .started_ms = clock_wall_ms() };
+    snprintf(farm.name, sizeof farm.name, "%s", a->name);
+    snprintf(farm.host, sizeof farm.host, "%s", farm_host());
+    snprintf(farm.dir, sizeof farm.dir, "%s", a->keep.dir);
+    (void)farm_held(farm.dir, &farm.pid);
+    return registry_add(&farm, f);
+}
+
+static void share_slots(struct up_args *a)
+{
+    uint32_t cores = control_cores(), n = a->keep.n_workers ? a->keep.n_workers : 1;
+    if (!a->slots_given)
+        a->keep.slots = cores > n ? cores / n : 1;
+}
+
+/* What there is of the farm already: *there says so, and n_workers is what is to be added. */
+static enum err look_around(struct up_args *a, bool *there, struct fault *f)
+{
+    pid_t pid = 0;
+    enum holder holder = local_holder(a->keep.dir, &pid);
+    uint32_t have = kept_workers(a->keep.dir, &a->keep.first);
+    *there = holder == HOLDER_DAEMON;
+    if (holder == HOLDER_RUN)
+        return fault_set(f, ERR_BUSY,
+                         "a `grange run` (process %d) is using %s; wait for it, or use "
+                         "another directory with --dir",
+                         (int)pid, a->keep.dir);
+    if (holder == HOLDER_NONE && have)
+        return fault_set(f, ERR_BUSY,
+                         "the farm in %s has workers but no scheduler just now: it is being "
+                         "started again, or cannot be; see %s/log, or end it: grange down --dir %s",
+                         a->keep.dir, a->keep.dir, a->keep.dir);
+    if (*there && a->keep.n_listen)
+        return fault_set(f, ERR_USAGE,
+                         "the farm in %s is up already; --listen is for its start: "
+                         "grange down, then up again",
+                         a->keep.dir);
+    if (*there)
+        a->keep.n_workers =
+            a->workers_given && a->keep.n_workers > have ? a->keep.n_workers - have : 0;
+    return ERR_NONE;
+}
+
+static enum err start(struct up_args *a, bool *there, struct fault *f)
+{
+    share_slots(a);
+    enum err err = choose_name(a, f);
+    if (!err)
+        err = look_around(a, there, f);
+    if (err || (*there && a->keep.n_workers == 0))
+        return err;
+    a->keep.scheduler = !*there;
+    err = keeper_start(&a->keep, SCHEDULER_READY_MS, f);
+    pid_t pid = 0;
+    if (err == ERR_BUSY && local_holder(a->keep.dir, &pid) == HOLDER_DAEMON) {
+        *there = true; /* another `grange up` was quicker */
+        a->keep.n_workers = 0;
+        err = ERR_NONE;
+    }
+    return err;
+}
+
+/* ---- telling ---- */
+
+static void print_text(const struct up_args *a, bool there)
+{
+    uint32_t n = a->keep.n_workers;
+    if (there && n)
+        printf("farm %s is up; %u %s added\n", a->name, n, n == 1 ? "worker" : "workers");
+    else if (there)
+        printf("farm %s is up already\n", a->name);
+    else
+        printf("farm %s is up: %u %s of %u %s\n", a->name, n, n == 1 ? "worker" : "workers",
+               a->keep.slots, a->keep.slots == 1 ? "slot" : "slots");
+    printf("  directory  %s\n", a->keep.dir);
+    printf("  logs       %s/log\n", a->keep.dir);
+}
+
+static void print_json(const struct up_args *a, bool there)
+{
+    struct buf b;
+    buf_init(&b);
+    buf_adds(&b, "{\"farm\": ");
+    buf_add_json(&b, a->name, strlen(a->name));
+    buf_adds(&b, ", \"dir\": ");
+    buf_add_json(&b, a->keep.dir, strlen(a->keep.dir));
+    printf("%s, \"was_up\": %s, \"workers_started\": %u, \"slots\": %u}\n", buf_text(&b),
+           there ? "true" : "false", a->keep.n_workers, a->keep.slots);
+    buf_fini(&b);
+}
+
+static int up_main(int argc, char **argv)
+{
+    static struct up_args a;
+    a = (struct up_args){ .dir = CLI_DIR_DEFAULT,
+                          .name = WHERE_FARM_DEFAULT,
+                          .keep = { .n_workers = 1, .sync = "full" } };
+    int rc = cli_parse(&verb_up, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct fault f;
+    bool there = false;
+    enum err err = local_make_dir(a.dir, &f);
+    char *dir = err ? NULL : realpath(a.dir, NULL);
+    must(err || dir);
+    a.keep.dir = dir;
+    if (!err)
+        err = start(&a, &there, &f);
+    if (!err && !there)
+        err = enter_registry(&a, &f);
+    if (!err)
+        (a.json ? print_json : print_text)(&a, there);
+    free(dir);
+    return err ? cli_fail(&f) : CLI_OK;
+}
+
+const struct verb verb_up = {
+    .name = "up",
+    .summary = "start a farm in the background: a scheduler and workers that stay",
+    .argp = &argp,
+    .main = up_main,
+};

@@ -1,0 +1,222 @@
+#include "cli/where.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/local.h"
+#include "farm/connection.h"
+#include "farm/registry.h"
+
+error_t where_option(int key, char *arg, struct where_args *a)
+{
+    switch (key) {
+    case 'd':
+        a->dir = arg;
+        return arg[0] ? 0 : cli_bad("--dir needs the name of a directory");
+    case OPT_WHERE_CONNECT:
+        a->connect = arg;
+        return arg[0] ? 0 : cli_bad("--connect needs a connection file or a URL");
+    case OPT_WHERE_FARM:
+        a->farm = arg;
+        return arg[0] ? 0 : cli_bad("--farm needs a name; see: grange farms");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- finding it ---- */
+
+static bool has_store(const char *dir)
+{
+    char path[WHERE_DIR_MAX + 16];
+    snprintf(path, sizeof path, "%s/grange.db", dir);
+    return access(path, R_OK) == 0;
+}
+
+/* The name that the farm of a directory has in the registry, if any. */
+static void find_name(struct where *w)
+{
+    struct farm *farms = NULL;
+    size_t n = 0;
+    struct fault unused;
+    char *path = realpath(w->dir, NULL);
+    if (!path || registry_list(&farms, &n, &unused))
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (farms[i].state == FARM_UP && strcmp(farms[i].dir, path) == 0)
+            snprintf(w->farm, sizeof w->farm, "%s", farms[i].name);
+    free(farms);
+    free(path);
+}
+
+static enum err by_dir(const char *dir, struct where *w, struct fault *f)
+{
+    if (strlen(dir) >= sizeof w->dir)
+        return fault_set(f, ERR_LIMIT, "the name of the directory is longer than %d bytes",
+                         WHERE_DIR_MAX - 1);
+    pid_t pid = 0;
+    snprintf(w->dir, sizeof w->dir, "%s", dir);
+    w->up = local_holder(dir, &pid) == HOLDER_DAEMON;
+    if (w->up)
+        find_name(w);
+    return ERR_NONE;
+}
+
+/* The file is read again by who connects; here it says where the directory is. */
+static enum err by_connection(const char *what, struct where *w, struct fault *f)
+{
+    struct connection c;
+    if (strlen(what) >= sizeof w->connect)
+        return fault_set(f, ERR_LIMIT, "the connection is longer than %d bytes", WHERE_DIR_MAX - 1);
+    enum err err = connection_find(what, CONNECTION_CLIENT, &c, f);
+    if (err)
+        return err;
+    snprintf(w->connect, sizeof w->connect, "%s", what);
+    snprintf(w->farm, sizeof w->farm, "%s", c.farm ? c.farm : "");
+    if (c.dir && c.host && strcmp(c.host, farm_host()) == 0 && has_store(c.dir))
+        snprintf(w->dir, sizeof w->dir, "%s", c.dir);
+    w->up = true;
+    connection_fini(&c);
+    return ERR_NONE;
+}
+
+static enum err by_farm(const char *name, struct where *w, struct fault *f)
+{
+    static struct farm farm; /* large */
+    enum err err = registry_find(name, &farm, f);
+    if (err)
+        return err;
+    if (farm.state == FARM_ELSEWHERE) {
+        char path[WHERE_DIR_MAX];
+        connection_path(farm.dir, CONNECTION_CLIENT, path, sizeof path);
+        err = by_connection(path, w, f);
+    } else {
+        err = by_dir(farm.dir, w, f);
+    }
+    snprintf(w->farm, sizeof w->farm, "%s", farm.name);
+    if (!err && !w->up)
+        return fault_set(f, ERR_LOST,
+                         "the farm %s is not up; start it with: grange up --name %s "
+                         "--dir %s",
+                         farm.name, farm.name, farm.dir);
+    return err;
+}
+
+static bool default_is_up(void)
+{
+    static struct farm farm; /* large */
+    struct fault f;
+    return registry_find(WHERE_FARM_DEFAULT, &farm, &f) == ERR_NONE && farm.state == FARM_UP;
+}
+
+static const char *from_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+static enum err by_itself(struct where *w, struct fault *f)
+{
+    const char *connect = from_environment("GRANGE_CONNECT");
+    const char *farm = from_environment("GRANGE_FARM");
+    pid_t pid = 0;
+    if (connect)
+        return by_connection(connect, w, f);
+    if (farm)
+        return by_farm(farm, w, f);
+    if (local_holder(CLI_DIR_DEFAULT, &pid) != HOLDER_NONE || !default_is_up())
+        return by_dir(CLI_DIR_DEFAULT, w, f);
+    return by_farm(WHERE_FARM_DEFAULT, w, f);
+}
+
+enum err where_find(const struct where_args *a, struct where *w, struct fault *f)
+{
+    *w = (struct where){ 0 };
+    if ((a->connect != NULL) + (a->farm != NULL) + (a->dir != NULL) > 1)
+        return fault_set(f, ERR_USAGE, "only one of --connect, --farm and --dir says which farm");
+    if (a->connect)
+        return by_connection(a->connect, w, f);
+    if (a->farm)
+        return by_farm(a->farm, w, f);
+    return a->dir ? by_dir(a->dir, w, f) : by_itself(w, f);
+}
+
+enum err where_look(const struct where_args *a, struct where *w, struct fault *f)
+{
+    struct where_args looked = *a;
+    static struct farm farm; /* large */
+    /* What a farm that is down has in its store can be looked at all the same. */
+    if (a->farm && !a->connect && !a->dir && registry_find(a->farm, &farm, f) == ERR_NONE &&
+        farm.state == FARM_DOWN)
+        looked = (struct where_args){ .dir = farm.dir };
+    enum err err = where_find(&looked, w, f);
+    if (!err && !w->dir[0])
+        return fault_set(f, ERR_USAGE,
+                         "this reads the store of the farm, which is not on this machine; do it "
+                         "where the farm's directory is");
+    return err;
+}
+
+int where_dir(const struct where_args *a, const char **dir)
+{
+    static struct where w; /* large */
+    struct fault f;
+    if (where_look(a, &w, &f))
+        return cli_fail(&f);
+    *dir = w.dir;
+    return -1;
+}
+
+enum err where_up(const struct where_args *a, struct where *w, struct fault *f)
+{
+    enum err err = where_find(a, w, f);
+    if (err || w->up)
+        return err;
+    struct buf flag = { 0 };
+    where_flag(w, &flag);
+    fault_set(f, ERR_LOST, "no farm is up in %s; start one: grange up%s", w->dir, buf_text(&flag));
+    buf_fini(&flag);
+    return ERR_LOST;
+}
+
+enum err where_connect(const struct where *w, struct grange **g, struct fault *f)
+{
+    char why[FAULT_TEXT_MAX / 2];
+    struct buf url = { 0 }, name = { 0 };
+    if (!w->connect[0])
+        cli_url(w->dir, &url);
+    int rc = grange_connect(w->connect[0] ? w->connect : buf_text(&url), WHERE_CONNECT_MS, g, why,
+                            sizeof why);
+    where_name(w, &name);
+    if (rc)
+        fault_set(f, (enum err)rc, "cannot connect to %s: %s", buf_text(&name), why);
+    buf_fini(&url);
+    buf_fini(&name);
+    return (enum err)rc;
+}
+
+/* ---- saying it ---- */
+
+void where_flag(const struct where *w, struct buf *out)
+{
+    if (w->connect[0]) {
+        buf_adds(out, " --connect ");
+        buf_add_sh(out, w->connect);
+    } else {
+        cli_dir_flag(w->dir, out);
+    }
+}
+
+void where_name(const struct where *w, struct buf *out)
+{
+    if (w->farm[0])
+        buf_addf(out, "the farm %s", w->farm);
+    else
+        buf_adds(out, "the scheduler");
+    if (w->connect[0])
+        buf_addf(out, " at %s", w->connect);
+    else
+        buf_addf(out, " in %s", w->dir);
+}

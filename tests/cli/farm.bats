@@ -1,0 +1,212 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC1010,SC2016,SC2030,SC2031,SC2154
+# A farm that stays up: up, down, farms, and runs that use it.
+load helper
+
+keepers() { ls .grange/keepers 2>/dev/null; }
+
+# kept PATTERN - process ids of daemons of this test's farm whose command line has PATTERN.
+kept() {
+    local p
+    for p in $(keepers); do
+        for c in $(children "$p"); do
+            ! tr '\0' ' ' <"/proc/$c/cmdline" 2>/dev/null | grep -q -- "$1" || echo "$c"
+        done
+    done
+}
+
+@test "up starts scheduler and workers and returns when they are ready; down ends them" {
+    run -0 grange up -n 2 -j 3
+    has "$output" "farm default is up: 2 workers of 3 slots"
+    has "$output" "$PWD/.grange"
+    keeper=$(keepers)
+    mapfile -t all < <(descendants "$keeper")
+    [ "${#all[@]}" -ge 5 ] # the scheduler; two workers, each below its supervisor
+    run -0 grange down
+    has "$output" "is down"
+    gone "$keeper" "${all[@]}"
+    same "" "$(keepers)"
+}
+
+@test "up again says so and starts nothing; with more workers it adds them" {
+    run -0 grange up -n 1 -j 1
+    first=$(keepers)
+    run -0 grange up
+    has "$output" "is up already"
+    same "$first" "$(keepers)"
+    run -0 grange up -n 3 -j 1
+    has "$output" "2 workers added"
+    same 3 "$(kept worker | wc -l)"
+    run -0 grange up -n 2
+    has "$output" "is up already"
+    run -0 grange down
+    same "" "$(keepers)"
+}
+
+@test "up --json, farms, farms --json, down of what is not up" {
+    run -0 grange farms
+    run -0 grange up -n 1 -j 2 --name lab --json
+    has "$output" '"farm": "lab"'
+    has "$output" '"was_up": false'
+    run -0 grange farms
+    has "$output" "lab"
+    has "$output" "$PWD/.grange"
+    run -0 grange farms --json
+    has "$output" '"state": "up"'
+    has "$output" '"workers": 1'
+    run -0 grange down --farm lab --quiet
+    same "" "$output"
+    run -0 grange farms
+    has_not "$output" "lab"
+    run -0 grange down
+    has "$output" "is not up"
+}
+
+@test "two farms of one user have two names" {
+    mkdir a b
+    run -0 grange up -n 0 --dir a/.grange
+    run -3 grange up -n 0 --dir b/.grange
+    has "$output" "--name"
+    run -0 grange up -n 0 --dir b/.grange --name second
+    run -0 grange farms
+    has "$output" "default"
+    has "$output" "second"
+    run -0 grange down --farm second
+    run -0 grange down --dir a/.grange
+}
+
+@test "wrong words: up, down, farms" {
+    run -2 grange up now
+    run -2 grange up -n many
+    run -2 grange up -n 100000
+    run -2 grange up --name ../etc
+    has "$output" "is no name for a farm"
+    run -2 grange down all
+    run -2 grange down --drain --now
+    has "$output" "either --drain or --now"
+    run -2 grange down --farm x --dir y
+    has "$output" "only one of"
+    run -2 grange down --farm nowhere
+    has "$output" "nowhere"
+    run -2 grange farms all
+    run -2 grange down --grace soon
+    has "$output" "is no duration"
+}
+
+@test "run uses the farm that is up in ./.grange, with the same output and results" {
+    counter
+    run -0 grange up -n 2 -j 1
+    run -0 grange run --study s sh counter.sh {n} ::: n=1:20
+    has "$output" "using the farm default in .grange"
+    has "$output" "s: 20 points: 20 done"
+    same 20 "$(wc -l <ran)"
+    run -0 grange run --study s sh counter.sh {n} ::: n=1:20
+    same 20 "$(wc -l <ran)"
+    run -1 grange run --quiet --study f 'exit {n}' ::: n=0,1
+    same "" "$output"
+    run -0 grange down
+    run -0 grange run --study s sh counter.sh {n} ::: n=1:21
+    has_not "$output" "using"
+    same 21 "$(wc -l <ran)"
+}
+
+@test "run elsewhere uses the farm named default, or that of --farm, GRANGE_FARM, --dir" {
+    mkdir farm other there
+    run -0 grange up -n 1 -j 1 --dir farm/.grange
+    run -0 grange up -n 1 -j 1 --dir other/.grange --name other
+    cd there
+    run -0 grange run --study s 'pwd; true {n}' ::: n=1,2
+    has "$output" "using the farm default in $BATS_TEST_TMPDIR/farm/.grange"
+    [ ! -e .grange ]
+    same "$PWD" "$(grange log s 0)"
+    run -0 grange run --study o --farm other 'true {n}' ::: n=1,2
+    has "$output" "using the farm other"
+    GRANGE_FARM=other run -0 grange status
+    has "$output" "o "
+    run -0 grange status
+    has_not "$output" "o "
+    GRANGE_CONNECT="ipc://$BATS_TEST_TMPDIR/other/.grange/scheduler.sock" run -0 grange run --study c 'true {n}' ::: n=1,2
+    has "$output" "using the scheduler at ipc://"
+    run -0 grange results c --farm other
+    has "$output" "done"
+    run -0 grange run --study e --dir .grange 'true {n}' ::: n=1,2
+    has_not "$output" "using"
+    GRANGE_FARM=nowhere run -2 grange run --study e 'true {n}' ::: n=1,2
+    cd ..
+    run -0 grange down --farm other
+    run -2 grange run --study s --farm other 'true {n}' ::: n=1,2
+    has "$output" "other"
+    run -0 grange down --farm default
+}
+
+@test "the scheduler and a worker that are killed are started again, and a run goes on" {
+    waiter
+    run -0 grange up -n 2 -j 1
+    start run "$GRANGE" run --study k sh waiter.sh {n} ::: n=1:6
+    run=$pid
+    poll_until 20 lines_at_least started 2
+    scheduler=$(kept "grange scheduler") worker=$(kept "grange worker" | head -n 1)
+    kill -9 "$scheduler"
+    poll_until 20 other_kept "grange scheduler" "$scheduler"
+    kill -9 "$worker"
+    poll_until 20 two_workers "$worker"
+    touch go
+    finish "$run"
+    same 0 "$rc"
+    same "6" "$(sql "select count(*) from results where state = 'done'")"
+    same 6 "$(sort -u started | wc -l)"
+    run -0 grange down
+}
+other_kept() { [ -n "$(kept "$1")" ] && [ "$(kept "$1")" != "$2" ]; }
+two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
+
+@test "a keeper that is killed takes everything with it, and up starts anew" {
+    run -0 grange up -n 1 -j 1
+    keeper=$(keepers)
+    mapfile -t all < <(descendants "$keeper")
+    kill -9 "$keeper"
+    poll_until 10 gone "${all[@]}"
+    run -0 grange farms
+    has "$output" "down"
+    run -0 grange up -n 1 -j 1
+    has "$output" "is up: 1 worker"
+    run -0 grange down
+}
+
+@test "down: a running point may finish within the grace; then it is stopped and stays to be done" {
+    waiter
+    run -0 grange up -n 1 -j 2
+    start run "$GRANGE" run --study d sh waiter.sh {n} ::: n=1:4
+    run=$pid
+    poll_until 20 lines_at_least started 2
+    run -0 grange down --now
+    finish "$run"
+    same 3 "$rc"
+    has "$(cat run.err)" "went away"
+    same 0 "$(sql 'select count(*) from ended')"
+    same 0 "$(sql 'select count(*) from attempt where state = 4')"
+    touch go
+    run -0 grange resume d
+    same 4 "$(sql "select count(*) from results where state = 'done'")"
+}
+
+@test "up where a grange run works is refused" {
+    waiter
+    start run "$GRANGE" run --study b sh waiter.sh {n} ::: n=1
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    run -3 grange up
+    has "$output" "grange run"
+    run -3 grange down
+    touch go
+    finish "$run"
+    same 0 "$rc"
+}
+
+@test "up says why it cannot: a store that is damaged" {
+    mkdir .grange
+    echo "this is no database, it is a text of more than sixteen bytes" >.grange/grange.db
+    run -3 grange up
+    has "$output" "grange.db"
+    same "" "$(keepers)"
+}
