@@ -1,0 +1,207 @@
+/* farm_bench WHERE - what a program that uses libgrange reaches, on request. Connects to the farm,
+ * whose engines offer noop, echo and square of examples/plugin/collatz.c, prints "ready" and
+ * answers each line of stdin with a line, until stdin ends, as bench/peers.py does for other farms:
+ *
+ *     noop N         calls a second of N calls that do nothing, in one batch and waited for
+ *     echo N         the same with 100 bytes that come back
+ *     each N         the same as noop, submitted one by one in a loop
+ *     one N          microseconds, the median of N: one call at a time, durable
+ *     direct N       the same, directly to engine 0
+ *     scatter BYTES  seconds to scatter so many bytes of doubles over the engines, square them
+ * there and gather them
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "client/grange.h"
+
+enum { ECHO_BYTES = 100, WAIT_MS = 120000, ENGINES_MOST = 64 };
+
+static struct grange *g;
+static uint64_t engines[ENGINES_MOST];
+static size_t n_engines;
+
+static void check(int code, const char *what)
+{
+    if (code == GRANGE_OK)
+        return;
+    fprintf(stderr, "farm_bench: %s: %s\n", what, grange_message(g));
+    exit(1);
+}
+
+static double seconds_since(uint64_t begin_us)
+{
+    return (double)(clock_mono_us() - begin_us) / 1e6;
+}
+
+/* finish - waits for n futures from first on and forgets them. */
+static void finish(struct grange_future first, uint64_t n, size_t bytes)
+{
+    struct grange_result r;
+    struct grange_set *set;
+
+    check(grange_set_new(g, &set), "set");
+    check(grange_set_add(set, first, n), "set");
+    check(grange_set_wait(set, WAIT_MS), "wait");
+    grange_set_free(set);
+    for (uint64_t i = 0; i < n; i++) {
+        check(grange_get(g, grange_nth(first, i), &r), "result");
+        must(r.outcome == GRANGE_DONE && r.bytes == bytes);
+        check(grange_forget(g, grange_nth(first, i)), "forget");
+    }
+}
+
+static double batch(const char *function, uint64_t n, size_t bytes)
+{
+    static char data[ECHO_BYTES];
+    struct grange_bytes *items = calloc(n, sizeof *items);
+    struct grange_future first;
+
+    must(items != NULL);
+    for (uint64_t i = 0; i < n; i++)
+        items[i] = (struct grange_bytes){ data, bytes };
+    uint64_t begin = clock_mono_us();
+    check(grange_batch(g, function, items, n, NULL, &first), "batch");
+    finish(first, n, bytes);
+    free(items);
+    return (double)n / seconds_since(begin);
+}
+
+static double each(uint64_t n)
+{
+    struct grange_future first = { 0 }, f;
+    uint64_t begin = clock_mono_us();
+
+    for (uint64_t i = 0; i < n; i++) {
+        check(grange_call(g, "noop", NULL, 0, NULL, &f), "call");
+        if (!i)
+            first = f;
+    }
+    must(f.id == first.id + n - 1);
+    finish(first, n, 0);
+    return (double)n / seconds_since(begin);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void durable_call(void)
+{
+    struct grange_future f;
+
+    check(grange_call(g, "noop", NULL, 0, NULL, &f), "call");
+    check(grange_wait(g, f, WAIT_MS), "wait");
+    check(grange_forget(g, f), "forget");
+}
+
+static void direct_call(void)
+{
+    struct grange_direct *d;
+
+    check(grange_direct_call(g, engines, 1, "echo", "x", 1, &d), "direct call");
+    check(grange_direct_wait(d, WAIT_MS), "direct wait");
+    grange_direct_free(d);
+}
+
+static double one(void (*call)(void), uint64_t n)
+{
+    double *took = calloc(n, sizeof *took), median;
+
+    must(took != NULL && n > 0);
+    for (uint64_t i = 0; i < n / 10 + 10; i++)
+        call();
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t begin = clock_mono_us();
+        call();
+        took[i] = (double)(clock_mono_us() - begin);
+    }
+    qsort(took, n, sizeof *took, by_value);
+    median = took[n / 2];
+    free(took);
+    return median;
+}
+
+static double scatter(uint64_t bytes)
+{
+    uint64_t n = bytes / sizeof(double);
+    double *x = calloc(n, sizeof *x), *y, took;
+    struct grange_direct *d;
+    void *data;
+    size_t got;
+
+    must(x != NULL && n > 0);
+    for (uint64_t i = 0; i < n; i++)
+        x[i] = (double)i;
+    uint64_t begin = clock_mono_us();
+    check(grange_scatter(g, engines, n_engines, "x", x, n, sizeof *x, WAIT_MS), "scatter");
+    check(grange_direct_call(g, engines, n_engines, "square", "x", 1, &d), "square");
+    check(grange_direct_wait(d, WAIT_MS), "square");
+    check(grange_gather(g, engines, n_engines, "x^2", WAIT_MS, &data, &got), "gather");
+    took = seconds_since(begin);
+    y = data;
+    must(got == n * sizeof *x && y[n - 1] == x[n - 1] * x[n - 1] &&
+         y[n / 2] == x[n / 2] * x[n / 2]);
+    grange_direct_free(d);
+    free(x);
+    free(data);
+    return took;
+}
+
+static double answer(const char *verb, uint64_t n)
+{
+    if (strcmp(verb, "noop") == 0)
+        return batch("noop", n, 0);
+    if (strcmp(verb, "echo") == 0)
+        return batch("echo", n, ECHO_BYTES);
+    if (strcmp(verb, "each") == 0)
+        return each(n);
+    if (strcmp(verb, "one") == 0)
+        return one(durable_call, n);
+    if (strcmp(verb, "direct") == 0)
+        return one(direct_call, n);
+    if (strcmp(verb, "scatter") == 0)
+        return scatter(n);
+    fprintf(stderr, "farm_bench: no such request: %s\n", verb);
+    exit(2);
+}
+
+static void find_engines(void)
+{
+    struct grange_engine *list;
+
+    check(grange_engines(g, WAIT_MS, &list, &n_engines), "engines");
+    n_engines = n_engines < ENGINES_MOST ? n_engines : ENGINES_MOST;
+    for (size_t i = 0; i < n_engines; i++)
+        engines[i] = list[i].id;
+    free(list);
+    must(n_engines > 0);
+}
+
+int main(int argc, char **argv)
+{
+    char why[300], verb[20];
+    unsigned long long n;
+
+    must(argc == 2);
+    if (grange_connect(argv[1], 10000, &g, why, sizeof why) != GRANGE_OK) {
+        fprintf(stderr, "farm_bench: %s\n", why);
+        return 1;
+    }
+    find_engines();
+    durable_call();
+    printf("ready\n");
+    fflush(stdout);
+    while (scanf("%19s %llu", verb, &n) == 2) {
+        printf("%.6g\n", answer(verb, n));
+        fflush(stdout);
+    }
+    grange_close(g);
+    return 0;
+}
