@@ -1,5 +1,6 @@
 #include "cli/facts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,20 @@ static void on_running(void *ctx, lease_id id, task_id task, worker_id worker, m
     l->started_ms = started_ms;
 }
 
+/* Whose end is the reason that a point never ran. */
+static void say_unmet(struct facts *x)
+{
+    struct reader_because why;
+    struct fault unused;
+    bool found = false;
+    if (reader_because(x->look->reader, x->end.task, &found, &why, &unused) || !found)
+        return;
+    buf_addf(&x->why, " (point %" PRIu64 " of %s", why.index, why.study);
+    if (task_state_ended(why.state))
+        buf_addf(&x->why, ": %s", task_state_name(why.state));
+    buf_adds(&x->why, ")");
+}
+
 static void say_ended(struct facts *x)
 {
     const struct end_row *end = &x->end;
@@ -137,6 +152,8 @@ static void say_ended(struct facts *x)
     if (!plain && !given_up) {
         buf_adds(&x->why, ": ");
         reason_words(end->reason, end->code, &x->why);
+        if (end->reason == END_UNMET)
+            say_unmet(x);
     }
     if (end->state == TASK_DONE && !plain)
         buf_adds(&x->why, ", which counts as success");

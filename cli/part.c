@@ -76,12 +76,17 @@ enum part_state part_state(const struct part *p, bool lost, bool stopping, ms_t 
 
 uint64_t part_ended(const struct grange_counts *c)
 {
-    return c->done + c->failed + c->cancelled + c->quarantined;
+    return c->done + c->failed + c->cancelled + c->quarantined + c->unmet;
+}
+
+uint64_t part_points(const struct grange_counts *c)
+{
+    return c->n - (c->skipped - c->unmet);
 }
 
 uint64_t part_to_do(const struct grange_counts *c)
 {
-    return c->ready + c->waiting + c->running;
+    return c->ready + c->blocked + c->waiting + c->running;
 }
 
 void part_add(struct grange_counts *sum, const struct grange_counts *c)
@@ -93,7 +98,9 @@ void part_add(struct grange_counts *sum, const struct grange_counts *c)
     sum->done += c->done;
     sum->failed += c->failed;
     sum->cancelled += c->cancelled;
+    sum->blocked += c->blocked;
     sum->skipped += c->skipped;
+    sum->unmet += c->unmet;
     sum->quarantined += c->quarantined;
     sum->reused += c->reused;
     sum->lost += c->lost;

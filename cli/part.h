@@ -44,6 +44,7 @@ enum part_state {
 /* part_state - `lost`: the connection is; `stopping`: this session holds it itself. */
 enum part_state part_state(const struct part *p, bool lost, bool stopping, ms_t now);
 
+uint64_t part_points(const struct grange_counts *c); /* without those that --where left out */
 uint64_t part_ended(const struct grange_counts *c);
 uint64_t part_to_do(const struct grange_counts *c);
 void part_add(struct grange_counts *sum, const struct grange_counts *c);

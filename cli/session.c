@@ -145,7 +145,7 @@ static void say_what_there_is(const struct session *s, const struct part *p)
                 "these are new points; the earlier ones stay in the store");
     if (part_to_do(&r->counts) == 0) /* the summary says the rest */
         return;
-    uint64_t n = r->counts.n - r->counts.skipped;
+    uint64_t n = part_points(&r->counts), left_out = r->counts.n - n;
     struct buf b;
     buf_init(&b);
     buf_addf(&b, "%s: ", p->name);
@@ -157,9 +157,9 @@ static void say_what_there_is(const struct session *s, const struct part *p)
     }
     progress_count(part_to_do(&r->counts), &b);
     buf_adds(&b, " to run");
-    if (r->counts.skipped) {
+    if (left_out) {
         buf_adds(&b, " (--where left out ");
-        progress_count(r->counts.skipped, &b);
+        progress_count(left_out, &b);
         buf_adds(&b, ")");
     }
     cli_say("%s", buf_text(&b));
@@ -415,12 +415,12 @@ static void show(struct session *s, ms_t now)
         return;
     static struct progress_view v; /* large */
     v = (struct progress_view){ .name = s->name, .left_ms = -1, .rate = -1 };
-    v.n = s->counts.n - s->counts.skipped;
+    v.n = part_points(&s->counts);
     v.done = s->counts.done;
     v.failed = s->counts.failed;
-    v.other = s->counts.cancelled + s->counts.quarantined;
+    v.other = s->counts.cancelled + s->counts.quarantined + s->counts.unmet;
     v.running = s->counts.running;
-    v.left = s->counts.ready + s->counts.waiting;
+    v.left = s->counts.ready + s->counts.blocked + s->counts.waiting;
     v.note = s->note[0] ? s->note : NULL;
     v.slots = s->have_news ? s->slots : s->control->slots;
     v.busy = s->slots_busy;

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/reason.h"
 #include "cli/late.h"
+#include "cli/part.h"
 #include "cli/progress.h"
 #include "store/reader.h"
 
@@ -225,7 +226,7 @@ static void add_part(uint64_t n, const char *word, struct buf *b)
 static void add_counts(const struct facts *x, struct buf *b)
 {
     const struct grange_counts *c = &x->s->counts;
-    uint64_t n = c->n - c->skipped;
+    uint64_t n = part_points(c);
     buf_addf(b, "grange: %s: ", x->s->name);
     progress_count(n, b);
     buf_adds(b, n == 1 ? " point: " : " points: ");
@@ -234,7 +235,8 @@ static void add_counts(const struct facts *x, struct buf *b)
     add_part(c->failed, "failed", b);
     add_part(c->cancelled, "cancelled", b);
     add_part(c->quarantined, "given up (workers were lost under them)", b);
-    add_part(c->ready + c->waiting + c->running, "left", b);
+    add_part(c->unmet, "skipped (what they wait for did not end as it had to)", b);
+    add_part(part_to_do(c), "left", b);
     if (c->reused) {
         buf_adds(b, " (");
         progress_count(c->reused, b);
@@ -320,17 +322,12 @@ static void add_number_members(const struct facts *x, struct buf *b)
         const char *key;
         uint64_t n;
     } members[] = {
-        { "points", c->n - c->skipped },
-        { "done", c->done },
-        { "failed", c->failed },
-        { "cancelled", c->cancelled },
-        { "quarantined", c->quarantined },
-        { "left", c->ready + c->waiting + c->running },
-        { "left_out", c->skipped },
-        { "reused", c->reused },
-        { "ended_here", x->s->ended_here },
-        { "attempts_lost", c->lost },
-        { "slots", x->s->slots },
+        { "points", part_points(c) },      { "done", c->done },
+        { "failed", c->failed },           { "cancelled", c->cancelled },
+        { "quarantined", c->quarantined }, { "left", part_to_do(c) },
+        { "skipped", c->unmet },           { "left_out", c->n - part_points(c) },
+        { "reused", c->reused },           { "ended_here", x->s->ended_here },
+        { "attempts_lost", c->lost },      { "slots", x->s->slots },
     };
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         buf_addf(b, ", \"%s\": %" PRIu64, members[i].key, members[i].n);

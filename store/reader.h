@@ -83,6 +83,16 @@ void reader_late(struct reader *r, const char *const *names, size_t n, reader_la
  * end it adopted included; of the output there is the head of stderr. */
 enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row *row,
                     struct end_body *body, struct buf *text, struct fault *f);
+/* reader_because - of a task that was skipped, because what it waits for did not end as it had to:
+ * the first such task, as the name of its study and its index there. found false: it was not
+ * skipped. */
+struct reader_because {
+    char study[NAME_BYTES_MAX + 1];
+    uint64_t index;
+    enum task_state state;
+};
+enum err reader_because(struct reader *r, task_id task, bool *found, struct reader_because *why,
+                        struct fault *f);
 typedef enum err (*reader_attempt_fn)(void *ctx, const struct end_row *row, struct fault *f);
 enum err reader_attempts(struct reader *r, task_id task, reader_attempt_fn fn, void *ctx,
                          struct fault *f);

@@ -1,4 +1,5 @@
 /* reader_ends - single ends and attempts with what they printed. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,29 @@ enum err late_read(struct reader *r, int64_t n, const char *json, struct buf *ou
         return query_close(q, f);
     q->rc = sqlite3_reset(q->stmt);
     return ERR_NONE;
+}
+
+enum err reader_because(struct reader *r, task_id task, bool *found, struct reader_because *why,
+                        struct fault *f)
+{
+    struct query q;
+
+    query_open(&q, &r->db,
+               "SELECT s.name, e.because - a.first_task, coalesce((SELECT state FROM ended WHERE "
+               "task = coalesce((SELECT from_task FROM adopted WHERE task = e.because), e.because)"
+               " ORDER BY n DESC LIMIT 1), 0)"
+               " FROM ended e JOIN array a ON a.first_task = (SELECT max(first_task) FROM array"
+               " WHERE first_task <= e.because) JOIN study s ON s.id = a.study"
+               " WHERE e.task = ?1 AND e.reason = ?2 AND e.because IS NOT NULL");
+    query_int(&q, 1, (int64_t)task.n);
+    query_int(&q, 2, END_UNMET);
+    *found = query_row(&q);
+    if (*found) {
+        snprintf(why->study, sizeof why->study, "%s", (const char *)sqlite3_column_text(q.stmt, 0));
+        why->index = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+        why->state = (enum task_state)sqlite3_column_int(q.stmt, 2);
+    }
+    return query_close(&q, f);
 }
 
 static void attempt_read(sqlite3_stmt *s, struct end_row *row, struct end_body *body)
