@@ -64,13 +64,11 @@ static bool begins(const struct fake_array *a, uint64_t i, const char *with)
 
 static void end_call(struct fake *s, struct fake_array *a, uint64_t i)
 {
-    const uint64_t *ended = (const uint64_t *)(const void *)a->order.data;
-
-    if (begins(a, i, "hold") && !s->released)
+    while (a->ended.n <= i)
+        buf_addc(&a->ended, 0);
+    if ((begins(a, i, "hold") && !s->released) || a->ended.data[i])
         return;
-    for (size_t k = 0; k < a->order.n / sizeof i; k++)
-        if (ended[k] == i)
-            return;
+    a->ended.data[i] = 1;
     buf_add(&a->order, &i, sizeof i);
 }
 
@@ -381,6 +379,7 @@ void fake_fini(struct fake *s)
         struct fake_array *a = &s->arrays[i];
         buf_fini(&a->payloads);
         buf_fini(&a->sizes);
+        buf_fini(&a->ended);
         buf_fini(&a->order);
         buf_fini(&a->edges);
         buf_fini(&a->rules);

@@ -21,6 +21,7 @@ struct fake_array {
     uint64_t n;
     bool closed;
     struct buf payloads, sizes; /* of all calls, and where each begins: size_t */
+    struct buf ended;           /* a byte a call: it has */
     struct buf order;           /* uint64_t: calls in the order of their ends */
     struct buf edges;           /* struct edge: call is the index in the array */
     struct buf rules;           /* a byte a call */

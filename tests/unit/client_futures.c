@@ -416,6 +416,8 @@ Test(client_futures, callbacks_run_once_and_may_submit)
 {
     bool called = false, at_once = false;
 
+    n_called = 0;
+    chained = (struct grange_future){ 0 };
     begin();
     struct grange_future f = call("x", NULL);
     cr_assert_eq(grange_on_end(g, f, when_called, &called), GRANGE_OK);

@@ -28,6 +28,7 @@ static inline struct grange *connected(void)
 
 static inline void setup(void)
 {
+    memset(&s, 0, sizeof s); /* tests may share a process */
     strcpy(dir, "/tmp/grange-client-XXXXXX");
     cr_assert(mkdtemp(dir));
     snprintf(s.url, sizeof s.url, "ipc://%s/s.sock", dir);
