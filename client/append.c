@@ -12,6 +12,7 @@ static void free_chunk(struct chunk *k)
     buf_fini(&k->payloads);
     buf_fini(&k->rules);
     buf_fini(&k->refs);
+    uploads_free(k);
     free(k);
 }
 
@@ -47,7 +48,7 @@ static bool comes_later(const struct grange *g, const struct chunk *k,
 
 static bool is_full(const struct chunk *k, size_t n_after)
 {
-    return k->n >= CHUNK_CALLS_MAX || k->payloads.n >= CHUNK_BYTES_MAX ||
+    return k->uploads || k->n >= CHUNK_CALLS_MAX || k->payloads.n >= CHUNK_BYTES_MAX ||
            k->refs.n / sizeof(struct ref) + n_after > CHUNK_REFS_MAX;
 }
 
@@ -66,7 +67,8 @@ void append_call(struct grange *g, struct series *s, const void *data, size_t by
                  const struct grange_options *o)
 {
     struct chunk *k = s->newest;
-    uint32_t size = (uint32_t)bytes;
+    bool is_blob = bytes > INLINE_BYTES_MAX;
+    uint32_t size = is_blob ? 0 : (uint32_t)bytes;
     size_t n_after = o ? o->n_after : 0;
 
     if (k && (k->payloads.n + bytes > CHUNK_BYTES_MAX || is_full(k, n_after))) {
@@ -76,7 +78,10 @@ void append_call(struct grange *g, struct series *s, const void *data, size_t by
     if (!k || comes_later(g, k, o))
         k = new_chunk(g, s);
     buf_add(&k->sizes, &size, sizeof size);
-    buf_add(&k->payloads, data, bytes);
+    if (is_blob)
+        upload_add(g, k, data, bytes);
+    else
+        buf_add(&k->payloads, data, bytes);
     add_rule(k, o ? o->rule : 0);
     for (size_t i = 0; i < n_after; i++) {
         struct ref r = { k->n, o->after[i].id };
@@ -123,6 +128,12 @@ static void send_chunk(struct grange *g, struct chunk *k)
         series_refuse(g, k->series, k->at, &f);
         return;
     }
+    struct blob_ref blobs[1]; /* a chunk is full with one */
+    if (k->uploads) {
+        blobs[0] = (struct blob_ref){ k->uploads->call, k->uploads->blob, k->uploads->bytes };
+        m.append.blobs = blobs;
+        m.append.n_blobs = 1;
+    }
     k->request = m.append.request = session_number(g);
     m.append.array = k->series->array;
     m.append.at = k->at;
@@ -145,7 +156,7 @@ void calls_flush(struct grange *g)
     struct calls *c = &g->calls;
     bool any = false;
 
-    while (g->welcomed && c->unsent && c->unsent->series->opened) {
+    while (g->welcomed && c->unsent && c->unsent->series->opened && uploads_done(g, c->unsent)) {
         send_chunk(g, c->unsent);
         any = true;
     }
@@ -228,8 +239,10 @@ void append_unsend(struct grange *g)
 {
     struct calls *c = &g->calls;
 
-    for (struct chunk *k = c->head; k; k = k->next)
+    for (struct chunk *k = c->head; k; k = k->next) {
         k->request = 0;
+        uploads_on_loss(k);
+    }
     c->unsent = c->head;
     c->n_sent = 0;
 }

@@ -31,6 +31,7 @@ static void free_series(struct series *s)
 void calls_fini(struct calls *c)
 {
     append_fini(c);
+    downloads_fini(c);
     sets_fini(c);
     HASH_CLEAR(by_key, c->by_key);
     HASH_CLEAR(by_array, c->by_array);
@@ -69,6 +70,7 @@ void calls_on_welcome(struct grange *g)
         if (series_is_wanted(g->calls.series[i]))
             series_reopen(g, g->calls.series[i]);
     }
+    downloads_on_welcome(g);
 }
 
 void calls_on_message(struct grange *g, const struct message *m)
@@ -79,6 +81,10 @@ void calls_on_message(struct grange *g, const struct message *m)
         append_on_appended(g, m);
     else if (m->kind == MSG_OPENED)
         series_on_opened(g, m);
+    else if (m->kind == MSG_BLOB)
+        blobs_on_blob(g, m);
+    else if (m->kind == MSG_BLOB_ACK)
+        blobs_on_ack(g, m);
 }
 
 bool calls_on_refused(struct grange *g, uint64_t request, enum err code, const char *text)

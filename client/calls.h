@@ -83,6 +83,15 @@ struct ref {
     uint64_t call, future;
 };
 
+/* upload - a payload that goes ahead of its chunk as a blob. */
+struct upload {
+    struct upload *next;
+    uint64_t blob, bytes, call; /* call: in the chunk */
+    uint64_t sent, there;       /* of its bytes; there: acknowledged */
+    char *data;                 /* NULL once done */
+    bool unsure, done;          /* unsure: the connection was lost under it; done: durable */
+};
+
 struct chunk {
     struct chunk *next;
     struct series *series;
@@ -92,6 +101,7 @@ struct chunk {
     uint64_t bytes;                    /* that it counts in the backlog */
     struct buf sizes, payloads, rules; /* uint32_t, bytes, uint8_t (empty while all are 0) */
     struct buf refs;                   /* struct ref, ordered by call */
+    struct upload *uploads;
 };
 
 struct series {
@@ -142,7 +152,9 @@ struct calls {
     struct callback *callbacks; /* of futures that ended; from next_callback on */
     size_t n_callbacks, cap_callbacks, next_callback;
     struct grange_set *sets; /* all of them */
-    uint64_t n_ended;        /* futures that have */
+    struct download *downloads;
+    uint64_t n_blobs;
+    uint64_t n_ended; /* futures that have */
     unsigned n_maps;
     size_t n_news; /* sets that have something to give out */
     struct end_worker *by_worker;
@@ -218,6 +230,24 @@ struct end *end_refused(const struct fault *f);
 void end_free(struct end *e);
 void end_result(const struct grange *g, struct end *e, struct grange_result *r);
 void ends_watch(struct grange *g, struct slot *slot, struct grange_future f, const struct watch *w);
+
+/* end_lost_blob - its result cannot be had: why. */
+void end_lost_blob(struct end *e, const char *text);
+
+/* ---- blob.c */
+
+void upload_add(struct grange *g, struct chunk *k, const void *data, size_t bytes);
+/* uploads_done - whether the chunk may leave; if not, sends what may go. */
+bool uploads_done(struct grange *g, struct chunk *k);
+void uploads_on_loss(struct chunk *k);
+void uploads_free(struct chunk *k);
+/* download_add - the future ends with e once its result is here; takes e. */
+void download_add(struct grange *g, struct series *s, uint64_t index, struct end *e,
+                  const struct call_extra *from);
+void downloads_on_welcome(struct grange *g);
+void downloads_fini(struct calls *c);
+void blobs_on_blob(struct grange *g, const struct message *m);
+void blobs_on_ack(struct grange *g, const struct message *m);
 
 /* ---- set.c */
 

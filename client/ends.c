@@ -129,6 +129,15 @@ void end_free(struct end *e)
     free(e);
 }
 
+void end_lost_blob(struct end *e, const char *text)
+{
+    free(e->extra->blob);
+    free(e->extra->error);
+    e->extra->blob = NULL;
+    e->extra->blob_bytes = 0;
+    e->extra->error = copy(text, strlen(text));
+}
+
 /* ---- workers, kept once */
 
 static uint32_t worker_number(struct calls *c, const struct worker_name *w)
@@ -220,7 +229,10 @@ void ends_on_message(struct grange *g, const struct message *m)
         series_room(s, from->index + 1);
         struct end *e = end_new(from);
         e->worker = from->worker < m->ends.n_workers ? number : NO_WORKER;
-        ends_set(g, s, from->index, e);
+        if (from->extra && from->extra->blob_bytes)
+            download_add(g, s, from->index, e, from->extra);
+        else
+            ends_set(g, s, from->index, e);
     }
     if (!s->picked)
         s->cursor = m->ends.cursor;

@@ -89,6 +89,7 @@ static void send_ends(struct fake *s, struct fake_array *a)
     if (!a->collector.n || n == 0)
         return;
     struct call_end *ends = calloc(n, sizeof *ends);
+    struct call_extra long_result = broken;
     must(ends != NULL);
     for (size_t k = 0; k < n; k++) {
         struct call_end *e = &ends[k];
@@ -109,6 +110,14 @@ static void send_ends(struct fake *s, struct fake_array *a)
         e->extra = fail ? &broken : NULL;
         e->result = fail || kill ? "" : payload(a, e->index, &bytes);
         e->result_bytes = fail || kill ? 0 : (uint32_t)bytes;
+        if (!fail && !kill && bytes > INLINE_BYTES_MAX) { /* one a message, in these tests */
+            long_result.error = long_result.err = "";
+            long_result.err_bytes = 0;
+            long_result.blob = (uint64_t)a->id << 32 | e->index;
+            long_result.blob_bytes = bytes;
+            e->extra = &long_result;
+            e->result_bytes = 0;
+        }
     }
     struct message m = { .kind = MSG_ENDS };
     m.ends.array.n = a->id;
@@ -163,14 +172,80 @@ static void on_open(struct fake *s, peer_id from, const struct message *asked)
     answer(s, from, &m);
 }
 
-static void take_calls(struct fake_array *a, const struct message *m)
+static struct fake_blob *blob(struct fake *s, uint64_t id)
+{
+    struct fake_blob *b = s->blobs;
+
+    while (b < s->blobs + s->n_blobs && b->id != id)
+        b++;
+    if (b == s->blobs + s->n_blobs) {
+        must(s->n_blobs++ < FAKE_BLOBS_MAX);
+        b->id = id;
+    }
+    return b;
+}
+
+static void on_blob(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct fake_blob *b = blob(s, asked->blob.blob);
+    struct message m = { .kind = MSG_BLOB_ACK };
+
+    if (++s->n_parts == s->drop_part) {
+        link_close_peer(s->link, from);
+        return;
+    }
+    if (asked->blob.offset == b->data.n)
+        buf_add(&b->data, asked->blob.data, asked->blob.data_bytes);
+    m.blob_ack.blob = b->id;
+    m.blob_ack.offset = b->data.n;
+    m.blob_ack.done = b->data.n == asked->blob.total;
+    m.blob_ack.text = "";
+    answer(s, from, &m);
+}
+
+static void on_want(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct fake_array *a = by_id(s, (uint32_t)(asked->blob_want.blob >> 32));
+    struct message m = { .kind = MSG_BLOB };
+    size_t n, at = asked->blob_want.offset;
+    const char *data = payload(a, asked->blob_want.blob & UINT32_MAX, &n);
+
+    if (++s->n_parts == s->drop_part) {
+        link_close_peer(s->link, from);
+        return;
+    }
+    if (memcmp(data, "gone", 4) == 0) {
+        m.kind = MSG_BLOB_ACK;
+        m.blob_ack.blob = asked->blob_want.blob;
+        m.blob_ack.code = ERR_NOT_FOUND;
+        m.blob_ack.text = "it is no longer there";
+        answer(s, from, &m);
+        return;
+    }
+    for (uint32_t i = 0; i < asked->blob_want.parts && at < n; i++) {
+        m.blob.blob = asked->blob_want.blob;
+        m.blob.offset = at;
+        m.blob.total = n;
+        m.blob.data = data + at;
+        m.blob.data_bytes = n - at < BLOB_PART_BYTES ? n - at : BLOB_PART_BYTES;
+        answer(s, from, &m);
+        at += m.blob.data_bytes;
+    }
+}
+
+static void take_calls(struct fake *s, struct fake_array *a, const struct message *m)
 {
     const char *data = m->append.payloads;
+    const struct blob_ref *ref = m->append.blobs;
 
     for (uint64_t i = 0; i < m->append.n; i++) {
         uint8_t rule = m->append.rules ? m->append.rules[i] : 0;
         if (m->append.at + i >= a->n) {
             buf_add(&a->sizes, &a->payloads.n, sizeof a->payloads.n);
+            if (ref < m->append.blobs + m->append.n_blobs && ref->call == i) {
+                const struct buf *b = &blob(s, ref++->blob)->data;
+                buf_add(&a->payloads, b->data, b->n);
+            }
             buf_add(&a->payloads, data, m->append.sizes[i]);
             buf_add(&a->rules, &rule, 1);
             a->n++;
@@ -202,7 +277,7 @@ static void on_append(struct fake *s, peer_id from, const struct message *asked)
         return;
     }
     uint64_t before = a->n;
-    take_calls(a, asked);
+    take_calls(s, a, asked);
     s->n_appended_calls += (unsigned)(a->n - before);
     for (uint64_t i = before; i < a->n; i++)
         end_call(s, a, s->backwards ? a->n - 1 - (i - before) : i);
@@ -275,6 +350,12 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
         break;
     case MSG_COLLECT:
         on_collect(s, from, asked);
+        break;
+    case MSG_BLOB:
+        on_blob(s, from, asked);
+        break;
+    case MSG_BLOB_WANT:
+        on_want(s, from, asked);
         break;
     case MSG_SUBMIT:
         on_submit(s, from, asked);
@@ -375,6 +456,8 @@ void fake_release(struct fake *s)
 
 void fake_fini(struct fake *s)
 {
+    for (unsigned i = 0; i < s->n_blobs; i++)
+        buf_fini(&s->blobs[i].data);
     for (unsigned i = 0; i < s->n_arrays; i++) {
         struct fake_array *a = &s->arrays[i];
         buf_fini(&a->payloads);

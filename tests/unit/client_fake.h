@@ -13,7 +13,12 @@
 #include "proto/link.h"
 #include "proto/message.h"
 
-enum { FAKE_ARRAYS_MAX = 64, FAKE_PEERS_MAX = 8 };
+enum { FAKE_ARRAYS_MAX = 64, FAKE_BLOBS_MAX = 8 };
+
+struct fake_blob {
+    uint64_t id;
+    struct buf data;
+};
 
 struct fake_array {
     char key[KEY_BYTES_MAX + 1], study[NAME_BYTES_MAX + 1], spec[400];
@@ -36,15 +41,18 @@ struct fake {
     char url[120];
     struct fake_array arrays[FAKE_ARRAYS_MAX];
     unsigned n_arrays;
+    struct fake_blob blobs[FAKE_BLOBS_MAX];
+    unsigned n_blobs;
     /* What it does differently; set while it is stopped. */
     unsigned drop_append;     /* closes the connection instead of taking this append; 1.. */
     bool drop_after;          /* takes it, and then does not answer */
+    unsigned drop_part;       /* closes the connection instead of this part of a blob; 1.. */
     bool backwards;           /* the calls of one append end in reverse order */
     const char *refuse_spec;  /* Opens whose spec has this are refused */
     const char *refuse_calls; /* appends that begin with this payload are refused */
     bool deaf;                /* takes appends without answering */
     atomic_bool stopping, released;
-    atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects;
+    atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
 };
 
 void fake_start(struct fake *s); /* s->url is set */

@@ -122,3 +122,51 @@ Test(client_many, submitting_waits_while_too_much_is_on_its_way)
     finish();
     free(big);
 }
+
+/* ---- blobs */
+
+enum { LONG_BYTES = 20 * (1 << 20) + 17 };
+
+static void send_long(const char *begins, enum grange_outcome outcome, const char *error)
+{
+    struct grange_result r;
+    struct grange_future f, next;
+    char *data = malloc(LONG_BYTES);
+
+    for (int i = 0; i < LONG_BYTES; i++)
+        data[i] = (char)((unsigned)i * 2654435761u >> 24);
+    memcpy(data, begins, strlen(begins));
+    begin();
+    cr_assert_eq(grange_call(g, "echo", data, LONG_BYTES, NULL, &f), GRANGE_OK);
+    next = call("short", NULL);
+    r = result(f);
+    cr_assert_eq(r.outcome, outcome);
+    cr_assert_str_eq(r.error, error);
+    cr_assert(*error ? r.bytes == 0 : r.bytes == LONG_BYTES && !memcmp(r.data, data, LONG_BYTES));
+    cr_assert_str_eq(result(next).data, "short");
+    finish();
+    free(data);
+}
+
+Test(client_many, long_payloads_and_results_go_in_parts)
+{
+    send_long("x", GRANGE_DONE, "");
+    cr_assert(s.n_parts >= 21);
+}
+
+Test(client_many, a_part_that_is_lost_on_its_way_up_is_sent_again)
+{
+    s.drop_part = 7;
+    send_long("x", GRANGE_DONE, "");
+}
+
+Test(client_many, a_result_whose_connection_is_lost_goes_on_where_it_was)
+{
+    s.drop_part = 21 + 2; /* the second time that parts are asked for */
+    send_long("x", GRANGE_DONE, "");
+}
+
+Test(client_many, a_result_that_is_no_longer_there_is_told)
+{
+    send_long("gone", GRANGE_DONE, "it is no longer there");
+}
