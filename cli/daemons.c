@@ -2,9 +2,13 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/limits.h"
+#include "base/must.h"
 #include "cli/control.h"
 #include "scheduler/scheduler.h"
 #include "worker/worker.h"
@@ -20,6 +24,8 @@ enum {
     OPT_MEMORY,
     OPT_GRACE_TIME,
     OPT_INNER,
+    OPT_PLUGIN,
+    OPT_ENGINE,
 };
 
 static error_t one_of(const char *what, const char *arg, const char *const *words, int *to)
@@ -152,6 +158,25 @@ static error_t parse_slots(const char *arg, uint32_t *slots)
     return rc;
 }
 
+/* add_plugin - as an absolute path: engines may start elsewhere. The list lives as long as the
+ * process. */
+static error_t add_plugin(const char *arg, struct worker_options *o)
+{
+    char *path = realpath(arg, NULL);
+    char **plugins =
+        path ? realloc((void *)o->plugins, (o->n_plugins + 1) * sizeof *plugins) : NULL;
+
+    if (!path || access(path, R_OK) != 0) {
+        error_t rc = cli_bad("--plugin: cannot read '%s': %s", arg, strerror(errno));
+        free(path);
+        return rc;
+    }
+    must(plugins != NULL);
+    plugins[o->n_plugins++] = path;
+    o->plugins = plugins;
+    return 0;
+}
+
 static error_t parse_worker(int key, char *arg, struct argp_state *state)
 {
     struct worker_options *o = state->input;
@@ -185,6 +210,17 @@ static error_t parse_worker(int key, char *arg, struct argp_state *state)
     case OPT_INNER:
         o->inner = true;
         return 0;
+    case OPT_PLUGIN:
+        return add_plugin(arg, o);
+    case OPT_ENGINE:
+        o->engine = arg;
+        return *arg ? 0 : cli_bad("--engine needs a command");
+    case ARGP_KEY_END:
+        return o->engine && o->n_plugins
+                   ? cli_bad(
+                         "--plugin and --engine: the engines of a worker either run plug-ins or "
+                         "are the command; start another worker for the other")
+                   : 0;
     case ARGP_KEY_ARG:
         return cli_bad("grange worker takes no '%s'", arg);
     default:
@@ -204,6 +240,10 @@ static const struct argp_option worker_options[] = {
       "that running points get to finish after SIGTERM (default 30s); a second one: none", 0 },
     { "ready-fd", OPT_READY, "N", 0, "write \"ready\" to this descriptor once it may have work",
       0 },
+    { "plugin", OPT_PLUGIN, "LIBRARY", 0,
+      "run calls of the functions in this plug-in, on one engine a slot; may be repeated", 0 },
+    { "engine", OPT_ENGINE, "COMMAND", 0,
+      "the same with a program of yours that speaks the engine protocol (docs/engine.md)", 0 },
     { "inner", OPT_INNER, 0, OPTION_HIDDEN, 0, 0 },
     LOG_OPTIONS,
     { 0 },
@@ -218,7 +258,9 @@ static const struct argp worker_argp = {
     "\v"
     "EXAMPLES\n"
     "  grange worker -j 4\n"
-    "  grange worker --dir /scratch/study/.grange\n",
+    "  grange worker --dir /scratch/study/.grange\n"
+    "  grange worker --plugin ./collatz.so              also runs calls of its functions\n"
+    "  grange worker --engine 'python3 engine.py'       of functions in another language\n",
     0,
     0,
     0

@@ -1,3 +1,10 @@
 grange_unit_test(agent LINK grange_agent)
 grange_unit_test(run LINK grange_worker)
 grange_unit_test(supervise LINK grange_worker)
+# A real worker: the program, the plug-in and the Python engine of the examples.
+grange_unit_test(engine SOURCES unit/engine_help.c LINK grange_proto grange_base)
+if(TARGET unit_engine AND TARGET grange AND TARGET collatz)
+  add_dependencies(unit_engine grange collatz)
+  target_compile_definitions(unit_engine PRIVATE GRANGE_PROGRAM="$<TARGET_FILE:grange>" COLLATZ="$<TARGET_FILE:collatz>"
+    ENGINE_PY="${CMAKE_SOURCE_DIR}/examples/engine/engine.py")
+endif()

@@ -22,7 +22,7 @@ void agent_step(struct agent *a, ms_t now, const struct agent_event *ev, struct 
     check_connection(a, now, out);
     stop_due(a, now, out);
     start_queued(a, now, out);
-    calls_step(a, now, out);
+    agent_calls_step(a, now, out);
     report(a, now, out);
     finish_drain(a, now, out);
 }
@@ -57,7 +57,7 @@ static void revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out)
     if (l->why != STOP_NOT)
         return;
     if (l->call)
-        calls_revoke(a, l, now, out);
+        agent_calls_revoke(a, l, now, out);
     else if (l->state == LEASE_STARTING)
         l->why = STOP_REVOKED;
     else
@@ -77,7 +77,7 @@ static void stop_all(struct agent *a, ms_t now, struct acts *out)
         }
         revoke(a, l, now, out);
     }
-    calls_stop_all(a, now, out);
+    agent_calls_stop_all(a, now, out);
 }
 
 static void stop_due(struct agent *a, ms_t now, struct acts *out)
@@ -91,7 +91,7 @@ static void stop_due(struct agent *a, ms_t now, struct acts *out)
     a->due = MS_NEVER;
     for (l = a->active.head; l; l = l->next)
         agent_stop_one(a, l, now, out);
-    calls_stop_due(a, now, out);
+    agent_calls_stop_due(a, now, out);
 }
 
 /* drain - for the first time, or once more with less patience. */
@@ -110,7 +110,7 @@ static void drain(struct agent *a, ms_t grace_ms, ms_t now, struct acts *out)
         agent_act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = at - now });
     while (a->queued.head)
         agent_give_back(a, a->queued.head, out);
-    calls_drain(a, out);
+    agent_calls_drain(a, out);
 }
 
 static void finish_drain(struct agent *a, ms_t now, struct acts *out)
@@ -121,12 +121,12 @@ static void finish_drain(struct agent *a, ms_t now, struct acts *out)
         return;
     /* Without a scheduler nobody takes the results: who is out of patience waits for none. */
     bool nobody = !a->welcome && a->stopping;
-    bool nothing_left = a->active.n == 0 && calls_idle(a) && (a->n_finished == 0 || nobody);
+    bool nothing_left = a->active.n == 0 && agent_calls_idle(a) && (a->n_finished == 0 || nobody);
     if (!nothing_left && now < a->drained_by)
         return;
     for (l = a->active.head; l; l = l->next)
         agent_act_on(out, ACT_KILL, l);
-    calls_kill_all(a, out);
+    agent_calls_kill_all(a, out);
     if (a->welcome)
         agent_act_plain(out, ACT_BYE);
     agent_act_plain(out, ACT_EXIT);
@@ -173,7 +173,7 @@ static void start_queued(struct agent *a, ms_t now, struct acts *out)
 
     while ((l = a->queued.head) != NULL) {
         if (l->call) {
-            if (!calls_start(a, l, now, out))
+            if (!agent_calls_start(a, l, now, out))
                 return;
             continue;
         }
@@ -206,7 +206,7 @@ static void exited(struct agent *a, const struct agent_event *ev, ms_t now, stru
 
     must(l != NULL);
     if (l->in != &a->active) {
-        calls_exited(a, ev, l, now, out);
+        agent_calls_exited(a, ev, l, now, out);
         return;
     }
     if (l->state == LEASE_STARTING && l->why != STOP_NOT) {
@@ -294,7 +294,7 @@ static void gone(struct agent *a, ms_t now, struct acts *out)
 {
     lose_welcome(a, now);
     a->up = a->hung_up = a->hello_waits = false;
-    calls_disconnected(a, now, out);
+    agent_calls_disconnected(a, now, out);
 }
 
 static void welcomed(struct agent *a, ms_t now, struct acts *out)
@@ -388,20 +388,20 @@ static void take_event(struct agent *a, ms_t now, const struct agent_event *ev, 
         exited(a, ev, now, out);
         break;
     case AGENT_WITHDRAWN:
-        calls_withdrawn(a, ev->direct ? find_ticket(a, ev->lease) : find(a, ev->lease), out);
+        agent_calls_withdrawn(a, ev->direct ? find_ticket(a, ev->lease) : find(a, ev->lease), out);
         break;
     case AGENT_DIRECT:
         if (!find_ticket(a, ev->lease))
-            calls_direct(a, ev, now, out);
+            agent_calls_direct(a, ev, now, out);
         break;
     case AGENT_DIRECT_CANCEL:
-        calls_direct_cancel(a, find_ticket(a, ev->lease), now, out);
+        agent_calls_direct_cancel(a, find_ticket(a, ev->lease), now, out);
         break;
     case AGENT_ENGINE_READY:
-        calls_engine_ready(a, ev, now, out);
+        agent_calls_engine_ready(a, ev, now, out);
         break;
     case AGENT_ENGINE_GONE:
-        calls_engine_gone(a, ev, now, out);
+        agent_calls_engine_gone(a, ev, now, out);
         break;
     case AGENT_DRAIN:
         drain(a, ev->grace_ms, now, out);

@@ -93,7 +93,7 @@ void agent_free(struct agent *a)
         HASH_DEL(a->by_id, l);
         free(l);
     }
-    calls_free(a);
+    agent_calls_free(a);
     free(a);
 }
 
@@ -141,7 +141,7 @@ void agent_check(const struct agent *a)
         check_list(&e->direct);
     }
     must(at_engines == on_engines);
-    calls_check(a);
+    agent_calls_check(a);
     must(check_list(&a->queued) == queued);
     must(check_list(&a->active) == active);
     must(check_list(&a->outgoing) <= finished && finished == a->n_finished);

@@ -153,7 +153,7 @@ static void take_off(struct agent *a, struct lease *l)
     }
 }
 
-bool calls_start(struct agent *a, struct lease *l, ms_t now, struct acts *out)
+bool agent_calls_start(struct agent *a, struct lease *l, ms_t now, struct acts *out)
 {
     uint32_t est_us = estimate(a, l);
 
@@ -224,7 +224,7 @@ static void let_go(struct agent *a, struct slot_engine *e, ms_t now, struct acts
             agent_act_on(out, ACT_WITHDRAW, l);
 }
 
-void calls_revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out)
+void agent_calls_revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out)
 {
     l->why = STOP_REVOKED;
     if (l->state == LEASE_HANDED)
@@ -257,20 +257,20 @@ static void put_back(struct agent *a, struct lease *l, struct acts *out)
     }
 }
 
-void calls_withdrawn(struct agent *a, struct lease *l, struct acts *out)
+void agent_calls_withdrawn(struct agent *a, struct lease *l, struct acts *out)
 {
     if (l && l->state == LEASE_HANDED)
         put_back(a, l, out);
 }
 
-void calls_stop_due(struct agent *a, ms_t now, struct acts *out)
+void agent_calls_stop_due(struct agent *a, ms_t now, struct acts *out)
 {
     for (uint32_t i = 0; i < a->cfg.engines; i++)
         if (a->engines[i].at.head)
             agent_stop_one(a, a->engines[i].at.head, now, out);
 }
 
-void calls_drain(struct agent *a, struct acts *out)
+void agent_calls_drain(struct agent *a, struct acts *out)
 {
     for (uint32_t i = 0; i < a->cfg.engines; i++)
         for (struct lease *l = a->engines[i].at.tail; l; l = l->prev)
@@ -282,10 +282,10 @@ static void stop_at(struct agent *a, struct slot_engine *e, ms_t now, struct act
 {
     for (struct lease *l = e->at.head; l; l = l->next)
         if (l->why == STOP_NOT)
-            calls_revoke(a, l, now, out);
+            agent_calls_revoke(a, l, now, out);
 }
 
-void calls_stop_all(struct agent *a, ms_t now, struct acts *out)
+void agent_calls_stop_all(struct agent *a, ms_t now, struct acts *out)
 {
     for (uint32_t i = 0; i < a->cfg.engines; i++) {
         struct lease *head = a->engines[i].at.head;
@@ -300,22 +300,22 @@ void calls_stop_all(struct agent *a, ms_t now, struct acts *out)
     }
 }
 
-void calls_disconnected(struct agent *a, ms_t now, struct acts *out)
+void agent_calls_disconnected(struct agent *a, ms_t now, struct acts *out)
 {
     struct lease *l, *next;
 
     HASH_ITER(hh, a->by_ticket, l, next)
-    calls_direct_cancel(a, l, now, out);
+    agent_calls_direct_cancel(a, l, now, out);
 }
 
-void calls_kill_all(struct agent *a, struct acts *out)
+void agent_calls_kill_all(struct agent *a, struct acts *out)
 {
     for (uint32_t i = 0; i < a->cfg.engines; i++)
         if (a->engines[i].at.head)
             agent_act_on(out, ACT_KILL, a->engines[i].at.head);
 }
 
-bool calls_idle(const struct agent *a)
+bool agent_calls_idle(const struct agent *a)
 {
     for (uint32_t i = 0; i < a->cfg.engines; i++)
         if (a->engines[i].at.n)
@@ -325,7 +325,7 @@ bool calls_idle(const struct agent *a)
 
 /* --- direct calls --- */
 
-void calls_direct(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out)
+void agent_calls_direct(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out)
 {
     struct lease *l = calloc(1, sizeof *l);
 
@@ -344,7 +344,7 @@ void calls_direct(struct agent *a, const struct agent_event *ev, ms_t now, struc
         hand_in_turn(a, ev->engine, now, out);
 }
 
-void calls_direct_cancel(struct agent *a, struct lease *l, ms_t now, struct acts *out)
+void agent_calls_direct_cancel(struct agent *a, struct lease *l, ms_t now, struct acts *out)
 {
     if (!l || l->why != STOP_NOT)
         return;
@@ -352,16 +352,16 @@ void calls_direct_cancel(struct agent *a, struct lease *l, ms_t now, struct acts
         l->why = STOP_REVOKED;
         end_direct(a, l, out);
     } else {
-        calls_revoke(a, l, now, out);
+        agent_calls_revoke(a, l, now, out);
     }
 }
 
 /* --- what engines say --- */
 
-void calls_exited(struct agent *a, const struct agent_event *ev, struct lease *l, ms_t now,
-                  struct acts *out)
+void agent_calls_exited(struct agent *a, const struct agent_event *ev, struct lease *l, ms_t now,
+                        struct acts *out)
 {
-    struct slot_engine *e = calls_engine(a, l->engine);
+    struct slot_engine *e = agent_calls_engine(a, l->engine);
 
     must(l == e->at.head);
     take_off(a, l);
@@ -376,9 +376,10 @@ void calls_exited(struct agent *a, const struct agent_event *ev, struct lease *l
     head_begins(a, e, now, out);
 }
 
-void calls_engine_ready(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out)
+void agent_calls_engine_ready(struct agent *a, const struct agent_event *ev, ms_t now,
+                              struct acts *out)
 {
-    struct slot_engine *e = calls_engine(a, ev->engine);
+    struct slot_engine *e = agent_calls_engine(a, ev->engine);
 
     if (e->state != SLOT_STARTING)
         return;
@@ -422,9 +423,10 @@ static void end_blamed(struct agent *a, struct lease *l, ms_t now, struct acts *
         agent_finish(a, l, now);
 }
 
-void calls_engine_gone(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out)
+void agent_calls_engine_gone(struct agent *a, const struct agent_event *ev, ms_t now,
+                             struct acts *out)
 {
-    struct slot_engine *e = calls_engine(a, ev->engine);
+    struct slot_engine *e = agent_calls_engine(a, ev->engine);
     bool was_ready = e->state == SLOT_READY || e->served;
     struct lease *l = e->at.head;
 
@@ -462,7 +464,7 @@ static void engine_due(struct agent *a, uint32_t engine, ms_t now, struct acts *
     let_go(a, e, now, out);
 }
 
-void calls_step(struct agent *a, ms_t now, struct acts *out)
+void agent_calls_step(struct agent *a, ms_t now, struct acts *out)
 {
     if (a->hello_by <= now) {
         a->hello_by = MS_NEVER;
@@ -502,7 +504,7 @@ static void check_engine(const struct agent *a, const struct slot_engine *e, siz
     *direct += e->direct.n;
 }
 
-void calls_check(const struct agent *a)
+void agent_calls_check(const struct agent *a)
 {
     size_t direct = 0, handed = 0;
 
@@ -511,7 +513,7 @@ void calls_check(const struct agent *a)
     must(direct == a->n_direct && handed == a->n_handed);
 }
 
-void calls_free(struct agent *a)
+void agent_calls_free(struct agent *a)
 {
     struct lease *l, *next;
 

@@ -133,30 +133,34 @@ void agent_finish(struct agent *a, struct lease *l, ms_t now);
 void agent_stop_one(struct agent *a, struct lease *l, ms_t now, struct acts *out);
 
 /* --- agent_calls.c --- */
-/* calls_step - starts engines, lets go of what waits behind a long call, hands out direct calls. */
-void calls_step(struct agent *a, ms_t now, struct acts *out);
-/* calls_start - the first of the queue, a call, to an engine; false: none has room. */
-bool calls_start(struct agent *a, struct lease *l, ms_t now, struct acts *out);
-void calls_exited(struct agent *a, const struct agent_event *ev, struct lease *l, ms_t now,
-                  struct acts *out);
-void calls_revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out);
-/* calls_withdrawn - NULL: it is not here any more. */
-void calls_withdrawn(struct agent *a, struct lease *l, struct acts *out);
-void calls_direct(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out);
-void calls_direct_cancel(struct agent *a, struct lease *l, ms_t now, struct acts *out);
-void calls_engine_ready(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out);
-void calls_engine_gone(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out);
-void calls_stop_due(struct agent *a, ms_t now, struct acts *out);
-/* calls_drain - what has not begun goes back; calls_stop_all - direct calls and what runs, too. */
-void calls_drain(struct agent *a, struct acts *out);
-void calls_stop_all(struct agent *a, ms_t now, struct acts *out);
-/* calls_disconnected - nobody waits for direct calls any more. */
-void calls_disconnected(struct agent *a, ms_t now, struct acts *out);
-void calls_kill_all(struct agent *a, struct acts *out);
-bool calls_idle(const struct agent *a);
-void calls_check(const struct agent *a);
-void calls_free(struct agent *a);
-static inline struct slot_engine *calls_engine(struct agent *a, uint32_t engine)
+/* agent_calls_step - starts engines, lets go of what waits behind a long call, hands out direct
+ * calls. */
+void agent_calls_step(struct agent *a, ms_t now, struct acts *out);
+/* agent_calls_start - the first of the queue, a call, to an engine; false: none has room. */
+bool agent_calls_start(struct agent *a, struct lease *l, ms_t now, struct acts *out);
+void agent_calls_exited(struct agent *a, const struct agent_event *ev, struct lease *l, ms_t now,
+                        struct acts *out);
+void agent_calls_revoke(struct agent *a, struct lease *l, ms_t now, struct acts *out);
+/* agent_calls_withdrawn - NULL: it is not here any more. */
+void agent_calls_withdrawn(struct agent *a, struct lease *l, struct acts *out);
+void agent_calls_direct(struct agent *a, const struct agent_event *ev, ms_t now, struct acts *out);
+void agent_calls_direct_cancel(struct agent *a, struct lease *l, ms_t now, struct acts *out);
+void agent_calls_engine_ready(struct agent *a, const struct agent_event *ev, ms_t now,
+                              struct acts *out);
+void agent_calls_engine_gone(struct agent *a, const struct agent_event *ev, ms_t now,
+                             struct acts *out);
+void agent_calls_stop_due(struct agent *a, ms_t now, struct acts *out);
+/* agent_calls_drain - what has not begun goes back; agent_calls_stop_all - direct calls and what
+ * runs, too. */
+void agent_calls_drain(struct agent *a, struct acts *out);
+void agent_calls_stop_all(struct agent *a, ms_t now, struct acts *out);
+/* agent_calls_disconnected - nobody waits for direct calls any more. */
+void agent_calls_disconnected(struct agent *a, ms_t now, struct acts *out);
+void agent_calls_kill_all(struct agent *a, struct acts *out);
+bool agent_calls_idle(const struct agent *a);
+void agent_calls_check(const struct agent *a);
+void agent_calls_free(struct agent *a);
+static inline struct slot_engine *agent_calls_engine(struct agent *a, uint32_t engine)
 {
     must(engine < a->cfg.engines);
     return &a->engines[engine];

@@ -22,6 +22,12 @@ struct workplace {
 void workplace_init(struct workplace *wp, const char *dir, int epoll_fd);
 void workplace_fini(struct workplace *wp);
 
+/* sent - on which connection something is on its way, and how much it is. */
+struct sent {
+    peer_id to;
+    size_t bytes;
+};
+
 struct attempt {
     lease_id lease;
     task_id task;
@@ -37,8 +43,7 @@ struct attempt {
     struct end_body body;
     char *text; /* the body's texts */
     size_t text_bytes;
-    peer_id sent_to; /* the connection that its result was sent on, and how much it was */
-    size_t sent_bytes;
+    struct sent sent; /* the connection that its result was sent on, and how much it was */
     void *out, *err;
 };
 

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "proto/wire.h"
-#include "worker/loop.h"
+#include "worker/crew.h"
 
 enum {
     RESULTS_BYTES = 4 << 20,       /* of one message of results, if there is more than one in it */
@@ -18,7 +18,7 @@ enum {
     HELD_SHOWN_MS = 500
 };
 
-static void send(struct worker *w, const struct message *m)
+void worker_send(struct worker *w, const struct message *m)
 {
     if (!w->peer.n)
         return;
@@ -69,7 +69,10 @@ static void send_hello(struct worker *w)
     m.hello.slots = w->n_slots;
     m.hello.memory_mib = w->memory_mib;
     m.hello.held = held;
-    send(w, &m);
+    const char **functions = crew_functions(w, &m.hello.n_functions);
+    m.hello.functions = functions;
+    worker_send(w, &m);
+    free(functions);
     free(held);
 }
 
@@ -79,7 +82,7 @@ static void send_beat(struct worker *w)
     struct held_lease *held = held_leases(w, false, &m.beat.n_held);
 
     m.beat.held = held;
-    send(w, &m);
+    worker_send(w, &m);
     free(held);
 }
 
@@ -93,47 +96,74 @@ static size_t row_bytes(const struct attempt *a)
 static void send_rows(struct worker *w, const struct end_row *rows, size_t n)
 {
     if (n)
-        send(w, &(struct message){ .kind = MSG_RESULTS, .results = { rows, n } });
+        worker_send(w, &(struct message){ .kind = MSG_RESULTS, .results = { rows, n } });
 }
 
 /* count_out - what is on its way counts until it is acknowledged or the connection ends. */
-static void count_out(struct worker *w, struct attempt *a, size_t bytes)
+static void count_out(struct worker *w, struct sent *sent, size_t bytes)
 {
-    if (a->sent_to.n == w->peer.n && a->sent_bytes)
-        w->bytes_out -= a->sent_bytes;
-    a->sent_to = w->peer;
-    a->sent_bytes = bytes;
+    if (sent->to.n == w->peer.n)
+        w->bytes_out -= sent->bytes;
+    *sent = (struct sent){ w->peer, bytes };
     w->bytes_out += bytes;
+}
+
+struct batch { /* of results, for one message */
+    struct end_row *rows;
+    struct end_body *bodies;
+    size_t n, bytes;
+};
+
+/* add_result - of an attempt or a call; what it takes, 0: it is not here any more. */
+static size_t add_result(struct worker *w, struct batch *b, lease_id lease)
+{
+    struct call *c = crew_find(w, lease);
+    struct attempt *a = c ? NULL : worker_attempt(w, lease);
+    size_t bytes = 0;
+
+    if (a) {
+        attempt_conclude(a, &w->place);
+        bytes = row_bytes(a);
+    } else if (c) {
+        bytes = call_row_bytes(c);
+    } else {
+        return 0;
+    }
+    if (b->bytes + bytes > RESULTS_BYTES) {
+        send_rows(w, b->rows, b->n);
+        b->n = b->bytes = 0;
+    }
+    if (a)
+        b->rows[b->n] = a->row;
+    else
+        call_row(c, &b->rows[b->n], &b->bodies[b->n]);
+    b->n++;
+    b->bytes += bytes;
+    count_out(w, a ? &a->sent : &c->sent, bytes);
+    return bytes;
 }
 
 /* send_results - as much as may be on its way; the rest stays in w->results for the turns to come.
  */
 static void send_results(struct worker *w)
 {
-    struct end_row *rows = w->results.n ? malloc(w->results.n * sizeof *rows) : NULL;
-    size_t n = 0, bytes = 0, turn = 0, i;
+    struct leases *results = &w->results;
+    struct batch b = { 0 };
+    size_t turn = 0, i;
 
-    for (i = 0; i < w->results.n && turn < RESULTS_TURN_BYTES && w->bytes_out < RESULTS_OUT_BYTES;
-         i++) {
-        struct attempt *a = worker_attempt(w, w->results.ids[i]);
-        if (!a)
-            continue;
-        attempt_conclude(a, &w->place);
-        size_t next = row_bytes(a);
-        if (bytes + next > RESULTS_BYTES) {
-            send_rows(w, rows, n);
-            n = bytes = 0;
-        }
-        rows[n++] = a->row;
-        bytes += next;
-        turn += next;
-        count_out(w, a, next);
-    }
-    send_rows(w, rows, n);
-    free(rows);
-    if (i)
-        memmove(w->results.ids, w->results.ids + i, (w->results.n - i) * sizeof *w->results.ids);
-    w->results.n -= i;
+    if (!results->n)
+        return;
+    b.rows = malloc(results->n * sizeof *b.rows);
+    b.bodies = malloc(results->n * sizeof *b.bodies);
+    must(b.rows != NULL && b.bodies != NULL);
+    for (i = 0; i < results->n && turn < RESULTS_TURN_BYTES && w->bytes_out < RESULTS_OUT_BYTES;
+         i++)
+        turn += add_result(w, &b, results->ids[i]);
+    send_rows(w, b.rows, b.n);
+    free(b.rows);
+    free(b.bodies);
+    memmove(results->ids, results->ids + i, (results->n - i) * sizeof *results->ids);
+    results->n -= i;
 }
 
 bool deeds_more(const struct worker *w)
@@ -150,8 +180,8 @@ void deeds_send(struct worker *w)
     }
     w->ended.n = 0;
     if (w->returned.n)
-        send(w, &(struct message){ .kind = MSG_RETURNED,
-                                   .returned = { w->returned.ids, w->returned.n } });
+        worker_send(w, &(struct message){ .kind = MSG_RETURNED,
+                                          .returned = { w->returned.ids, w->returned.n } });
     w->returned.n = 0;
     send_results(w);
 }
@@ -203,12 +233,19 @@ static void spawn(struct worker *w, const struct act *act)
 static void settle(struct worker *w, lease_id lease, bool dropped)
 {
     struct known *k;
+    struct call *c = crew_find(w, lease);
+
+    if (c) {
+        count_out(w, &c->sent, 0);
+        crew_forget(w, lease);
+        return;
+    }
 
     HASH_FIND(hh, w->attempts, &lease, sizeof lease, k);
     if (!k)
         return;
     attempt_conclude(k->attempt, &w->place);
-    count_out(w, k->attempt, 0);
+    count_out(w, &k->attempt->sent, 0);
     attempt_settle(k->attempt, &w->place, dropped);
     attempt_free(k->attempt);
     HASH_DEL(w->attempts, k);
@@ -223,8 +260,12 @@ static void end_connection(struct worker *w)
 
 static void deed(struct worker *w, const struct act *act)
 {
-    struct attempt *a = worker_attempt(w, act->lease);
+    struct attempt *a;
 
+    if (act->call && (act->kind == ACT_TERM || act->kind == ACT_KILL)) {
+        crew_do(w, act);
+        return;
+    }
     switch (act->kind) {
     case ACT_HELLO:
         send_hello(w);
@@ -236,10 +277,12 @@ static void deed(struct worker *w, const struct act *act)
         spawn(w, act);
         break;
     case ACT_TERM:
+        a = worker_attempt(w, act->lease);
         if (a)
             attempt_stop(a, act->why, act->limit_ms);
         break;
     case ACT_KILL:
+        a = worker_attempt(w, act->lease);
         if (a)
             run_signal(&a->run, SIGKILL);
         break;
@@ -247,7 +290,9 @@ static void deed(struct worker *w, const struct act *act)
         leases_add(&w->results, act->lease);
         break;
     case ACT_RETURN:
-        leases_add(&w->returned, act->lease);
+        crew_forget(w, act->lease);
+        if (w->welcomed)
+            leases_add(&w->returned, act->lease);
         break;
     case ACT_FORGET:
         settle(w, act->lease, false);
@@ -262,13 +307,18 @@ static void deed(struct worker *w, const struct act *act)
         break;
     case ACT_BYE:
         deeds_send(w);
-        send(w, &(struct message){ .kind = MSG_BYE });
+        worker_send(w, &(struct message){ .kind = MSG_BYE });
         break;
     case ACT_CALL:
     case ACT_WITHDRAW:
     case ACT_DIRECT_END:
+        crew_do(w, act);
+        break;
     case ACT_ENGINE_START:
+        crew_start_engine(w, act->engine);
+        break;
     case ACT_ENGINE_KILL:
+        crew_kill_engine(w, act->engine);
         break;
     case ACT_EXIT:
         worker_end(w, w->draining ? WORKER_OK : WORKER_ORPHAN);

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "proto/wire.h"
-#include "worker/loop.h"
+#include "worker/crew.h"
 
 static void take_message(struct worker *w, const struct message *m);
 
@@ -93,6 +93,20 @@ static void spec(struct worker *w, const struct message *m)
     payloads_trim(w->payloads, array_in_use, &use);
 }
 
+static void assign_calls(struct worker *w, const struct message *m, struct payload *p)
+{
+    const char *at = m->assign.payloads;
+
+    for (size_t i = 0; i < m->assign.n; i++) {
+        const struct grant *g = &m->assign.grants[i];
+        if (payload_has(p, g->task))
+            crew_take(w, g, p, at, m->assign.sizes[i], m->assign.limit_ms);
+        else
+            leases_add(&w->returned, g->lease);
+        at += m->assign.sizes[i];
+    }
+}
+
 /* assign - without its spec, which we may have forgotten, the connection starts anew: the scheduler
  * then tells it again. A task that is none of the array goes back. */
 static void assign(struct worker *w, const struct message *m)
@@ -102,6 +116,10 @@ static void assign(struct worker *w, const struct message *m)
     if (!p) {
         log_error("event=assign array=%u error=\"its spec is not known\"", m->assign.array.n);
         link_close_peer(w->link, w->peer);
+        return;
+    }
+    if (m->assign.sizes && payload_function(p) && crew_has(w, payload_function(p))) {
+        assign_calls(w, m, p);
         return;
     }
     const struct policy *policy = study_policy(payload_study(p));
@@ -161,6 +179,12 @@ static void take_message(struct worker *w, const struct message *m)
         log_info("event=bye");
         w->draining = w->grace_over = true;
         worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
+        break;
+    case MSG_DIRECT:
+        ticket_take(w, m);
+        break;
+    case MSG_DIRECT_ACK:
+        ticket_taken(w, m);
         break;
     case MSG_BEAT:
         break;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "worker/crew.h"
 #include "worker/supervise.h"
 #include "worker/tree.h"
 
@@ -97,7 +98,10 @@ static void reap(struct worker *w)
             return;
         struct slot *slot = slot_of(w, info.si_pid);
         if (!slot) {
-            waitpid(info.si_pid, NULL, 0);
+            if (crew_reap(w, info.si_pid))
+                deeds_do(w);
+            else
+                waitpid(info.si_pid, NULL, 0);
             continue;
         }
         struct attempt *a = slot->attempt;
@@ -150,6 +154,7 @@ static void take_link(struct worker *w)
         case LINK_UP:
             w->peer = ev.peer;
             w->results.n = w->returned.n = w->bytes_out = 0;
+            w->crew->changed = true;
             worker_feed(w, &(struct agent_event){ .kind = AGENT_UP });
             break;
         case LINK_GONE:
@@ -159,6 +164,7 @@ static void take_link(struct worker *w)
             w->peer = (peer_id){ 0 };
             w->welcomed = false;
             w->results.n = w->returned.n = w->bytes_out = 0;
+            ticket_gone(w);
             worker_feed(w, &(struct agent_event){ .kind = AGENT_GONE });
             break;
         case LINK_FRAME:
@@ -197,6 +203,11 @@ static void take_event(struct worker *w, const struct epoll_event *ev)
     case SOURCE_PIPE:
         read_pipe(w, ev->data.u64);
         break;
+    case SOURCE_ENGINE:
+    case SOURCE_ENGINE_ROOM:
+    case SOURCE_ENGINE_PRINT:
+        crew_event(w, ev->data.u64);
+        break;
     }
     deeds_do(w);
 }
@@ -205,11 +216,13 @@ static int time_left(const struct worker *w)
 {
     ms_t at = agent_deadline(w->agent);
 
-    if (deeds_more(w))
+    int wait = crew_wait_ms(w);
+
+    if (deeds_more(w) || at <= w->now)
         return 0;
-    if (at == MS_NEVER)
-        return -1;
-    return at <= w->now ? 0 : at - w->now > INT32_MAX ? INT32_MAX : (int)(at - w->now);
+    if (at == MS_NEVER || (wait >= 0 && wait < at - w->now))
+        return wait;
+    return at - w->now > INT32_MAX ? INT32_MAX : (int)(at - w->now);
 }
 
 static void turn(struct worker *w)
@@ -220,10 +233,14 @@ static void turn(struct worker *w)
     w->now = clock_mono_ms();
     for (int i = 0; i < n && w->running; i++)
         take_event(w, &events[i]);
+    crew_look(w);
+    deeds_do(w);
     if (w->running && agent_deadline(w->agent) <= w->now) {
         worker_feed(w, &(struct agent_event){ .kind = AGENT_TIMEOUT });
         deeds_do(w);
     }
+    crew_flush(w);
+    crew_tell(w);
     deeds_send(w);
     link_flush(w->link);
 }
@@ -338,6 +355,8 @@ static int worker_open(struct worker *w)
     agent_config_default(&cfg);
     cfg.slots = w->n_slots;
     cfg.memory_mib = w->memory_mib;
+    crew_open(w);
+    cfg.engines = w->crew->n;
     w->agent = agent_new(&cfg);
     acts_init(&w->acts);
     w->payloads = payloads_new();
@@ -374,6 +393,7 @@ static void free_attempts(struct worker *w)
 static void worker_close(struct worker *w)
 {
     log_info("event=end code=%d", w->exit_code);
+    crew_close(w);
     free_attempts(w);
     reaper_kill_all(0);
     if (w->link)

@@ -18,7 +18,15 @@
 
 /* What an epoll event is about: kind, and of a pipe its slot, which stream, and whose turn in that
  * slot it was, so that an event that comes late is told apart from the next attempt's. */
-enum source { SOURCE_LINK = 1, SOURCE_SIGNAL, SOURCE_LIFELINE, SOURCE_PIPE };
+enum source {
+    SOURCE_LINK = 1,
+    SOURCE_SIGNAL,
+    SOURCE_LIFELINE,
+    SOURCE_PIPE,
+    SOURCE_ENGINE,
+    SOURCE_ENGINE_ROOM,
+    SOURCE_ENGINE_PRINT
+};
 enum { SLOT_BITS = 20 };
 
 struct slot {
@@ -52,6 +60,7 @@ struct worker {
     struct payloads *payloads;
     struct known *attempts; /* by lease */
     struct slot *slots;     /* [n_slots] */
+    struct crew *crew;      /* worker/crew.h */
     int epoll_fd, signal_fd;
     ms_t now;
     bool draining, welcomed, running;
@@ -77,6 +86,8 @@ int worker_run(const struct worker_options *opt);
 void worker_feed(struct worker *w, const struct agent_event *ev);
 /* worker_end - ends the loop after this turn. */
 void worker_end(struct worker *w, int exit_code);
+/* worker_send - to the scheduler; nothing without a connection. */
+void worker_send(struct worker *w, const struct message *m);
 struct attempt *worker_attempt(const struct worker *w, lease_id lease);
 
 void leases_add(struct leases *l, lease_id id);

@@ -43,13 +43,13 @@ enum { INNER_ARGS_MAX = 32 };
 
 struct args {
     char **argv;
-    size_t n;
+    size_t n, n_max;
     char *text;
 };
 
 static void add(struct args *a, const char *arg)
 {
-    must(a->n + 1 < INNER_ARGS_MAX);
+    must(a->n + 1 < a->n_max);
     a->argv[a->n++] = a->text;
     a->text = stpcpy(a->text, arg) + 1;
 }
@@ -80,11 +80,14 @@ static size_t length(const char *text)
 char **worker_inner_argv(const struct worker_options *opt)
 {
     static const char *const levels[] = { "quiet", "error", "info", "debug" };
-    size_t bytes = INNER_ARGS_MAX * (sizeof(char *) + 24) + length(opt->url) + length(opt->name) +
-                   length(opt->dir) + length(opt->log_path);
+    size_t n_args = INNER_ARGS_MAX + 2 * opt->n_plugins;
+    size_t bytes = n_args * (sizeof(char *) + 24) + length(opt->url) + length(opt->name) +
+                   length(opt->dir) + length(opt->log_path) + length(opt->engine);
+    for (size_t i = 0; i < opt->n_plugins; i++)
+        bytes += length(opt->plugins[i]);
     char **argv = calloc(1, bytes);
     must(argv != NULL);
-    struct args a = { .argv = argv, .text = (char *)(argv + INNER_ARGS_MAX) };
+    struct args a = { .argv = argv, .n_max = n_args, .text = (char *)(argv + n_args) };
 
     add(&a, "grange");
     add(&a, "worker");
@@ -99,6 +102,9 @@ char **worker_inner_argv(const struct worker_options *opt)
     snprintf(grace, sizeof grace, "%lldms", (long long)opt->grace_ms);
     add_text(&a, "--grace", grace);
     add_number(&a, "--ready-fd", opt->ready_fd > 0 ? (uint64_t)opt->ready_fd : 0);
+    for (size_t i = 0; i < opt->n_plugins; i++)
+        add_text(&a, "--plugin", opt->plugins[i]);
+    add_text(&a, "--engine", opt->engine);
     add_text(&a, "--log", opt->log_path);
     add_text(&a, "--log-level", levels[opt->log_level & 3]);
     return argv;

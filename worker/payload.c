@@ -140,6 +140,23 @@ uint64_t payload_index(const struct payload *p, task_id task)
     return task.n - p->first.n;
 }
 
+array_id payload_array(const struct payload *p)
+{
+    return p->array;
+}
+
+const char *payload_function(const struct payload *p)
+{
+    return study_function(p->study);
+}
+
+uint32_t payload_seed(const struct payload *p, task_id task)
+{
+    uint64_t index = payload_index(p, task);
+
+    return 1 + (uint32_t)(hash64(&index, sizeof index, p->key[0]) % INT32_MAX);
+}
+
 const char *payload_folder(const struct payload *p)
 {
     return p->folder;

@@ -33,6 +33,11 @@ void payload_unref(struct payload *p);
 const struct study *payload_study(const struct payload *p);
 bool payload_has(const struct payload *p, task_id task);
 uint64_t payload_index(const struct payload *p, task_id task);
+array_id payload_array(const struct payload *p);
+/* payload_function - of its calls or points; NULL: they are commands. */
+const char *payload_function(const struct payload *p);
+/* payload_seed - of one of its calls: 1..2^31-1, the same for every attempt. */
+uint32_t payload_seed(const struct payload *p, task_id task);
 /* payload_folder - the study's name as a file name. */
 const char *payload_folder(const struct payload *p);
 

@@ -72,7 +72,10 @@ _Noreturn static void child_exec(struct child *c)
             signal(sig, SIG_DFL);
     if (dup2(c->null_fd, 0) < 0 || dup2(c->out_fd, 1) < 0 || dup2(c->err_fd, 2) < 0)
         child_fail(c, RUN_PIPE);
-    close_range(3, ~0U, 0); /* all are close-on-exec anyway, but a library may forget one */
+    if (spec->in_fd && (dup2(spec->in_fd, 3) < 0 || dup2(spec->out_fd, 4) < 0))
+        child_fail(c, RUN_PIPE);
+    close_range(spec->in_fd ? 5 : 3, ~0U,
+                0); /* all are close-on-exec anyway, but a library may forget one */
     if (spec->cwd && chdir(spec->cwd) != 0)
         child_fail(c, RUN_CHDIR);
     if (spec->memory_mib) {

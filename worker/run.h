@@ -45,8 +45,9 @@ struct run_spec {
     const char *cwd;
     uint32_t memory_mib;               /* 0: no limit; RLIMIT_DATA of each process */
     const char *out_spill, *err_spill; /* absolute paths for long streams */
-    int epoll_fd;                      /* -1: the caller does without */
-    uint64_t out_tag, err_tag;         /* epoll_event.data.u64 of the two pipes */
+    int in_fd, out_fd;         /* become its descriptors 3 and 4; both above 4, or 0: no such */
+    int epoll_fd;              /* -1: the caller does without */
+    uint64_t out_tag, err_tag; /* epoll_event.data.u64 of the two pipes */
 };
 
 enum run_step { RUN_PIPE, RUN_FORK, RUN_CHDIR, RUN_LIMIT, RUN_EXEC };

@@ -31,7 +31,10 @@ struct worker_options {
     int ready_fd;        /* "ready\n" is written to it once the scheduler has taken us; -1: none */
     enum log_level log_level;
     const char *log_path; /* NULL: stderr */
-    bool inner;           /* the worker proper: no supervisor above is started */
+    char *const *plugins; /* libraries whose functions its engines have, as absolute paths */
+    size_t n_plugins;
+    const char *engine; /* instead: a command for sh that speaks docs/engine.md; NULL: none */
+    bool inner;         /* the worker proper: no supervisor above is started */
 };
 
 /* worker_main - until told to end by SIGTERM or SIGINT (no new work, and running points have
@@ -42,8 +45,9 @@ int worker_main(const struct worker_options *opt);
 
 /* worker_inner_argv - the command line of the worker proper: {"grange", "worker", "--inner",
  * "--lifeline-fd", "{lifeline}", "--connect", URL, ["-j", N,] ["--name", TEXT,] ["--dir", TEXT,]
- * ["--memory-mib", N,] ["--grace", "Nms",] ["--ready-fd", N,] ["--log", PATH,] "--log-level",
- * "quiet|error|info|debug", NULL}. One malloc'd block. */
+ * ["--memory-mib", N,] ["--grace", "Nms",] ["--ready-fd", N,] ["--log", PATH,] ["--plugin",
+ * PATH,]...
+ * ["--engine", TEXT,] "--log-level", "quiet|error|info|debug", NULL}. One malloc'd block. */
 char **worker_inner_argv(const struct worker_options *opt);
 
 #endif
