@@ -60,6 +60,18 @@ enum {
 };
 
 enum {
+    CONNECTIONS_MAX = 8192, /* of one link: WORKERS_MAX + CLIENTS_MAX and room to refuse more; a
+                               power of two; further ones are closed at once */
+    GREETING_MAX = 1024,    /* accepted and not yet proven, at a quarter of the descriptors at most;
+                               the    oldest is closed */
+    GREETING_FRAME_MAX = 2 << 20, /* the first frame of a connection: a hello with 65,536 leases;
+                                     the peer is dropped */
+    GREETING_BYTES_MAX =
+        64 << 20, /* memory for first frames, of all connections together; the peer is dropped */
+    GREET_MS = 10000, /* from a connection to its proof; the peer is dropped */
+};
+
+enum {
     BEAT_MS = 1000,       /* a heartbeat each way */
     LOST_AFTER_MS = 5000, /* silence of a worker */
     ADOPT_MS = 2000, /* a closed connection may come back this long; then its tasks run elsewhere */

@@ -26,7 +26,8 @@ enum err session_open(const struct connection *c, unsigned i, struct grange **g,
 
     must(s != NULL);
     s->link = link_new();
-    enum err err = link_dial(s->link, c->urls[i], f);
+    struct link_credentials with = { c->credential.ca, c->credential.cert, c->credential.key };
+    enum err err = link_dial(s->link, c->urls[i], &with, f);
     if (err) {
         link_free(s->link);
         free(s);

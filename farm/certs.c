@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "base/names.h"
 #include "farm/secret.h"
 
 enum {
@@ -91,8 +92,8 @@ static int set_usage(mbedtls_x509write_cert *crt, bool is_ca, bool is_server)
 {
     /* ExtKeyUsageSyntax with one purpose; the last byte is 1 for a server, 2 for a client */
     unsigned char purpose[] = { 0x30, 10, 0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, is_server ? 1 : 2 };
-    unsigned char name[64] = { 0x30, 2 + sizeof CERTS_SERVER_NAME - 1, 0x82,
-                               sizeof CERTS_SERVER_NAME - 1 }; /* GeneralNames: one dNSName */
+    unsigned char name[64] = { 0x30, 2 + sizeof GRANGE_SERVER_NAME - 1, 0x82,
+                               sizeof GRANGE_SERVER_NAME - 1 }; /* GeneralNames: one dNSName */
     int rv = mbedtls_x509write_crt_set_basic_constraints(crt, is_ca, is_ca ? 0 : -1);
 
     if (!rv)
@@ -105,10 +106,10 @@ static int set_usage(mbedtls_x509write_cert *crt, bool is_ca, bool is_server)
                                              purpose, sizeof purpose);
     if (rv || !is_server)
         return rv;
-    memcpy(name + 4, CERTS_SERVER_NAME, sizeof CERTS_SERVER_NAME - 1);
+    memcpy(name + 4, GRANGE_SERVER_NAME, sizeof GRANGE_SERVER_NAME - 1);
     return mbedtls_x509write_crt_set_extension(crt, MBEDTLS_OID_SUBJECT_ALT_NAME,
                                                MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0,
-                                               name, 4 + sizeof CERTS_SERVER_NAME - 1);
+                                               name, 4 + sizeof GRANGE_SERVER_NAME - 1);
 }
 
 static int set_serial(mbedtls_x509write_cert *crt)
@@ -235,7 +236,7 @@ enum err certs_make(struct farm_keys *k, ms_t now_ms, struct fault *f)
     enum err err_clients = authority_init(&m, &clients, "clients");
     err = err ? err : err_workers ? err_workers : err_clients;
     if (!err)
-        err = make_pair(&m, &scheduler, "CN=" CERTS_SERVER_NAME, true, &k->for_workers.cert,
+        err = make_pair(&m, &scheduler, "CN=" GRANGE_SERVER_NAME, true, &k->for_workers.cert,
                         &k->for_workers.key);
     if (!err)
         err = make_pair(&m, &workers, "CN=worker.grange", false, &k->worker.cert, &k->worker.key);

@@ -9,14 +9,13 @@
  * fourth certificate. New credentials are made by removing DIR/keys.json.
  *
  * Keys are EC P-256, serials are random, certificates are good for CERTS_YEARS. The scheduler's
- * is for the name CERTS_SERVER_NAME, whatever the host is called: whoever dials asks for that. */
+ * is for the name GRANGE_SERVER_NAME, whatever the host is called: whoever dials asks for that. */
 
 #include "base/err.h"
 #include "base/ids.h"
 #include "farm/connection.h"
 
 enum { CERTS_YEARS = 10 };
-#define CERTS_SERVER_NAME "scheduler.grange"
 
 struct farm_keys {
     struct credential for_workers, for_clients; /* of the scheduler: its listeners */

@@ -27,7 +27,7 @@ struct link *link_new(void)
     l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     must(l->fd >= 0);
     l->tail = &l->head;
-    l->listen_place.dir_fd = l->dial_place.dir_fd = -1;
+    greet_init(l);
     return l;
 }
 
@@ -112,9 +112,11 @@ bool link_take(struct link *l, struct link_event *ev)
     for (;;) {
         if (l->current) {
             struct arrival *a = l->current;
-            if (a->kind == LINK_FRAME && l->current_at < a->n && !a->peer->ending) {
-                *ev = (struct link_event){ LINK_FRAME, a->peer->id, a->peer->dialled,
-                                           NULL,       0,           ERR_NONE };
+            if (a->kind == LINK_FRAME && l->current_at < a->n && !a->peer->ending &&
+                a->peer->proven) {
+                *ev = (struct link_event){ .kind = LINK_FRAME,
+                                           .peer = a->peer->id,
+                                           .dialled = a->peer->dialled };
                 next_frame(l, ev);
                 return true;
             }
@@ -125,9 +127,13 @@ bool link_take(struct link *l, struct link_event *ev)
         l->current = l->taken;
         l->taken = l->current->next;
         l->current_at = 0;
-        if (l->current->kind != LINK_FRAME) {
-            struct arrival *a = l->current;
-            *ev = (struct link_event){ a->kind, a->peer->id, a->peer->dialled, NULL, 0, a->reason };
+        const struct arrival *a = l->current;
+        if (a->kind != LINK_FRAME && a->peer->proven) {
+            *ev = (struct link_event){ .kind = a->kind,
+                                       .peer = a->peer->id,
+                                       .dialled = a->peer->dialled,
+                                       .roles = a->kind == LINK_UP ? a->peer->roles : 0,
+                                       .reason = a->reason };
             return true;
         }
     }
@@ -202,8 +208,14 @@ static void end_all(struct link *l)
     struct timespec until = { .tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000 };
 
     for (uint32_t i = 0; i < l->n_slots; i++) {
-        if (l->slots[i])
-            peer_end(l->slots[i]);
+        struct peer *p = l->slots[i];
+        pthread_mutex_lock(&l->lock);
+        bool proven = p && p->proven;
+        pthread_mutex_unlock(&l->lock);
+        if (proven)
+            peer_end(p);
+        else if (p)
+            peer_close(p, ERR_NONE);
     }
     pthread_mutex_lock(&l->lock);
     while (l->n_live > 0) {
@@ -239,7 +251,6 @@ void link_free(struct link *l)
     free_arrivals(l->head);
     free(l->slots);
     free(l->dirty);
-    free(l->url);
     close(l->fd);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);

@@ -60,25 +60,37 @@ static void release(struct peer *p)
     free(p);
 }
 
-void peer_new(struct link *l, nng_stream *stream, bool dialled)
+static struct peer *peer_alloc(struct link *l, nng_stream *stream, const struct listener *by,
+                               bool tls)
 {
     struct peer *p = calloc(1, sizeof *p);
 
     must(p != NULL);
-    *p = (struct peer){ .link = l, .stream = stream, .dialled = dialled };
-    p->receiving = true;
-    p->starting = 1;
+    *p = (struct peer){ .link = l, .stream = stream, .tls = tls, .receiving = true, .starting = 1 };
+    p->dialled = p->proven = by == NULL;
+    p->roles = by ? by->roles : 0;
     must(nng_aio_alloc(&p->receive, received, p) == 0);
     must(nng_aio_alloc(&p->send, sent, p) == 0);
     must(nng_aio_alloc(&p->linger, lingered, p) == 0);
-    p->block = arrival_new(p, LINK_FRAME, BLOCK_BYTES);
-    struct arrival *up = arrival_new(p, LINK_UP, 0);
+    p->block = arrival_new(p, LINK_FRAME, by ? FIRST_BLOCK_BYTES : BLOCK_BYTES);
+    return p;
+}
+
+void peer_new(struct link *l, nng_stream *stream, const struct listener *by, bool tls)
+{
+    struct peer *p = peer_alloc(l, stream, by, tls), *victim = NULL;
+    struct arrival *up = p->dialled ? arrival_new(p, LINK_UP, 0) : NULL;
 
     pthread_mutex_lock(&l->lock);
     bool taken = !l->stopping && take_slot(l, p);
-    if (taken)
+    if (taken && up)
         link_push(l, up);
+    else if (taken)
+        victim = greet_begin(l, p);
+    else
+        l->turned_away++;
     pthread_mutex_unlock(&l->lock);
+    greet_drop(victim);
     if (!taken) {
         free(up);
         nng_stream_close(stream);
@@ -91,7 +103,7 @@ void peer_new(struct link *l, nng_stream *stream, bool dialled)
 /* ---- receiving */
 
 /* started - the receive or send of aio is on its way; if the stream was closed before, only we
- * know. */
+ * know. A cancel does not reach what TLS has queued above a dead socket; closing again does. */
 static void started(struct peer *p, nng_aio *aio)
 {
     struct link *l = p->link;
@@ -99,12 +111,11 @@ static void started(struct peer *p, nng_aio *aio)
     pthread_mutex_lock(&l->lock);
     bool closed = p->closed;
     pthread_mutex_unlock(&l->lock);
-    if (closed)
+    if (closed && p->tls)
+        nng_stream_close(p->stream);
+    else if (closed)
         nng_aio_cancel(aio);
-    pthread_mutex_lock(&l->lock);
-    if (--p->starting == 0)
-        pthread_cond_broadcast(&l->changed);
-    pthread_mutex_unlock(&l->lock);
+    peer_unpin(p);
 }
 
 /* receive_more - `receiving` is set already, and `starting` counts us. */
@@ -127,7 +138,10 @@ static void gone(struct peer *p, enum err reason)
     a->reason = reason;
     pthread_mutex_lock(&l->lock);
     bool redial = p->dialled && !l->stopping, heard = p->heard;
+    if (p->dialled && !heard)
+        link_note_trouble(l, reason);
     p->ended = true;
+    greet_end(l, p);
     link_push(l, a);
     if (--l->n_live == 0)
         pthread_cond_broadcast(&l->changed);
@@ -157,7 +171,7 @@ struct split {
     bool too_large;
 };
 
-static struct split split_frames(const struct arrival *b)
+static struct split split_frames(const struct arrival *b, size_t max)
 {
     struct split s = { .need = HEADER_BYTES };
     uint32_t n;
@@ -165,7 +179,7 @@ static struct split split_frames(const struct arrival *b)
     while (b->n - s.whole >= HEADER_BYTES) {
         memcpy(&n, b->data + s.whole, sizeof n);
         s.done = n == 0;
-        s.too_large = n > FRAME_BYTES_MAX;
+        s.too_large = n > max;
         s.need = HEADER_BYTES + (size_t)n;
         if (s.done || s.too_large || b->n - s.whole < s.need)
             break;
@@ -208,17 +222,22 @@ static struct arrival *detach(struct peer *p, const struct split *s)
     return a;
 }
 
-static void make_room(struct peer *p, const struct split *s)
+/* make_room - for the next read; a read that filled a small block gets a larger one. False when the
+ * first frames of all connections take too much. */
+static bool make_room(struct peer *p, const struct split *s, bool filled)
 {
     struct arrival *b = p->block;
 
-    if (b->n < b->cap)
-        return;
+    if (b->n < b->cap && !(filled && b->cap < BLOCK_BYTES))
+        return true;
     size_t cap = room_for(b->n, s->need);
+    if (!greet_room(p, cap - b->cap))
+        return false;
     b = realloc(b, sizeof *b + cap);
     must(b != NULL && cap > b->n);
     b->cap = cap;
     p->block = b;
+    return true;
 }
 
 /* deliver - queues whole frames; a may be NULL. */
@@ -229,6 +248,8 @@ static void deliver(struct peer *p, struct arrival *a)
     pthread_mutex_lock(&p->link->lock);
     bool wanted = !p->ending;
     if (wanted) {
+        if (p->dialled && !p->heard)
+            p->link->trouble[0] = '\0';
         p->heard = true;
         p->waiting += a->n;
         link_push(p->link, a);
@@ -254,22 +275,35 @@ static bool may_go_on(struct peer *p)
     return !pause;
 }
 
+/* reason_of - why a receive or send failed. */
+static enum err reason_of(const struct peer *p, int rv)
+{
+    return p->tls && (rv == NNG_ECRYPTO || rv == NNG_EPEERAUTH) ? ERR_PERMISSION : ERR_LOST;
+}
+
 static void received(void *arg)
 {
     struct peer *p = arg;
+    int rv = nng_aio_result(p->receive);
 
-    if (nng_aio_result(p->receive) != 0) {
-        stop_receiving(p, ERR_LOST);
+    if (rv != 0) {
+        stop_receiving(p, reason_of(p, rv));
         return;
     }
     p->block->n += nng_aio_count(p->receive);
-    struct split s = split_frames(p->block);
+    bool filled = p->block->n == p->block->cap;
+    struct split s =
+        split_frames(p->block, p->proven || p->tls ? FRAME_BYTES_MAX : GREETING_FRAME_MAX);
+    if (!p->proven && (p->tls || s.whole)) /* bytes come after the handshake only */
+        greet_prove(p, arrival_new(p, LINK_UP, 0));
     struct arrival *a = s.whole ? detach(p, &s) : NULL;
 
-    make_room(p, &s);
+    bool room = make_room(p, &s, filled);
     deliver(p, a);
     if (s.done || s.too_large)
         stop_receiving(p, s.done ? ERR_NONE : ERR_MALFORMED);
+    else if (!room)
+        stop_receiving(p, ERR_LIMIT);
     else if (may_go_on(p))
         receive_more(p);
 }
@@ -335,7 +369,7 @@ static void sent(void *arg)
     }
     pthread_mutex_unlock(&p->link->lock);
     if (failed)
-        peer_close(p, ERR_LOST);
+        peer_close(p, reason_of(p, failed));
     else if (more)
         send_more(p);
 }

@@ -95,7 +95,7 @@ static enum err listen_start(struct scheduler *s, struct fault *f)
     s->link = link_new();
     s->direct = direct_new(pass_on, s);
     snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
-    return link_listen(s->link, url, f);
+    return link_listen(s->link, url, ROLE_CLIENT | ROLE_WORKER, NULL, f);
 }
 
 static void say_ready(int fd)

@@ -1,1 +1,10 @@
 grange_unit_test(farm LINK grange_certs grange_farm)
+grange_unit_test(link_greet LINK grange_proto)
+grange_unit_test(link_tls LINK grange_proto grange_certs)
+foreach(name link_greet link_tls)
+  if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
+    target_include_directories(unit_${name} BEFORE PRIVATE plain)
+    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;threads" ENVIRONMENT
+      "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/plain/tsan.supp")
+  endif()
+endforeach()

@@ -365,7 +365,7 @@ static int worker_open(struct worker *w)
     w->held = malloc(w->held_cap * sizeof *w->held);
     must(w->slots != NULL && w->held != NULL);
     w->link = link_new();
-    if (link_dial(w->link, w->opt->url, &fault)) {
+    if (link_dial(w->link, w->opt->url, NULL, &fault)) {
         fprintf(stderr, "grange: %s\n", fault.text);
         w->exit_code = WORKER_TROUBLE;
         return -1;

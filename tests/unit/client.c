@@ -212,7 +212,7 @@ static void start(struct fake *s)
     s->version = s->version ? s->version : WIRE_VERSION;
     s->link = link_new();
     s->stop_fd = eventfd(0, EFD_CLOEXEC);
-    cr_assert_eq(link_listen(s->link, url, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(link_listen(s->link, url, 3, NULL, &f), ERR_NONE, "%s", f.text);
     cr_assert_eq(pthread_create(&s->thread, NULL, play, s), 0);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/names.h"
 #include "farm/certs.h"
 #include "farm/connection.h"
 #include "farm/registry.h"
@@ -348,7 +349,7 @@ Test(farm, certificates_serve_for_their_role_only)
     put_part("ca_worker", k.for_workers.ca, ca_worker);
     put_part("ca_client", k.for_clients.ca, ca_client);
     cr_assert_str_eq(k.worker.ca, k.client.ca);
-    cr_assert_eq(verify(ca_server, server, "sslserver", CERTS_SERVER_NAME), 0);
+    cr_assert_eq(verify(ca_server, server, "sslserver", GRANGE_SERVER_NAME), 0);
     cr_assert_eq(verify(ca_worker, worker, "sslclient", NULL), 0);
     cr_assert_eq(verify(ca_client, client, "sslclient", NULL), 0);
     cr_assert_neq(verify(ca_server, server, "sslserver", "other.grange"), 0);

@@ -1,125 +1,7 @@
-/* link: order, bounds, loss and return of connections. Nothing here sleeps: all waiting is poll on
- * link_fd with a deadline. */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/buf.h"
-#include "base/clock.h"
-#include "base/limits.h"
-#include "proto/link.h"
-
-enum { DEADLINE_MS = 20000 };
-
-static char dir[64];
-static char url[100];
-
-static void setup(void)
-{
-    strcpy(dir, "/tmp/grange-link-XXXXXX");
-    cr_assert(mkdtemp(dir));
-    snprintf(url, sizeof url, "ipc://%s/s.sock", dir);
-}
-
-static void remove_all(const char *path)
-{
-    const char *const argv[] = { "rm", "-rf", path, NULL };
-    pid_t pid;
-
-    if (posix_spawnp(&pid, "rm", NULL, NULL, (char *const *)(uintptr_t)argv, NULL) == 0)
-        waitpid(pid, NULL, 0);
-}
-
-static void teardown(void)
-{
-    remove_all(dir);
-}
+/* link: order, bounds, loss and return of connections. */
+#include "link_help.h"
 
 TestSuite(link, .init = setup, .fini = teardown, .timeout = 110);
-
-/* next - the next event of l; fails the test when none comes. */
-static struct link_event next(struct link *l)
-{
-    struct link_event ev;
-    ms_t until = clock_mono_ms() + DEADLINE_MS;
-
-    while (!link_take(l, &ev)) {
-        struct pollfd p = { .fd = link_fd(l), .events = POLLIN };
-        ms_t left = until - clock_mono_ms();
-        cr_assert(left > 0, "nothing arrived");
-        poll(&p, 1, (int)left);
-    }
-    return ev;
-}
-
-static struct link_event expect(struct link *l, enum link_event_kind kind)
-{
-    struct link_event ev = next(l);
-
-    cr_assert_eq(ev.kind, kind, "kind %d instead of %d", (int)ev.kind, (int)kind);
-    return ev;
-}
-
-static bool quiet(struct link *l, int ms)
-{
-    struct link_event ev;
-    struct pollfd p = { .fd = link_fd(l), .events = POLLIN };
-
-    return poll(&p, 1, ms) == 0 || !link_take(l, &ev);
-}
-
-struct pair {
-    struct link *server, *client;
-    peer_id to_client, to_server;
-};
-
-static struct link *listening(const char *at)
-{
-    struct link *l = link_new();
-    struct fault f;
-
-    cr_assert_eq(link_listen(l, at, &f), ERR_NONE, "%s", f.text);
-    return l;
-}
-
-static struct link *dialling(const char *at)
-{
-    struct link *l = link_new();
-    struct fault f;
-
-    cr_assert_eq(link_dial(l, at, &f), ERR_NONE, "%s", f.text);
-    return l;
-}
-
-static struct pair connected(const char *at)
-{
-    struct pair p = { .server = listening(at) };
-
-    p.client = dialling(link_url(p.server));
-    struct link_event up = expect(p.client, LINK_UP);
-    cr_assert(up.dialled);
-    p.to_server = up.peer;
-    up = expect(p.server, LINK_UP);
-    cr_assert_not(up.dialled);
-    p.to_client = up.peer;
-    return p;
-}
-
-static void disconnect(struct pair *p)
-{
-    link_free(p->client);
-    link_free(p->server);
-}
 
 /* Frame i has a length and bytes that follow from i. */
 static size_t frame_bytes(unsigned i)
@@ -200,22 +82,6 @@ Test(link, a_large_frame_arrives)
     free(big);
 }
 
-static int raw_socket(const char *path)
-{
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    cr_assert(fd >= 0);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0, "%s", strerror(errno));
-    return fd;
-}
-
-static void raw_write(int fd, const void *data, size_t n)
-{
-    cr_assert_eq(send(fd, data, n, MSG_NOSIGNAL), (ssize_t)n);
-}
-
 Test(link, a_peer_that_announces_too_much_is_dropped)
 {
     struct link *l = listening(url);
@@ -223,8 +89,8 @@ Test(link, a_peer_that_announces_too_much_is_dropped)
     const unsigned char frames[] = { 2, 0, 0, 0, 'o', 'k', 1, 0, 0, 5 /* 80 MiB and 1 byte */ };
     char byte;
 
-    expect(l, LINK_UP);
     raw_write(fd, frames, sizeof frames);
+    expect(l, LINK_UP);
     struct link_event ev = expect(l, LINK_FRAME);
     cr_assert(ev.n == 2 && memcmp(ev.data, "ok", 2) == 0);
     ev = expect(l, LINK_GONE);
@@ -235,33 +101,15 @@ Test(link, a_peer_that_announces_too_much_is_dropped)
     link_free(l);
 }
 
-Test(link, garbage_is_dropped_and_others_go_on)
-{
-    struct pair p = connected(url);
-    int fd = raw_socket(url + 6);
-    char garbage[5000];
-
-    memset(garbage, 0xa5, sizeof garbage);
-    expect(p.server, LINK_UP);
-    raw_write(fd, garbage, sizeof garbage);
-    struct link_event ev = expect(p.server, LINK_GONE);
-    cr_assert_eq(ev.reason, ERR_MALFORMED);
-    link_send(p.client, p.to_server, "still here", 10);
-    link_flush(p.client);
-    ev = expect(p.server, LINK_FRAME);
-    cr_assert_eq(ev.peer.n, p.to_client.n);
-    close(fd);
-    disconnect(&p);
-}
-
 Test(link, half_a_frame_is_never_delivered)
 {
     struct link *l = listening(url);
     int fd = raw_socket(url + 6);
 
-    expect(l, LINK_UP);
-    raw_write(fd, "\x64\0\0\0half", 8);
+    raw_write(fd, "\x02\0\0\0hi\x64\0\0\0half", 14);
     close(fd);
+    expect(l, LINK_UP);
+    hear(l, "hi");
     struct link_event ev = expect(l, LINK_GONE);
     cr_assert_eq(ev.reason, ERR_LOST);
     cr_assert(quiet(l, 50));
@@ -274,9 +122,9 @@ Test(link, a_frame_may_come_byte_by_byte)
     int fd = raw_socket(url + 6);
     static const char bytes[] = "\x03\0\0\0one\x03\0\0\0two";
 
-    expect(l, LINK_UP);
     for (size_t i = 0; i < sizeof bytes - 1; i++)
         raw_write(fd, bytes + i, 1);
+    expect(l, LINK_UP);
     struct link_event ev = expect(l, LINK_FRAME);
     cr_assert(ev.n == 3 && memcmp(ev.data, "one", 3) == 0);
     ev = expect(l, LINK_FRAME);
@@ -288,7 +136,7 @@ Test(link, a_frame_may_come_byte_by_byte)
 static void comes_back(const char *at)
 {
     struct pair p = connected(at);
-    char *bound = strdup(link_url(p.server));
+    char *bound = strdup(link_url(p.server, 0));
 
     link_send(p.server, p.to_client, "hi", 2);
     link_flush(p.server);
@@ -298,14 +146,11 @@ static void comes_back(const char *at)
         struct link_event ev = expect(p.client, LINK_GONE);
         cr_assert_eq(ev.peer.n, p.to_server.n);
         p.server = listening(bound);
-        ev = expect(p.client, LINK_UP);
-        cr_assert_neq(ev.peer.n, p.to_server.n);
-        p.to_server = ev.peer;
-        p.to_client = expect(p.server, LINK_UP).peer;
-        link_send(p.client, p.to_server, "again", 5);
-        link_flush(p.client);
-        ev = expect(p.server, LINK_FRAME);
-        cr_assert_eq(ev.n, 5);
+        peer_id before = p.to_server;
+        greet(&p);
+        cr_assert_neq(before.n, p.to_server.n);
+        say(p.server, p.to_client, "again"); /* what worked is dialled at once when it ends */
+        hear(p.client, "again");
     }
     disconnect(&p);
     free(bound);
@@ -330,11 +175,9 @@ Test(link, dialling_may_begin_before_there_is_a_listener)
 
     cr_assert(quiet(client, 50));
     cr_assert_eq(mkdir(inner, 0700), 0);
-    struct link *server = listening(at);
-    expect(client, LINK_UP);
-    expect(server, LINK_UP);
-    link_free(client);
-    link_free(server);
+    struct pair p = { .client = client, .server = listening(at) };
+    greet(&p);
+    disconnect(&p);
 }
 
 Test(link, closing_a_peer_loses_nothing_that_was_sent)
@@ -390,8 +233,8 @@ Test(link, gone_comes_once_and_after_the_last_frame)
 
     for (int i = 0; i < 50; i++) {
         int fd = raw_socket(url + 6);
-        peer_id peer = expect(l, LINK_UP).peer;
         raw_write(fd, "\x01\0\0\0a\x01\0\0\0b", 10);
+        peer_id peer = expect(l, LINK_UP).peer;
         expect(l, LINK_FRAME);
         expect(l, LINK_FRAME);
         close(fd);
@@ -483,7 +326,7 @@ Test(link, a_second_listener_is_refused)
     struct link *second = link_new();
     struct fault f;
 
-    cr_assert_eq(link_listen(second, url, &f), ERR_BUSY, "%s", f.text);
+    cr_assert_eq(link_listen(second, url, 1, NULL, &f), ERR_BUSY, "%s", f.text);
     cr_assert(strstr(f.text, url), "%s", f.text);
     link_free(second);
     link_send(p.client, p.to_server, "x", 1);
@@ -504,7 +347,7 @@ Test(link, addresses_that_are_none_are_refused)
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct link *l = link_new();
-        cr_assert_eq(link_dial(l, wrong[i], &f), ERR_USAGE, "%s", wrong[i]);
+        cr_assert_eq(link_dial(l, wrong[i], NULL, &f), ERR_USAGE, "%s", wrong[i]);
         link_free(l);
     }
 }
@@ -560,6 +403,7 @@ Test(link, freeing_does_not_hang_whatever_is_in_flight)
     link_free(nobody);
     struct link *l = listening(url);
     int fd = raw_socket(url + 6); /* never reads */
+    raw_write(fd, "\x01\0\0\0a", 5);
     peer_id peer = expect(l, LINK_UP).peer;
     link_send(l, peer, frame, 4 << 20);
     link_flush(l);
