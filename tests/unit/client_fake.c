@@ -436,7 +436,7 @@ void fake_start(struct fake *s)
     s->wake_fd = eventfd(0, EFD_CLOEXEC);
     for (unsigned i = 0; i < s->n_arrays; i++)
         s->arrays[i].collector.n = 0;
-    must(link_listen(s->link, s->url, &f) == ERR_NONE);
+    must(link_listen(s->link, s->url, 3, NULL, &f) == ERR_NONE);
     must(pthread_create(&s->thread, NULL, play, s) == 0);
 }
 
