@@ -290,7 +290,7 @@ static void setup(void)
     snprintf(url, sizeof url, "ipc://%s/s.sock", dir);
     fake.link = link_new();
     fake.stop_fd = eventfd(0, EFD_CLOEXEC);
-    cr_assert_eq(link_listen(fake.link, url, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(link_listen(fake.link, url, 3, NULL, &f), ERR_NONE, "%s", f.text);
     cr_assert_eq(pthread_create(&fake.thread, NULL, serve, NULL), 0);
     cr_assert_eq(grange_connect(url, LONG_MS, &g, why, sizeof why), GRANGE_OK, "%s", why);
 }
