@@ -129,7 +129,7 @@ int main(int argc, char **argv)
     watch(epoll_fd, 0, NULL);
     for (size_t i = 0; i < n; i++) {
         all[i] = (struct one){ .link = link_new(), .worker = i < workers, .number = (uint32_t)i };
-        must(link_dial(all[i].link, argv[1], &f) == ERR_NONE);
+        must(link_dial(all[i].link, argv[1], NULL, &f) == ERR_NONE);
         watch(epoll_fd, link_fd(all[i].link), &all[i]);
     }
     while (turn(epoll_fd, all, n)) {
