@@ -50,7 +50,7 @@ struct driver *driver_open(const char *program, const char *const *args)
     must(mkdtemp(d->dir) != NULL);
     d->link = link_new();
     snprintf(url, sizeof url, "ipc://%s/socket", d->dir);
-    must(link_listen(d->link, url, &f) == ERR_NONE);
+    must(link_listen(d->link, url, 3, NULL, &f) == ERR_NONE);
     d->pid = start(d, program, args);
     if (driver_until(d, d->hello))
         return d;
