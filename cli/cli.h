@@ -41,6 +41,7 @@ extern const struct verb verb_run, verb_resume, verb_retry, verb_cancel;
 extern const struct verb verb_status, verb_results, verb_log, verb_explain;
 extern const struct verb verb_graph;
 extern const struct verb verb_scheduler, verb_worker, verb_completion;
+extern const struct verb verb_call;
 extern const struct verb verb_up, verb_down, verb_farms;
 
 /* cli_parse - the options of a verb. Returns -1 when the verb may go on, or the exit code to return

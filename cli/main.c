@@ -12,7 +12,8 @@
 const struct verb *const cli_verbs[] = {
     &verb_run,    &verb_resume,    &verb_retry,      &verb_cancel, &verb_status, &verb_results,
     &verb_log,    &verb_explain,   &verb_graph,      &verb_up,     &verb_down,   &verb_farms,
-    &verb_worker, &verb_scheduler, &verb_completion, NULL,
+    &verb_worker, &verb_scheduler, &verb_call,  &verb_completion,
+    NULL,
 };
 /* clang-format on */
 

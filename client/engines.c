@@ -212,7 +212,7 @@ static void words_of(const struct op *op, struct fault *f)
     struct buf words = { 0 };
 
     reason_words(op->reason, op->code, &words);
-    if (op->reason == END_EXIT || op->reason == END_NOT_STARTED)
+    if (op->reason == END_EXIT || op->reason == END_NOT_STARTED || op->reason == END_LOST)
         fault_set(f, (enum err)code_of(op), "engine %llu: %s", (unsigned long long)op->engine,
                   *op->text ? op->text : words.data);
     else

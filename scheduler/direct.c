@@ -167,8 +167,7 @@ static void lose(struct direct *d, const struct host *h, const char *what)
         struct engine *e = h->engines[i];
         while (e && e->tickets) {
             struct ticket *t = e->tickets;
-            snprintf(text, sizeof text, "engine %llu: its worker '%s' %s",
-                     (unsigned long long)e->id, h->name, what);
+            snprintf(text, sizeof text, "its worker '%s' %s", h->name, what);
             d->counts.lost++;
             say_end(d, (peer_id){ t->key.client }, t->key.ticket, END_LOST, 0, text);
             ticket_free(d, t);
@@ -242,12 +241,11 @@ static void refuse_engine(struct direct *d, peer_id client, const struct message
     uint64_t ticket = m->direct.ticket, id = m->direct.engine;
 
     if (id < d->table.next_id)
-        refuse(d, client, ticket, ERR_NOT_FOUND, "engine %llu is gone, and its worker with it",
-               (unsigned long long)id);
+        refuse(d, client, ticket, ERR_NOT_FOUND, "it is gone, and its worker with it");
     else
         refuse(d, client, ticket, ERR_NOT_FOUND,
-               "there is no engine %llu; %zu are there: 'grange workers' lists them",
-               (unsigned long long)id, (size_t)HASH_COUNT(d->table.by_id));
+               "there is no such engine; %zu are there: 'grange workers' lists them",
+               (size_t)HASH_COUNT(d->table.by_id));
 }
 
 static void begin(struct direct *d, peer_id client, const struct message *m)
@@ -260,13 +258,12 @@ static void begin(struct direct *d, peer_id client, const struct message *m)
         return;
     }
     if (!e->host->peer) {
-        refuse(d, client, ticket, ERR_LOST, "engine %llu: its worker '%s' is away",
-               (unsigned long long)e->id, e->host->name);
+        refuse(d, client, ticket, ERR_LOST, "its worker '%s' is away", e->host->name);
         return;
     }
     if (m->direct.total > BLOB_BYTES_MAX) {
-        refuse(d, client, ticket, ERR_LIMIT, "%llu bytes for engine %llu; the limit is 1 GiB",
-               (unsigned long long)m->direct.total, (unsigned long long)e->id);
+        refuse(d, client, ticket, ERR_LIMIT, "%llu bytes; the limit is 1 GiB",
+               (unsigned long long)m->direct.total);
         return;
     }
     struct asker *a = asker_of(d, client);

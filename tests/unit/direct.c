@@ -141,7 +141,7 @@ Test(direct, unknown_engines_are_refused_by_name)
     ask(ada, 1, 2, 1, false);
     expect_end(0, ada, 1, END_NOT_STARTED, ERR_NOT_FOUND);
     cr_expect_str_eq(sent[0].text,
-                     "there is no engine 2; 2 are there: 'grange workers' lists them");
+                     "there is no such engine; 2 are there: 'grange workers' lists them");
     cr_expect_eq(direct_counts(d).refused, 1);
 }
 
@@ -154,7 +154,7 @@ Test(direct, a_lost_worker_ends_what_was_on_its_way_in_order)
     expect_end(3, ada, 1, END_LOST, 0);
     expect_end(4, ada, 2, END_LOST, 0);
     expect_end(5, bob, 3, END_LOST, 0);
-    cr_expect_str_eq(sent[3].text, "engine 0: its worker 'node1' was lost");
+    cr_expect_str_eq(sent[3].text, "its worker 'node1' was lost");
     ask(ada, 4, 0, 1, false);
     expect_end(6, ada, 4, END_NOT_STARTED, ERR_LOST);
     cr_expect_eq(direct_list(d, NULL, 0), 0);
@@ -185,7 +185,7 @@ Test(direct, ids_are_not_reused_by_the_process_that_replaces_a_worker)
     expect_end(1, ada, 1, END_LOST, 0);
     ask(ada, 2, 0, 1, false);
     expect_end(2, ada, 2, END_NOT_STARTED, ERR_NOT_FOUND);
-    cr_expect_str_eq(sent[2].text, "engine 0 is gone, and its worker with it");
+    cr_expect_str_eq(sent[2].text, "it is gone, and its worker with it");
     ask(ada, 3, 2, 1, false);
     cr_expect_eq(sent[3].to, other.n);
 }
