@@ -22,7 +22,7 @@ static bool there_already(const struct array *a, const struct event *ev, const c
     *why = NULL;
     if (ev->at <= a->row.n && ev->n <= a->row.n - ev->at)
         return true;
-    if (a->row.closed)
+    if (a->row.closed && !ev->stored)
         *why = "this array is closed: nothing can be appended to it";
     else if (ev->at > a->row.n)
         *why = "there is a gap: the calls before the first of these are not there";
@@ -33,9 +33,10 @@ static bool there_already(const struct array *a, const struct event *ev, const c
     return false;
 }
 
-static void grow(struct core *c, struct array *a, const struct event *ev, struct outbox *out)
+static void take(struct core *c, struct array *a, const struct event *ev, struct outbox *out)
 {
     array_grow(a, ev->n, ev->stored ? ev->states : NULL);
+    graph_append(c, a, ev);
     if (a->count[TASK_READY])
         share_list(c, a);
     c->want_dispatch = true;
@@ -60,13 +61,18 @@ void on_append(struct core *c, const struct event *ev, struct outbox *out)
         return;
     }
     bool there = there_already(a, ev, &why);
+    if (!there && !why) {
+        if (a->graph && a->graph->n_elements_in)
+            graph_finish(c, out); /* each end is told once: to those that are there by then */
+        why = ev->stored ? NULL : graph_refuses(c, a, ev);
+    }
     if (why) {
         must(!ev->stored);
         out_refuse(out, ev, ERR_STATE, why);
         return;
     }
     if (!there)
-        grow(c, a, ev, out);
+        take(c, a, ev, out);
     if (ev->close && !a->row.closed) {
         array_close(a);
         array_touch(c, a);
@@ -84,14 +90,26 @@ static bool may_unload(const struct array *a)
     return array_ended(a) && !a->n_leases && !a->touched;
 }
 
+/* Whether arrays of other studies wait for it, or it for them. */
+static bool waits_elsewhere(const struct array *a)
+{
+    for (const struct array_wait *aw = a->graph ? a->graph->in : NULL; aw; aw = aw->next_in)
+        if (aw->on && aw->on->study != a->study)
+            return true;
+    for (const struct array_wait *aw = a->graph ? a->graph->out : NULL; aw; aw = aw->next_out)
+        if (aw->of->study != a->study)
+            return true;
+    return false;
+}
+
 static void unload_study(struct core *c, struct live *st)
 {
     struct array *a, *next;
 
-    if (st->n_retired || st->cancelling || !live_ended(st) || st->told_active)
+    if (st->n_retired || st->cancelling || c->graph.n_jobs || !live_ended(st) || st->told_active)
         return;
     DL_FOREACH(st->arrays, a)
-    if (!may_unload(a))
+    if (!may_unload(a) || waits_elsewhere(a))
         return;
     DL_FOREACH_SAFE(st->arrays, a, next)
     array_remove(c, a);
@@ -112,6 +130,6 @@ void on_unload(struct core *c, const struct event *ev)
     struct live *st = a->study;
     if (st->n_arrays == 1 && !st->n_retired) /* the last one: then the study is not loaded either */
         unload_study(c, st);
-    else
+    else if (!a->graph)
         array_remove(c, a);
 }

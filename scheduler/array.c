@@ -8,17 +8,22 @@
 #include "scheduler/state.h"
 
 #define TO(s) (1u << (s))
-enum { ENDED = TO(TASK_DONE) | TO(TASK_FAILED) | TO(TASK_CANCELLED) | TO(TASK_QUARANTINED) };
+enum {
+    ENDED = TO(TASK_DONE) | TO(TASK_FAILED) | TO(TASK_CANCELLED) | TO(TASK_QUARANTINED),
+    AGAIN = TO(TASK_READY) | TO(TASK_BLOCKED)
+};
 
 /* Which states each state may move to: the table of docs/design.md. */
 static const unsigned allowed[N_TASK_STATES] = {
-    [TASK_READY] = TO(TASK_LEASED) | TO(TASK_CANCELLED),
-    [TASK_WAITING] = TO(TASK_READY) | TO(TASK_LEASED) | TO(TASK_CANCELLED),
-    [TASK_LEASED] = TO(TASK_READY) | TO(TASK_WAITING) | ENDED,
-    [TASK_FAILED] = TO(TASK_READY),
-    [TASK_CANCELLED] = TO(TASK_READY),
-    [TASK_QUARANTINED] = TO(TASK_READY),
-    [TASK_DONE] = TO(TASK_READY),
+    [TASK_READY] = TO(TASK_LEASED) | TO(TASK_CANCELLED) | TO(TASK_BLOCKED) | TO(TASK_UNMET),
+    [TASK_BLOCKED] = TO(TASK_READY) | TO(TASK_LEASED) | TO(TASK_CANCELLED) | TO(TASK_UNMET),
+    [TASK_WAITING] = AGAIN | TO(TASK_LEASED) | TO(TASK_CANCELLED),
+    [TASK_LEASED] = AGAIN | TO(TASK_WAITING) | ENDED,
+    [TASK_FAILED] = AGAIN,
+    [TASK_CANCELLED] = AGAIN,
+    [TASK_QUARANTINED] = AGAIN,
+    [TASK_DONE] = AGAIN,
+    [TASK_UNMET] = AGAIN,
 };
 
 struct array *array_of_task(const struct core *c, task_id task)
@@ -216,6 +221,7 @@ void array_remove(struct core *c, struct array *a)
         a->study->n_retired--;
     else
         live_leave(c, a);
+    graph_remove(c, a);
     free(a->state);
     free(a->again);
     free(a->median);
@@ -243,17 +249,36 @@ static void again_push(struct array *a, uint64_t index)
     a->again[(a->again_head + a->again_n++) % a->again_cap] = index;
 }
 
-void array_move(struct core *c, struct array *a, task_id task, enum task_state to)
+/* Whatever made a task ready: it starts only when what it waits for allows it. */
+static enum task_state ready_or_blocked(struct core *c, struct array *a, uint64_t index)
+{
+    enum task_state want = a->graph ? graph_wants(a, index) : TASK_READY;
+
+    if (want == TASK_UNMET) {
+        graph_settle_later(c, (task_id){ a->row.first.n + index }, (task_id){ 0 });
+        return TASK_BLOCKED;
+    }
+    return want == TASK_BLOCKED || follow_wait(c, a, index) ? TASK_BLOCKED : TASK_READY;
+}
+
+void array_end(struct core *c, struct array *a, task_id task, enum task_state to, worker_id worker,
+               task_id because)
 {
     uint64_t index = task.n - a->row.first.n;
     enum task_state from = (enum task_state)a->state[index];
 
     must(index < a->row.n && (allowed[from] & TO(to)));
+    if (to == TASK_READY && a->graph)
+        to = ready_or_blocked(c, a, index);
+    array_touch(c, a);
+    if (to == from)
+        return; /* blocked as it was, but now for a worker that it follows */
     a->state[index] = (uint8_t)to;
     count(a, from, (uint64_t)-1);
     count(a, to, 1);
     a->study->progress_dirty = true;
-    array_touch(c, a);
+    if (a->graph)
+        graph_moved(c, a, index, from, to, worker, because);
     /* Ahead of the cursor a ready task will be met there; behind it, it queues. */
     if (to == TASK_READY && position_of(a, index) < a->cursor)
         again_push(a, index);
@@ -261,6 +286,11 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
         return;
     c->want_dispatch = true;
     share_list(c, a);
+}
+
+void array_move(struct core *c, struct array *a, task_id task, enum task_state to)
+{
+    array_end(c, a, task, to, (worker_id){ 0 }, (task_id){ 0 });
 }
 
 bool array_next_ready(struct array *a, task_id *task)

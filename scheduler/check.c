@@ -13,7 +13,7 @@ static void check_array(const struct core *c, const struct array *a)
     uint64_t count[N_TASK_STATES] = { 0 };
 
     must(array_by_id(c, a->row.id) == a && !a->touched && a->row.n <= a->cap);
-    must(a->mode == (a->retired ? MODE_HELD : a->study->mode));
+    must(a->mode == (a->retired || graph_gated(a) ? MODE_HELD : a->study->mode));
 
     for (uint64_t i = 0; i < a->row.n; i++) {
         must(a->state[i] < N_TASK_STATES);
@@ -30,6 +30,7 @@ static void check_array(const struct core *c, const struct array *a)
 static void check_study(const struct live *st)
 {
     uint64_t n = 0, count[N_TASK_STATES] = { 0 }, open = 0, arrays = 0, lost = 0;
+    bool partly = st->n_unloaded > 0;
     const struct array *a;
 
     DL_FOREACH(st->arrays, a)
@@ -37,6 +38,7 @@ static void check_study(const struct live *st)
         must(a->study == st && !a->retired);
         must((a->row.kind == ARRAY_POINTS) == (st->points == a));
         arrays++;
+        partly |= a->counted; /* on its way back from the store */
         open += !a->row.closed;
         n += a->row.n;
         lost += a->lost;
@@ -46,9 +48,9 @@ static void check_study(const struct live *st)
     must(arrays == st->n_arrays && open == st->n_open);
     must(st->cancelling || !st->cancel_array);
     for (int s = 0; s < N_TASK_STATES; s++)
-        must(st->n_unloaded && task_state_ended((enum task_state)s) ? st->count[s] >= count[s]
-                                                                    : st->count[s] == count[s]);
-    must(st->n_unloaded || (st->n == n && st->lost == lost));
+        must(partly && task_state_ended((enum task_state)s) ? st->count[s] >= count[s]
+                                                            : st->count[s] == count[s]);
+    must(partly || (st->n == n && st->lost == lost));
 }
 
 /* What is used of a worker's resources is what its leases take; it is in the right list. */
@@ -126,6 +128,7 @@ void core_check(const struct core *c)
     }
     HASH_ITER(hh, c->studies, st, next)
     check_study(st);
+    graph_check(c);
     check_leases(c);
     check_ready(c);
 }

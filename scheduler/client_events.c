@@ -30,6 +30,7 @@ static struct array *load(struct core *c, const struct event *ev)
         array_note_duration(c, a, ev->durations_us[i]);
     a->mean_us = 0; /* how fast it is now is measured now */
     array_update_limit(a);
+    graph_attach(c, a, ev->array);
     return a;
 }
 
@@ -42,11 +43,13 @@ static void renew(struct core *c, struct array *a, const struct event *ev)
     a->row.policy.order_seed = order_seed;
     shape_of_array(c, a);
     a->limit_ms = a->row.policy.timeout_ms;
-    if (!a->retired)
-        return;
-    a->retired = false;
-    a->study->n_retired--;
-    live_enter(a->study, a);
+    if (a->retired) {
+        a->retired = false;
+        a->study->n_retired--;
+        live_enter(a->study, a);
+    }
+    graph_detach(c, a);
+    graph_attach(c, a, ev->array);
 }
 
 static struct array *enter(struct core *c, const struct event *ev, struct outbox *out)
@@ -69,14 +72,21 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
         st->told_active = ev->active;
         st->mode = c->cfg.hold_all || !ev->active ? MODE_HELD : MODE_ACTIVE;
     }
-    a->mode = st->mode;
+    live_mode_of(c, a);
     return a;
 }
 
 void on_submit(struct core *c, const struct event *ev, struct outbox *out)
 {
-    struct array *a = enter(c, ev, out);
+    const char *why = ev->kind == EV_SUBMIT ? graph_refuses_after(c, ev->array) : NULL;
 
+    if (why) {
+        out_refuse(out, ev, ERR_NOT_FOUND, why);
+        return;
+    }
+    if (c->restored)
+        graph_finish(c, out); /* each end is told once: to those that are there by then */
+    struct array *a = enter(c, ev, out);
     if (ev->kind == EV_ARRAY)
         return;
     if (ev->is_new || a->row.kind == ARRAY_POINTS)
@@ -313,7 +323,7 @@ static uint64_t retry_indexes(struct core *c, struct array *a, const struct even
             continue;
         task_id task = { a->row.first.n + ev->index[i] };
         enum task_state state = array_state(a, task);
-        if (!task_state_ended(state) || state == TASK_SKIPPED)
+        if (!task_state_ended(state) || state == TASK_SKIPPED || state == TASK_UNMET)
             continue;
         out_change(out, CHG_REOPEN)->task = task;
         reopen(c, a, task);

@@ -63,7 +63,7 @@ void core_free(struct core *c)
         free(t);
     }
     for (size_t i = 0; i < c->n_workers; i++)
-        free(c->workers[i]);
+        free(c->workers[i]->wanted), free(c->workers[i]);
     while (c->touched)
         untouch(c);
     while (c->n_arrays) {
@@ -74,6 +74,7 @@ void core_free(struct core *c)
     live_free(c, st);
     shape_free(c);
     HASH_CLEAR(hh, c->by_peer);
+    graph_fini(c);
     heap_fini(&c->delayed);
     free(c->workers);
     free(c->arrays);
@@ -105,6 +106,7 @@ static void on_trouble(struct core *c, const struct event *ev)
 static void on_restored(struct core *c)
 {
     c->restored = true;
+    graph_restored(c);
     c->settle_until = c->n_workers ? c->now + c->cfg.settle_ms : c->now;
     c->want_dispatch = true;
 }
@@ -137,20 +139,26 @@ static void on_timeout(struct core *c, struct outbox *out)
     pool_check_time(c, out);
     tell_limits(c, out);
     cancel_some(c, out);
-    dispatch(c, out);
+    graph_run(c, GRAPH_UNITS, out);
+    if (!c->graph.n_undo) /* what is taken back may not start meanwhile */
+        dispatch(c, out);
     progress_tell(c, out);
 }
 
 /* What follows from any event for the arrays that it moved something in: a study that came to its
- * end, a retired array whose last lease is gone. */
+ * end, or goes on because what another one waited for is run again; a retired array whose last
+ * lease is gone. */
 static void settle_arrays(struct core *c, struct outbox *out)
 {
+    if (c->restored && c->graph.n_jobs)
+        graph_run(c, GRAPH_EVENT_UNITS, out);
     while (c->touched) {
         struct array *a = untouch(c);
         struct live *st = a->study;
+        graph_array_moved(c, a);
         if (a->retired && !a->n_leases)
             array_remove(c, a);
-        else if (st->told_active && st->mode == MODE_ACTIVE && live_ended(st))
+        else if (st->mode == MODE_ACTIVE && st->told_active == live_ended(st))
             live_set_mode(c, st, MODE_ACTIVE, out);
     }
 }
@@ -253,7 +261,7 @@ ms_t core_deadline(const struct core *c)
             awaited = awaited || c->workers[i]->awaited;
         at = sooner(at, awaited && c->settle_until > c->now ? c->settle_until : c->now);
     }
-    if (c->n_cancelling)
+    if (c->n_cancelling || (c->restored && c->graph.n_jobs))
         at = sooner(at, c->now);
     return at;
 }
@@ -292,6 +300,11 @@ bool core_study(const struct core *c, study_id id, struct core_study *s)
     };
     s->counts.reused = st->reused;
     s->counts.lost = st->lost;
+    DL_FOREACH(st->arrays, a)
+    if (graph_gated(a)) {
+        s->counts.blocked += a->count[TASK_READY];
+        s->counts.ready -= a->count[TASK_READY];
+    }
     return true;
 }
 
@@ -317,6 +330,11 @@ bool core_array(const struct core *c, array_id id, struct core_array *info)
                                  .counts = counts_of(a->row.n, a->count) };
     info->counts.reused = a->reused;
     info->counts.lost = a->lost;
+    info->gated = graph_gated(a);
+    if (info->gated) {
+        info->counts.blocked += info->counts.ready;
+        info->counts.ready = 0;
+    }
     return true;
 }
 

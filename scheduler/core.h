@@ -233,6 +233,12 @@ void core_farm(const struct core *c, struct core_farm *f);
 bool core_holds(const struct core *c, lease_id lease); /* whether a worker has this lease */
 enum task_state core_task_state(const struct core *c, task_id task);
 
+/* graph_check_cycle - whether calls at .. at + n - 1 of the array whose first task is `first` wait
+ * for each other in a circle, or one for itself; edges as in EV_APPEND. Then text says which, in
+ * indexes: "cycle: 3 -> 7 -> 3", where 3 waits for 7. Time and memory go with n + n_edges. */
+bool graph_check_cycle(uint64_t at, uint64_t n, task_id first, const struct edge *edges,
+                       size_t n_edges, char *text, size_t text_bytes);
+
 void core_check(const struct core *c);      /* aborts unless every invariant holds; for tests */
 uint64_t core_digest(const struct core *c); /* of all that a restart must bring back */
 

@@ -195,6 +195,19 @@ static void recall_for_idle(struct core *c, struct outbox *out)
     fullest->recall_until = c->now + RECALL_WAIT_MS;
 }
 
+/* Calls that run where another one ran come first: nobody else takes them. */
+static void grant_followers(struct core *c, struct worker *w)
+{
+    struct array *a;
+    task_id task;
+
+    for (; follow_next(c, w, &a, &task); w->wanted_at++) {
+        if (a->mode != MODE_ACTIVE || !room_fits(c, a->shape, w))
+            return;
+        grant(c, w, a, task);
+    }
+}
+
 void dispatch(struct core *c, struct outbox *out)
 {
     dispatch_delayed(c);
@@ -204,6 +217,8 @@ void dispatch(struct core *c, struct outbox *out)
         return;
     c->want_dispatch = false;
     c->reserve_at = MS_NEVER;
+    for (size_t i = 0; i < c->n_workers; i++)
+        grant_followers(c, c->workers[i]);
     uint64_t left = give_out(c, false, GRANTS_MAX);
     if (left)
         left = give_out(c, true, left);

@@ -91,7 +91,7 @@ void live_enter(struct live *st, struct array *a)
         for (int s = 0; s < N_TASK_STATES; s++)
             st->count[s] += a->count[s];
     }
-    a->mode = st->mode;
+    a->mode = graph_gated(a) ? MODE_HELD : st->mode;
     st->progress_dirty = true;
 }
 
@@ -134,6 +134,15 @@ void live_leave(struct core *c, struct array *a)
         st->count[s] -= a->count[s];
 }
 
+void live_mode_of(struct core *c, struct array *a)
+{
+    a->mode = a->retired || graph_gated(a) ? MODE_HELD : a->study->mode;
+    a->study->progress_dirty = true;
+    c->want_dispatch = true;
+    if (a->mode == MODE_ACTIVE && a->count[TASK_READY])
+        share_list(c, a);
+}
+
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out)
 {
     bool active = mode == MODE_ACTIVE && !live_ended(st);
@@ -143,11 +152,7 @@ void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct
         st->progress_dirty = true;
     st->mode = mode;
     DL_FOREACH(st->arrays, a)
-    {
-        a->mode = mode;
-        if (mode == MODE_ACTIVE && a->count[TASK_READY])
-            share_list(c, a);
-    }
+    live_mode_of(c, a);
     c->want_dispatch = true;
     if (st->told_active == active)
         return;

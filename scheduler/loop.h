@@ -65,7 +65,7 @@ struct peer {
     uint64_t id;
     enum role role; /* 0: has not said hello */
     ms_t since_ms;
-    bool left; /* it took its leave */
+    bool left;       /* it took its leave */
     array_id *specs; /* arrays whose spec a worker has */
     size_t n_specs, cap_specs;
     UT_hash_handle hh;

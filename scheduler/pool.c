@@ -66,6 +66,8 @@ void pool_remove(struct core *c, struct worker *w)
         i++;
     memmove(&c->workers[i], &c->workers[i + 1], (c->n_workers - i - 1) * sizeof *c->workers);
     c->n_workers--;
+    follow_release(c, w); /* it is not found any more */
+    free(w->wanted);
     free(w);
 }
 

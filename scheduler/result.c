@@ -23,7 +23,7 @@ static void end_task(struct core *c, struct lease *l, const struct end_row *from
     ch->end.counted = true;
     if (t)
         t->last = l->id; /* a zombie's late result is told from a repeated one by this */
-    array_move(c, a, l->task, state);
+    array_end(c, a, l->task, state, l->worker->row.id, (task_id){ 0 });
     a->new_ended++;
 }
 

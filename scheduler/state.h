@@ -11,6 +11,7 @@
 #include "base/median.h"
 #include "base/rng.h"
 #include "scheduler/core.h"
+#include "scheduler/graph.h"
 
 /* What tasks ask for, kept once for all arrays and leases that ask for the same. */
 struct shape {
@@ -59,16 +60,17 @@ struct array {
     size_t listed;      /* its place in core.ready, from 1; 0: nothing of it is ready */
     uint64_t full_pass; /* the pass of dispatch in which no worker took more to have at hand */
     struct array *next, *prev; /* in its study */
-    enum study_mode mode;      /* that of its study, but HELD when it is retired */
-    bool retired;              /* another array is the current one: unloaded with its last lease */
-    bool counted;              /* its study has its tasks counted from before it was unloaded */
+    enum study_mode mode; /* that of its study, but HELD when it is retired, or waits for arrays */
+    bool retired;         /* another array is the current one: unloaded with its last lease */
+    bool counted;         /* its study has its tasks counted from before it was unloaded */
     bool template_changed;
     bool touched; /* something happened in this step: see core.c */
     struct array *next_touched;
     bool limit_due; /* a task ended that moves the relative timeout */
     struct array *next_limit;
     uint64_t n_leases;
-    uint8_t *state; /* [n] enum task_state */
+    struct graph_part *graph; /* NULL: neither waits nor is waited for */
+    uint8_t *state;           /* [n] enum task_state */
     uint64_t cap;
     uint64_t count[N_TASK_STATES];
     uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
@@ -108,6 +110,8 @@ struct worker {
     struct lease *leases;      /* in the order they were granted */
     uint32_t n_leases;
     ms_t recall_until; /* a recall is out: ask no other before */
+    task_id *wanted;   /* calls that follow others to it and wait for room here: see follow.c */
+    size_t n_wanted, wanted_at, cap_wanted;
     UT_hash_handle hh; /* by peer, while it is up */
 };
 
@@ -164,7 +168,8 @@ struct core {
     struct array *touched; /* list, within a step */
     struct array *limits;  /* list: those whose relative timeout may have moved */
     size_t n_cancelling;   /* studies */
-    struct array **ready;  /* those of which something is or was ready, in no order */
+    struct graph graph;
+    struct array **ready; /* those of which something is or was ready, in no order */
     size_t n_ready, cap_ready;
     struct shape *shapes;        /* hash */
     struct worker *rooms[ROOMS]; /* lists, by free cores: those that take new work */
@@ -212,6 +217,7 @@ struct array *live_current(const struct live *st); /* the one of points, else th
 void live_enter(struct live *st, struct array *a); /* a is one of its arrays: counts it */
 void live_leave(struct core *c, struct array *a);  /* no more: retired or unloaded */
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out);
+void live_mode_of(struct core *c, struct array *a); /* the mode of one array of it, anew */
 bool live_was_unloaded(const struct live *st, array_id id);
 
 /* array.c: the table of allowed moves, the ready order */
@@ -224,7 +230,12 @@ void array_close(struct array *a);
 void array_remove(struct core *c, struct array *a);
 void array_touch(struct core *c, struct array *a); /* settle_arrays looks at it */
 enum task_state array_state(const struct array *a, task_id task);
+/* array_move - what becomes READY and has to wait for other tasks becomes BLOCKED instead. */
 void array_move(struct core *c, struct array *a, task_id task, enum task_state to);
+/* array_end - the same for an end, with what the tasks that wait for it must know: where it ran,
+ * and why it did not run. */
+void array_end(struct core *c, struct array *a, task_id task, enum task_state to, worker_id worker,
+               task_id because);
 bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
 bool array_ended(const struct array *a);               /* all of it, and closed */
 void array_note_duration(struct core *c, struct array *a, uint64_t us);
@@ -258,6 +269,10 @@ void pool_lose(struct core *c, struct worker *w, bool counted,
                struct outbox *out); /* its tasks are ready again */
 void pool_check_time(struct core *c, struct outbox *out);
 ms_t pool_deadline(const struct core *c);
+
+/* follow.c, beside what graph.h has: the next call that waits for this worker; it is taken by
+ * moving wanted_at on */
+bool follow_next(struct core *c, struct worker *w, struct array **array, task_id *task);
 
 /* dispatch.c */
 void dispatch(struct core *c, struct outbox *out);

@@ -57,7 +57,7 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
         return NULL; /* one that was never given out: another store's */
     enum task_state state = array_state(a, h->task);
     struct trouble *t = trouble_find(c, h->task);
-    if (state != TASK_READY && state != TASK_WAITING) {
+    if (state != TASK_READY && state != TASK_WAITING && state != TASK_BLOCKED) {
         bool won = !t || !t->last.n || t->last.n == h->lease.n; /* as far as is known */
         if (task_state_ended(state) && h->finished && won)
             out_grant(out, out_send(out, SEND_ACK, w->peer), h->lease, h->task);
@@ -196,6 +196,7 @@ static void drain(struct core *c, const struct event *ev, struct outbox *out)
         return;
     }
     w->leaving = w->asked_to_leave = true;
+    follow_release(c, w);
     w->leave_by = ev->grace_ms >= MS_NEVER - c->now ? MS_NEVER : c->now + ev->grace_ms;
     room_close(c, w);
     if (w->link == WORKER_UP)
@@ -215,6 +216,7 @@ void on_drain(struct core *c, const struct event *ev, struct outbox *out)
     w->heard_ms = c->now;
     w->leaving = true;
     room_close(c, w);
+    follow_release(c, w);
 }
 
 void on_known_worker(struct core *c, const struct event *ev)
@@ -235,7 +237,7 @@ void on_running(struct core *c, const struct event *ev, struct outbox *out)
     if (lease_find(c, ev->lease))
         return;
     enum task_state state = a ? array_state(a, ev->task) : TASK_DONE;
-    if (!w || (state != TASK_READY && state != TASK_WAITING)) {
+    if (!w || (state != TASK_READY && state != TASK_WAITING && state != TASK_BLOCKED)) {
         out_change(out, CHG_STOPPED)->end.lease = ev->lease;
         return;
     }

@@ -14,9 +14,9 @@ static int run_text(struct store *st, const char *sql)
     " UNION ALL SELECT from_task, task FROM adopted WHERE task = ?1"
 #define ADD_FAILED                                                                                 \
     "INSERT OR IGNORE INTO temp.reopened"                                                          \
-    " SELECT task, task FROM ended WHERE task BETWEEN ?1 AND ?2 AND state <> ?3"                   \
+    " SELECT task, task FROM ended WHERE task BETWEEN ?1 AND ?2 AND state NOT IN (?3, ?4)"         \
     " UNION ALL SELECT e.task, a.task FROM ended e CROSS JOIN adopted a ON a.from_task = e.task"   \
-    " WHERE a.task BETWEEN ?1 AND ?2 AND e.state <> ?3"
+    " WHERE a.task BETWEEN ?1 AND ?2 AND e.state NOT IN (?3, ?4)"
 
 static int fill(struct store *st)
 {
@@ -32,6 +32,7 @@ static int fill(struct store *st)
         if (r[i].only_failed) {
             sqlite3_bind_int64(s, 2, (sqlite3_int64)r[i].last.n);
             sqlite3_bind_int(s, 3, TASK_DONE);
+            sqlite3_bind_int(s, 4, TASK_UNMET); /* reopened one by one */
         }
         sqlite3_step(s);
         rc = sqlite3_reset(s);

@@ -6,6 +6,8 @@
  * memory= instance=1 as=NAME] [LEASE...]    a lease: t1/1.1, @500 running, ! finished beat W
  * [LEASE@MS...]   result W LEASE exit=0|signal=|timeout=|not-started=|infra=|stopped=0 [ms=100]
  *   returned W LEASE...    bye W    gone PEER    pass (time goes by)
+ *   submit C A calls [after=a1,a2:i,a3::yf]    append C A at= n= [close stored] [edges=1:t3,2:t4]
+ *   [rules=1:yf,2:w] [states=]    unload array=1 | study=1    states A: print them
  *   array A ... [inactive], trouble T failures= losses= lease=, known W id=1 slots=, was-running
  * LEASE worker=1 since=, restored: what a start reads from the store look [study=1], where T,
  * slowest: print what a loop may ask restart: a new core with the next epoch; nobody is connected
@@ -90,10 +92,12 @@ static void say_counts(const struct state *s, study_id study, struct buf *said)
         const char *name;
         uint64_t n;
     } counts[] = {
-        { "ready", k->ready },     { "waiting", k->waiting },         { "running", k->running },
-        { "done", k->done },       { "failed", k->failed },           { "cancelled", k->cancelled },
-        { "skipped", k->skipped }, { "quarantined", k->quarantined }, { "reused", k->reused },
-        { "lost", k->lost },
+        { "ready", k->ready },         { "blocked", k->blocked },
+        { "waiting", k->waiting },     { "running", k->running },
+        { "done", k->done },           { "failed", k->failed },
+        { "cancelled", k->cancelled }, { "skipped", k->skipped },
+        { "unmet", k->unmet },         { "quarantined", k->quarantined },
+        { "reused", k->reused },       { "lost", k->lost },
     };
     buf_addf(said, "a%u %s%s n=%" PRIu64, (unsigned)cs.array.n, modes[cs.mode],
              cs.ended ? " ended" : "", k->n);
@@ -160,6 +164,14 @@ static bool asked(struct state *s, ms_t now, const char *verb, struct words *w, 
     } else if (strcmp(verb, "where") == 0) {
         task_id t = { words_id(w, words_need(w, "a task"), 't') };
         buf_adds(said, task_state_name(core_task_state(s->core, t)));
+    } else if (strcmp(verb, "states") == 0) {
+        struct core_array a = { 0 };
+        if (!core_array(s->core,
+                        (array_id){ (uint32_t)words_id(w, words_need(w, "an array"), 'a') }, &a))
+            buf_adds(said, "not loaded");
+        for (uint64_t i = 0; i < a.n; i++)
+            buf_addf(said, "%s%s", i ? " " : "",
+                     task_state_name(core_task_state(s->core, (task_id){ a.first.n + i })));
     } else if (strcmp(verb, "slowest") == 0) {
         struct core_running running[8];
         size_t n = core_slowest(s->core, (study_id){ (uint32_t)words_number(w, "study", 1) }, now,
@@ -182,8 +194,8 @@ static bool asked(struct state *s, ms_t now, const char *verb, struct words *w, 
 
 static void step(void *state, ms_t now, struct words *w, struct buf *said)
 {
-    static const char *const nobody[] = { "array",       "trouble",  "known",
-                                          "was-running", "restored", "pass" };
+    static const char *const nobody[] = { "array",    "trouble", "known", "was-running",
+                                          "restored", "pass",    "unload" };
     struct state *s = state;
     const char *verb = words_need(w, "an event");
     bool has_peer = true;

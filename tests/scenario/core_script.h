@@ -7,7 +7,7 @@
 #include "scheduler/core.h"
 #include "tests/scenario/words.h"
 
-enum { ROWS_MAX = 16, POINTS_IN_SCRIPT = 4096, LIST_MAX = 64 };
+enum { ROWS_MAX = 16, POINTS_IN_SCRIPT = 4096, LIST_MAX = 64, CALLS_IN_SCRIPT = 100 };
 
 /* One event with everything it borrows. */
 struct scripted {
@@ -18,7 +18,9 @@ struct scripted {
     struct event_held held[LIST_MAX];
     uint64_t index[LIST_MAX], durations_us[LIST_MAX];
     struct change adopts[LIST_MAX];
-    uint8_t states[POINTS_IN_SCRIPT];
+    uint8_t states[POINTS_IN_SCRIPT], rules[POINTS_IN_SCRIPT];
+    struct edge edges[LIST_MAX];
+    struct array_edge after[LIST_MAX];
     struct buf labels; /* of the worker */
 };
 

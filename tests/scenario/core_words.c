@@ -39,19 +39,19 @@ static void policy_words(struct words *w, struct policy *p)
 }
 
 /* states=rrdfcsq: a letter a task. */
-static void states_words(struct words *w, struct scripted *s)
+static void states_words(struct words *w, struct scripted *s, uint64_t n)
 {
-    static const char letters[] = "rwldfcsq";
+    static const char letters[] = "rwldfcsqbu";
     const char *text = words_value(w, "states");
 
     if (!text)
         return;
-    if (strlen(text) != s->array.n)
+    if (strlen(text) != n)
         words_wrong(w, "states needs one letter a point", text);
-    for (uint64_t i = 0; i < s->array.n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         const char *at = strchr(letters, text[i]);
         if (!at)
-            words_wrong(w, "states are r, d, f, c, s, q", text);
+            words_wrong(w, "states are r, d, f, c, s, q, u", text);
         s->states[i] = (uint8_t)(at - letters);
     }
     s->ev.states = s->states;
@@ -82,10 +82,86 @@ static void durations_words(struct words *w, struct scripted *s)
     s->ev.durations_us = s->durations_us;
 }
 
+/* A rule: letters of y (any), f (failure counts too), n (success does not count), w (follows). */
+static uint8_t rule_of(struct words *w, const char *text, size_t n)
+{
+    unsigned rule = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        static const char letters[] = "yfnw";
+        const char *at = text[i] ? strchr(letters, text[i]) : NULL;
+        if (!at)
+            words_wrong(w, "rules are of letters y, f, n, w", text);
+        rule |= 1u << (at - letters);
+    }
+    return (uint8_t)rule;
+}
+
+/* after=a1,a2:i,a3::yf - i: element by element; then a rule */
+static void after_words(struct words *w, struct scripted *s)
+{
+    const char *text = words_value(w, "after");
+
+    while (text && *text) {
+        struct array_edge *e = &s->after[s->array.n_after++];
+        char *end;
+        must(s->array.n_after < LIST_MAX && *text == 'a');
+        *e = (struct array_edge){ .on.n = (uint32_t)strtoul(text + 1, &end, 10) };
+        e->element = end[0] == ':' && end[1] == 'i';
+        text = end + (*end == ':') + e->element;
+        if (*text == ':') {
+            size_t n = strcspn(text + 1, ",");
+            e->rule = rule_of(w, text + 1, n);
+            text += 1 + n;
+        }
+        text += *text == ',';
+    }
+    s->array.after = s->after;
+}
+
+/* edges=1:t3,2:t4 - call 1 of the append waits for t3. rules=1:yf,2:w - all others wait for all to
+ * succeed. */
+static void edges_words(struct words *w, struct scripted *s)
+{
+    const char *text = words_value(w, "edges"), *rules = words_value(w, "rules");
+    unsigned long long call, on;
+    char rule[8];
+    int n;
+
+    for (; text && sscanf(text, "%llu:t%llu%n", &call, &on, &n) == 2;
+         text += n + (text[n] == ',')) {
+        must(s->ev.n_edges < LIST_MAX);
+        s->edges[s->ev.n_edges++] = (struct edge){ .call = call, .on = { on } };
+    }
+    if (text && *text)
+        words_wrong(w, "edges are 1:t3,2:t4", text);
+    for (; rules && sscanf(rules, "%llu:%7[a-z]%n", &call, rule, &n) == 2;
+         rules += n + (rules[n] == ',')) {
+        must(call < POINTS_IN_SCRIPT);
+        s->rules[call] = rule_of(w, rule, strlen(rule));
+        s->ev.rules = s->rules;
+    }
+    if (rules && *rules)
+        words_wrong(w, "rules are 1:yf,2:w", rules);
+    s->ev.edges = s->edges;
+}
+
+static void append_words(struct words *w, struct scripted *s)
+{
+    s->ev.array_id.n = (uint32_t)words_id(w, words_need(w, "an array"), 'a');
+    s->ev.at = (uint64_t)words_number(w, "at", 0);
+    s->ev.n = (uint64_t)words_number(w, "n", 0);
+    s->ev.close = words_flag(w, "close");
+    s->ev.stored = words_flag(w, "stored");
+    states_words(w, s, s->ev.n);
+    edges_words(w, s);
+}
+
 static void array_words(struct words *w, struct rows *rows, struct scripted *s)
 {
     uint32_t id = (uint32_t)words_id(w, words_need(w, "an array"), 'a');
     struct array_row *row = NULL;
+    bool calls = words_flag(w, "calls");
 
     for (size_t i = 0; i < rows->n; i++)
         if (rows->array[i].id.n == id)
@@ -101,17 +177,21 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
                                    .name = "study",
                                    .spec = "{}",
                                    .spec_bytes = 2 };
-        row->n = (uint64_t)words_number(w, "n", 1);
+        row->kind = calls ? ARRAY_CALLS : ARRAY_POINTS;
+        row->n = row->kind == ARRAY_CALLS ? 0 : (uint64_t)words_number(w, "n", 1);
         row->key[0] = id;
         must(row->n <= POINTS_IN_SCRIPT);
-        rows->next_task += row->n;
+        /* Calls have as many ids as an array may have; a hundred are enough to read. */
+        rows->next_task += row->kind == ARRAY_CALLS ? CALLS_IN_SCRIPT : row->n;
         row->study.n = (uint32_t)words_number(w, "study", 1);
     }
     policy_words(w, &row->policy);
     s->array = *row;
     s->ev.array = &s->array;
     s->ev.study = row->study;
-    states_words(w, s);
+    s->array.closed = words_flag(w, "closed");
+    after_words(w, s);
+    states_words(w, s, s->array.n);
     adopts_words(w, s);
     durations_words(w, s);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);
@@ -190,6 +270,7 @@ static void study_words(struct words *w, struct scripted *s)
     const char *text;
 
     s->ev.study.n = (uint32_t)words_number(w, "study", 1);
+    s->ev.array_id.n = (uint32_t)words_number(w, "array", 0);
     s->ev.now = words_flag(w, "now");
     s->ev.failed = words_flag(w, "failed");
     while ((text = words_next(w)) != NULL)
@@ -224,9 +305,9 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
         { "hold", EV_HOLD },           { "cancel", EV_CANCEL },     { "retry", EV_RETRY },
         { "follow", EV_FOLLOW },       { "hello", EV_HELLO },       { "beat", EV_BEAT },
         { "result", EV_RESULT },       { "returned", EV_RETURNED }, { "bye", EV_BYE },
-        { "gone", EV_GONE },           { "pass", EV_TIMEOUT },      { "drain", EV_DRAIN },
-        { "leaving", EV_LEAVING },     { "release", EV_RELEASE },   { "priority", EV_PRIORITY },
-        { "share", EV_SHARE },
+        { "gone", EV_GONE },           { "pass", EV_TIMEOUT },      { "append", EV_APPEND },
+        { "unload", EV_UNLOAD },       { "drain", EV_DRAIN },       { "leaving", EV_LEAVING },
+        { "release", EV_RELEASE },     { "priority", EV_PRIORITY }, { "share", EV_SHARE },
     };
     size_t i = 0;
 
@@ -239,6 +320,13 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
     case EV_ARRAY:
     case EV_SUBMIT:
         array_words(w, rows, s);
+        break;
+    case EV_APPEND:
+        append_words(w, s);
+        break;
+    case EV_UNLOAD:
+        s->ev.array_id.n = (uint32_t)words_number(w, "array", 0);
+        s->ev.study.n = (uint32_t)words_number(w, "study", 0);
         break;
     case EV_TROUBLE:
     case EV_RUNNING:
@@ -267,8 +355,6 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
     case EV_SHARE:
         steer_words(w, s);
         break;
-    case EV_APPEND:
-    case EV_UNLOAD:
     case EV_RESTORED:
     case EV_LEAVING:
     case EV_BYE:

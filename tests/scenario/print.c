@@ -28,6 +28,8 @@ static void print_end(struct buf *b, const char *what, const struct end_row *e)
         buf_addf(b, " attempts=%u", (unsigned)e->attempts);
     if (e->counted)
         buf_adds(b, " counted");
+    if (e->because.n)
+        buf_addf(b, " because t%" PRIu64, e->because.n);
 }
 
 static void print_policy(struct buf *b, const struct array_row *a)

@@ -1,0 +1,74 @@
+/* follow - calls that run on the worker where another one ran. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "scheduler/state.h"
+
+static bool can_run(const struct worker *w, const struct array *a)
+{
+    const struct needs *n = &a->row.policy.needs;
+
+    return !w->leaving && n->cores <= w->row.slots && n->memory_mib <= w->row.memory_mib;
+}
+
+/* Whether a call is free to run and waits only for the worker with this id. */
+static bool waits_for(const struct array *a, uint64_t index, uint32_t worker)
+{
+    const struct graph_part *g = a->graph;
+
+    return g && g->ran_on && worker && g->ran_on[index] == worker &&
+           a->state[index] == TASK_BLOCKED && graph_wants(a, index) == TASK_READY;
+}
+
+bool follow_waits(const struct core *c, const struct array *a, uint64_t index)
+{
+    uint32_t worker = a->graph && a->graph->ran_on ? a->graph->ran_on[index] : 0;
+
+    return waits_for(a, index, worker) && pool_by_id(c, (worker_id){ worker }) != NULL;
+}
+
+bool follow_wait(struct core *c, struct array *a, uint64_t index)
+{
+    struct graph_part *g = a->graph;
+
+    if (!g || !g->ran_on || !g->ran_on[index])
+        return false;
+    struct worker *w = pool_by_id(c, (worker_id){ g->ran_on[index] });
+    if (!w || !can_run(w, a)) {
+        g->ran_on[index] = 0;
+        return false;
+    }
+    if (w->n_wanted == w->cap_wanted) {
+        w->cap_wanted = w->cap_wanted ? 2 * w->cap_wanted : 16;
+        w->wanted = realloc(w->wanted, w->cap_wanted * sizeof *w->wanted);
+        must(w->wanted != NULL);
+    }
+    w->wanted[w->n_wanted++] = (task_id){ a->row.first.n + index };
+    c->want_dispatch = true;
+    return true;
+}
+
+bool follow_next(struct core *c, struct worker *w, struct array **array, task_id *task)
+{
+    for (; w->wanted_at < w->n_wanted; w->wanted_at++) {
+        *task = w->wanted[w->wanted_at];
+        *array = array_of_task(c, *task);
+        if (*array && waits_for(*array, task->n - (*array)->row.first.n, w->row.id.n))
+            return true;
+    }
+    w->n_wanted = w->wanted_at = 0;
+    return false;
+}
+
+void follow_release(struct core *c, struct worker *w)
+{
+    struct array *a;
+    task_id task;
+
+    for (; follow_next(c, w, &a, &task); w->wanted_at++) {
+        a->graph->ran_on[task.n - a->row.first.n] = 0;
+        array_move(c, a, task, TASK_READY);
+    }
+}
