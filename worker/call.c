@@ -40,6 +40,25 @@ void matter_copy(struct matter *m, const void *data, size_t n)
     memcpy(m->data, data, n);
 }
 
+bool matter_load(struct matter *m)
+{
+    char *data = malloc(m->bytes ? m->bytes : 1);
+    int fd = m->fd;
+    uint64_t bytes = m->bytes, done = 0;
+
+    must(data != NULL);
+    while (done < bytes) {
+        ssize_t n = pread(fd, data + done, bytes - done, (off_t)(m->offset + done));
+        if (n <= 0)
+            break;
+        done += (uint64_t)n;
+    }
+    matter_fini(m);
+    m->data = data;
+    m->bytes = bytes;
+    return done == bytes;
+}
+
 /* --- call --- */
 
 struct call *call_new(lease_id id, bool direct)

@@ -28,6 +28,8 @@ struct matter {
 };
 void matter_init(struct matter *m);
 void matter_fini(struct matter *m);
+/* matter_load - from its file into memory, and closes that. */
+bool matter_load(struct matter *m);
 void matter_copy(struct matter *m, const void *data, size_t n);
 
 struct call {
@@ -59,10 +61,14 @@ struct call {
     struct buf log; /* then packed */
     uint64_t log_total;
     bool log_packed;
-    uint64_t blob;   /* of a long result; 0: none drawn */
+    uint64_t blob;   /* of a long payload while it comes; then of a long result; 0: none */
     bool blob_there; /* the scheduler has it */
     struct sent sent;
-    uint64_t out_sent, out_acked; /* of a direct one's long result */
+    uint64_t out_sent, out_acked; /* of a long result */
+    bool going;                   /* parts of it are on their way */
+    bool unsure;            /* how much of it the scheduler has, since a connection was lost */
+    uint64_t asked;         /* of a long payload that comes */
+    ms_t assigned_limit_ms; /* of its lease */
     UT_hash_handle hh;
 };
 

@@ -15,23 +15,34 @@
 /* --- the calls of arrays --- */
 
 void crew_take(struct worker *w, const struct grant *g, struct payload *p, const void *payload,
-               size_t bytes, ms_t limit_ms)
+               size_t bytes, const struct blob_ref *blob, ms_t limit_ms)
 {
-    const struct policy *policy = study_policy(payload_study(p));
-
-    if (!crew_find(w, g->lease)) {
-        struct call *c = call_new(g->lease, false);
-        c->task = g->task;
-        c->array = payload_array(p);
-        c->payload = payload_ref(p);
+    if (crew_find(w, g->lease))
+        return;
+    struct call *c = call_new(g->lease, false);
+    c->task = g->task;
+    c->array = payload_array(p);
+    c->payload = payload_ref(p);
+    c->assigned_limit_ms = limit_ms;
+    HASH_ADD(hh, w->crew->by_lease, id, sizeof c->id, c);
+    if (!blob) {
         matter_copy(&c->in, payload, bytes);
-        HASH_ADD(hh, w->crew->by_lease, id, sizeof c->id, c);
+        crew_ready(w, c);
+    } else if (!parcel_fetch(w, c, blob->blob, blob->bytes)) {
+        crew_forget(w, g->lease);
+        leases_add(&w->returned, g->lease);
     }
+}
+
+void crew_ready(struct worker *w, struct call *c)
+{
+    const struct policy *policy = study_policy(payload_study(c->payload));
+
     worker_feed(w, &(struct agent_event){ .kind = AGENT_ASSIGN,
-                                          .lease = g->lease,
-                                          .task = g->task,
-                                          .array = payload_array(p),
-                                          .limit_ms = limit_ms,
+                                          .lease = c->id,
+                                          .task = c->task,
+                                          .array = c->array,
+                                          .limit_ms = c->assigned_limit_ms,
                                           .grace_ms = policy->grace_ms,
                                           .cores = policy->needs.cores,
                                           .memory_mib = policy->needs.memory_mib,
@@ -60,6 +71,7 @@ void crew_forget(struct worker *w, lease_id lease)
 
     if (!c)
         return;
+    parcel_drop(w, c);
     HASH_DEL(w->crew->by_lease, c);
     call_free(c);
 }

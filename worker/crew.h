@@ -15,7 +15,7 @@ struct at_engine { /* an engine and what it was given, in order; the first one r
     uint64_t killed_for; /* the number of the call that it was killed for; 0: for none */
     uint32_t generation, restarts;
     uint32_t idle_deaths;             /* in a row, while a call had been given but not begun */
-    bool has_files; /* it keeps values whose files are not in its own directory */
+    bool has_files;                   /* it keeps values whose files are not in its own directory */
     bool dead;                        /* it ended and was not started again */
     char reason[ERROR_LINE_MAX + 64]; /* of its last end, "" */
     array_id cached_array;            /* whose function has this number here */
@@ -32,7 +32,9 @@ struct crew {
     size_t functions_bytes;
     uint32_t n_functions;
     struct call *by_lease, *by_ticket;
-    bool changed; /* engines are to be told */
+    struct call *coming, *going; /* long payloads and results, the first one moves */
+    uint64_t n_blobs;            /* drawn so far */
+    bool changed;                /* engines are to be told */
     ms_t told_at;
 };
 
@@ -43,9 +45,12 @@ void crew_close(struct worker *w);
 const char **crew_functions(const struct worker *w, size_t *n);
 /* crew_has - whether an engine here has the function. */
 bool crew_has(const struct worker *w, const char *function);
-/* crew_take - a granted call; the payload is copied. crew_find, crew_forget: by its lease. */
+/* crew_take - a granted call; the payload is copied, or fetched when there is a blob of it.
+ * crew_find, crew_forget: by its lease. */
 void crew_take(struct worker *w, const struct grant *g, struct payload *p, const void *payload,
-               size_t bytes, ms_t limit_ms);
+               size_t bytes, const struct blob_ref *blob, ms_t limit_ms);
+/* crew_ready - all of it is here: the agent may have it. */
+void crew_ready(struct worker *w, struct call *c);
 struct call *crew_find(const struct worker *w, lease_id lease);
 void crew_forget(struct worker *w, lease_id lease);
 
@@ -69,6 +74,18 @@ void crew_tell(struct worker *w);
 /* crew_done - a call that came back from its engine, or never got there: to the agent, or to who
  * sent it. */
 void crew_done(struct worker *w, struct call *c);
+
+/* --- parcel.c --- */
+/* parcel_fetch - a long payload; crew_ready when it is here. False: no room for it. parcel_drop: it
+ * is not wanted any more. */
+bool parcel_fetch(struct worker *w, struct call *c, uint64_t blob, uint64_t bytes);
+void parcel_drop(struct worker *w, struct call *c);
+/* parcel_sent - whether the result may be sent: a long one goes ahead of it, and when it is there
+ * its lease is among the results again. */
+bool parcel_sent(struct worker *w, struct call *c);
+void parcel_part(struct worker *w, const struct message *m);
+void parcel_acked(struct worker *w, const struct message *m);
+void parcel_gone(struct worker *w); /* the connection is */
 
 /* --- ticket.c --- */
 void ticket_take(struct worker *w, const struct message *m);

@@ -264,7 +264,7 @@ static bool own_file(struct worker *w, struct at_engine *e, struct call *c,
         return false;
     c->out.offset = body.offset;
     c->out.bytes = body.bytes;
-    return true;
+    return body.bytes > INLINE_BYTES_MAX || matter_load(&c->out);
 }
 
 /* take_output - what it gave back, or why it failed; what is no result is the engine's last one. */

@@ -124,6 +124,8 @@ static size_t add_result(struct worker *w, struct batch *b, lease_id lease)
     if (a) {
         attempt_conclude(a, &w->place);
         bytes = row_bytes(a);
+    } else if (c && !parcel_sent(w, c)) {
+        return 0;
     } else if (c) {
         bytes = call_row_bytes(c);
     } else {

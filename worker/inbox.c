@@ -96,11 +96,17 @@ static void spec(struct worker *w, const struct message *m)
 static void assign_calls(struct worker *w, const struct message *m, struct payload *p)
 {
     const char *at = m->assign.payloads;
+    size_t k = 0; /* blobs are in the order of the grants */
 
     for (size_t i = 0; i < m->assign.n; i++) {
         const struct grant *g = &m->assign.grants[i];
+        const struct blob_ref *blob = NULL;
+        while (k < m->assign.n_blobs && m->assign.blobs[k].call < i)
+            k++;
+        if (k < m->assign.n_blobs && m->assign.blobs[k].call == i)
+            blob = &m->assign.blobs[k];
         if (payload_has(p, g->task))
-            crew_take(w, g, p, at, m->assign.sizes[i], m->assign.limit_ms);
+            crew_take(w, g, p, at, m->assign.sizes[i], blob, m->assign.limit_ms);
         else
             leases_add(&w->returned, g->lease);
         at += m->assign.sizes[i];
@@ -182,6 +188,12 @@ static void take_message(struct worker *w, const struct message *m)
         break;
     case MSG_DIRECT:
         ticket_take(w, m);
+        break;
+    case MSG_BLOB:
+        parcel_part(w, m);
+        break;
+    case MSG_BLOB_ACK:
+        parcel_acked(w, m);
         break;
     case MSG_DIRECT_ACK:
         ticket_taken(w, m);

@@ -165,6 +165,7 @@ static void take_link(struct worker *w)
             w->welcomed = false;
             w->results.n = w->returned.n = w->bytes_out = 0;
             ticket_gone(w);
+            parcel_gone(w);
             worker_feed(w, &(struct agent_event){ .kind = AGENT_GONE });
             break;
         case LINK_FRAME:

@@ -301,6 +301,48 @@ Test(engine, long_payloads_pass)
     end();
 }
 
+Test(engine, long_payloads_of_queued_calls_pass)
+{
+    size_t n = 21 << 20;
+    char *big = malloc(n);
+
+    for (size_t i = 0; i < n; i++)
+        big[i] = (char)(i * 2654435761u >> 24);
+    PLUGIN("1");
+    driver_array(d, 1, "echo", "");
+    d->blob_drop_at = 5 << 20; /* in the middle of the result the connection is lost once */
+    driver_assign_long(d, 1, 1, big, n);
+    cr_assert(driver_until(d, d->leases[1].ended));
+    EXPECT_END(&d->leases[1], END_EXIT, 0);
+    cr_expect_eq(d->leases[1].result.n, 0);
+    cr_expect(d->blob_data.n == n && memcmp(d->blob_data.data, big, n) == 0);
+    cr_expect_eq(d->n_hellos, 2);
+    /* A payload that is not wanted any more goes back. */
+    driver_assign_long(d, 1, 2, big, n);
+    driver_revoke(d, 2);
+    cr_expect(driver_until(d, d->leases[2].returned || d->leases[2].ended));
+    free(big);
+    end();
+}
+
+Test(engine, results_outlive_the_connection)
+{
+    PLUGIN("1");
+    driver_array(d, 1, "echo", "");
+    driver_array(d, 2, "misbehave", "");
+    driver_assign(d, 2, 1, 1, "wait", 4);
+    driver_direct(d, 1, 0, DIRECT_CALL, "echo", "x", 1); /* nobody waits for it afterwards */
+    driver_assign(d, 1, 2, 50, "x", 1);
+    link_close_peer(d->link, d->peer);
+    cr_assert(driver_until(d, d->n_hellos == 2));
+    driver_revoke(d, 1);
+    cr_expect(driver_until(d, d->n_ends == 51), "%zu of 51 ended", d->n_ends);
+    for (size_t i = 2; i < 52; i++)
+        EXPECT_END(&d->leases[i], END_EXIT, 0);
+    cr_expect_not(d->tickets[1].ended);
+    end();
+}
+
 /* Both kinds wait for one engine: in every hundred ends there are some of each. */
 Test(engine, queued_and_direct_calls_take_turns)
 {

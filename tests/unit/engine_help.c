@@ -81,6 +81,7 @@ int driver_close(struct driver *d)
     link_free(d->link);
     buf_fini(&d->frame);
     buf_fini(&d->functions);
+    buf_fini(&d->blob_data);
     for (size_t i = 0; i < DRIVER_ENDS_MAX; i++) {
         fini_end(&d->leases[i]);
         fini_end(&d->tickets[i]);
@@ -141,6 +142,25 @@ void driver_assign(struct driver *d, uint32_t array, uint64_t lease, size_t n, c
     free(grants);
     free(sizes);
     buf_fini(&payloads);
+}
+
+void driver_assign_long(struct driver *d, uint32_t array, uint64_t lease, const void *payload,
+                        size_t bytes)
+{
+    struct grant g = { { lease }, { ((uint64_t)array << TASKS_BITS) + lease } };
+    struct blob_ref blob = { 0, 77, bytes };
+    struct message m = { .kind = MSG_ASSIGN };
+    uint32_t size = 0;
+
+    d->payload = payload;
+    d->payload_bytes = bytes;
+    m.assign.array.n = array;
+    m.assign.grants = &g;
+    m.assign.n = 1;
+    m.assign.sizes = &size;
+    m.assign.blobs = &blob;
+    m.assign.n_blobs = 1;
+    driver_send(d, &m);
 }
 
 void driver_revoke(struct driver *d, uint64_t lease)
@@ -270,6 +290,44 @@ static void on_engines(struct driver *d, const struct message *m)
     }
 }
 
+static void on_blob_want(struct driver *d, const struct message *want)
+{
+    struct message m = { .kind = MSG_BLOB };
+    uint64_t at = want->blob_want.offset;
+
+    for (uint32_t i = 0; i < want->blob_want.parts && at < d->payload_bytes; i++) {
+        size_t left = d->payload_bytes - at;
+        m.blob.blob = want->blob_want.blob;
+        m.blob.offset = at;
+        m.blob.total = d->payload_bytes;
+        m.blob.data = d->payload + at;
+        m.blob.data_bytes = left < BLOB_PART_BYTES ? left : BLOB_PART_BYTES;
+        at += m.blob.data_bytes;
+        driver_send(d, &m);
+    }
+}
+
+static void on_blob(struct driver *d, const struct message *part)
+{
+    struct message m = { .kind = MSG_BLOB_ACK };
+
+    if (part->blob.blob != d->blob)
+        buf_clear(&d->blob_data);
+    d->blob = part->blob.blob;
+    if (part->blob.offset == d->blob_data.n)
+        buf_add(&d->blob_data, part->blob.data, part->blob.data_bytes);
+    if (d->blob_drop_at && d->blob_data.n >= d->blob_drop_at) {
+        d->blob_drop_at = 0;
+        link_close_peer(d->link, d->peer);
+        return;
+    }
+    m.blob_ack.blob = part->blob.blob;
+    m.blob_ack.offset = d->blob_data.n;
+    m.blob_ack.done = d->blob_data.n == part->blob.total;
+    m.blob_ack.text = "";
+    driver_send(d, &m);
+}
+
 static void on_message(struct driver *d, const struct message *m)
 {
     switch (m->kind) {
@@ -290,6 +348,12 @@ static void on_message(struct driver *d, const struct message *m)
     case MSG_DIRECT_ACK:
         must(m->direct_ack.ticket < DRIVER_ENDS_MAX);
         d->acked[m->direct_ack.ticket] = m->direct_ack.bytes;
+        break;
+    case MSG_BLOB_WANT:
+        on_blob_want(d, m);
+        break;
+    case MSG_BLOB:
+        on_blob(d, m);
         break;
     case MSG_ENGINES:
         on_engines(d, m);

@@ -38,6 +38,11 @@ struct driver {
     char reasons[64][512];
     struct driver_end leases[DRIVER_ENDS_MAX], tickets[DRIVER_ENDS_MAX];
     uint64_t acked[DRIVER_ENDS_MAX]; /* of tickets */
+    const char *payload;             /* that is asked for as a blob */
+    size_t payload_bytes;
+    uint64_t blob; /* the last result that came as one */
+    struct buf blob_data;
+    size_t blob_drop_at; /* the connection is closed once when so much of it is there; 0: not */
 };
 
 /* driver_open - starts `program` worker with these further arguments (NULL-terminated) and waits
@@ -53,6 +58,9 @@ void driver_array(struct driver *d, uint32_t array, const char *function, const 
 /* driver_assign - n calls of the array, all with this payload; leases from.. */
 void driver_assign(struct driver *d, uint32_t array, uint64_t lease, size_t n, const void *payload,
                    size_t bytes);
+/* driver_assign_long - one call whose payload goes as a blob. */
+void driver_assign_long(struct driver *d, uint32_t array, uint64_t lease, const void *payload,
+                        size_t bytes);
 void driver_direct(struct driver *d, uint64_t ticket, uint32_t engine, enum direct_op op,
                    const char *name, const void *data, size_t n);
 /* driver_direct_long - a payload that goes in parts, as the protocol asks. */
