@@ -169,9 +169,19 @@ int where_dir(const struct where_args *a, const char **dir)
     return -1;
 }
 
+/* What runs as a task means the farm that runs it, where it names no other. Not for `grange run`: a
+ * task that waits for others in its own slot may wait for ever. */
+static const char *parent(const struct where_args *a)
+{
+    bool named = a->connect || a->farm || a->dir || from_environment("GRANGE_CONNECT") ||
+                 from_environment("GRANGE_FARM");
+    return named ? NULL : from_environment("GRANGE_PARENT");
+}
+
 enum err where_up(const struct where_args *a, struct where *w, struct fault *f)
 {
-    enum err err = where_find(a, w, f);
+    const struct where_args of_parent = { .connect = parent(a) };
+    enum err err = where_find(of_parent.connect ? &of_parent : a, w, f);
     if (err || w->up)
         return err;
     struct buf flag = { 0 };

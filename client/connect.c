@@ -49,6 +49,8 @@ static enum err find(const char *where, struct connection *c, struct fault *f)
         where = from_environment("GRANGE_CONNECT");
     if (!where)
         where = from_environment("GRANGE_FARM");
+    if (!where)
+        where = from_environment("GRANGE_PARENT"); /* we are a task of it */
     if (!where) {
         enum err err = the_one_farm(name, sizeof name, f);
         if (err)

@@ -71,9 +71,10 @@ struct grange; /* a connection */
  * grange_connect - to a scheduler, waiting at most timeout_ms until it answers. `where` is a URL
  * ("ipc://PATH", "tcp://HOST:PORT"), or the path of a connection file (it has a '/' or ends in
  * ".json"), or the name of a farm of this user, as `grange farms` lists it. NULL: what the
- * environment says, GRANGE_CONNECT (a URL or file) or else GRANGE_FARM (a name), or else the one
- * farm of this user that is up. On success *g is the caller's to grange_close. On an error *g is
- * NULL, and the reason is written to why (why_bytes, may be 0). */
+ * environment says, GRANGE_CONNECT (a URL or file), else GRANGE_FARM (a name), else GRANGE_PARENT
+ * (set by a worker for its tasks: the farm that runs them), or else the one farm of this user that
+ * is up. On success *g is the caller's to grange_close. On an error *g is NULL, and the reason is
+ * written to why (why_bytes, may be 0). */
 int grange_connect(const char *where, int64_t timeout_ms, struct grange **g, char *why,
                    size_t why_bytes);
 
@@ -422,10 +423,10 @@ int grange_direct_next(struct grange_direct *d, int64_t timeout_ms, size_t *i);
 /* Of place i of the list. Pointers live until *d is freed. */
 struct grange_answer {
     uint64_t engine;
-    int code;           /* 0: succeeded. GRANGE_ERR_NOT_FOUND: no such engine, function or value;
-                           GRANGE_ERR_LOST: the engine, its worker or the scheduler went away;
-                           GRANGE_ERR_STATE: the function failed; and others */
-    const void *data;   /* what the function gave back, or the value */
+    int code;         /* 0: succeeded. GRANGE_ERR_NOT_FOUND: no such engine, function or value;
+                         GRANGE_ERR_LOST: the engine, its worker or the scheduler went away;
+                         GRANGE_ERR_STATE: the function failed; and others */
+    const void *data; /* what the function gave back, or the value */
     size_t bytes;
     int exit_code;      /* what a function that failed gave back; 0 */
     int signal;         /* that killed the engine under it; 0: none */

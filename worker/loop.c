@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -343,6 +344,21 @@ static int open_signals(struct worker *w)
     return 0;
 }
 
+/* tell_children - what runs here may submit more work: where, it finds in GRANGE_PARENT. Only an
+ * address that takes whoever reaches it is told; a worker's credentials are none for clients. */
+static void tell_children(const char *url)
+{
+    char path[PATH_MAX], full[PATH_MAX + 8];
+
+    unsetenv("GRANGE_PARENT");
+    if (strncmp(url, "ipc://", 6) == 0 && realpath(url + 6, path)) {
+        snprintf(full, sizeof full, "ipc://%s", path);
+        setenv("GRANGE_PARENT", full, 1);
+    } else if (strncmp(url, "tcp://", 6) == 0) {
+        setenv("GRANGE_PARENT", url, 1);
+    }
+}
+
 static int worker_open(struct worker *w)
 {
     struct agent_config cfg;
@@ -350,6 +366,7 @@ static int worker_open(struct worker *w)
 
     w->now = clock_mono_ms();
     describe(w);
+    tell_children(w->opt->url);
     reaper_become();
     if (open_signals(w) != 0 || open_place(w) != 0)
         return -1;
