@@ -176,6 +176,15 @@ void link_send(struct link *l, peer_id peer, const void *data, size_t n)
         peer_close(p, ERR_LIMIT);
 }
 
+size_t link_queued(struct link *l, peer_id peer)
+{
+    pthread_mutex_lock(&l->lock);
+    const struct peer *p = link_find(l, peer);
+    size_t n = p ? p->out.n + p->inflight.n - p->sent : 0;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
 void link_flush(struct link *l)
 {
     for (size_t i = 0; i < l->n_dirty; i++) {

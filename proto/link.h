@@ -81,6 +81,8 @@ void link_trouble(struct link *l, char *text, size_t size);
 bool link_take(struct link *l, struct link_event *ev);
 /* link_send - copies the frame into the peer's queue; a peer that is gone is ignored. */
 void link_send(struct link *l, peer_id peer, const void *data, size_t n);
+/* link_queued - bytes that this peer has not been sent yet; 0 when it is gone. */
+size_t link_queued(struct link *l, peer_id peer);
 /* link_flush - starts writing what was queued since the last flush: call at the end of a turn. */
 void link_flush(struct link *l);
 void link_close_peer(struct link *l,

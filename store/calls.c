@@ -102,20 +102,23 @@ enum err store_calls_start(struct store *st, struct fault *f)
 
 /* --- arrays and chunks --- */
 
-enum err store_calls(struct store *st, const char *key, store_calls_fn fn, void *ctx,
-                     struct fault *f)
+enum err store_calls(struct store *st, study_id study, const char *key, store_calls_fn fn,
+                     void *ctx, struct fault *f)
 {
     struct query q;
     struct buf text = { 0 }, key_text = { 0 };
     enum err e = ERR_NONE;
 
-    query_open(&q, &st->db,
-               key ? "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
-                     " JOIN study s ON s.id = a.study WHERE a.key_text = ?1"
-                   : "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
-                     " JOIN study s ON s.id = a.study WHERE a.kind = 1 AND s.active ORDER BY a.id");
+    query_open(
+        &q, &st->db,
+        key ? "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
+              " JOIN study s ON s.id = a.study WHERE a.key_text = ?1"
+            : "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
+              " JOIN study s ON s.id = a.study WHERE a.kind = 1 AND s.id = ?1 ORDER BY a.id");
     if (key)
         query_text(&q, 1, key);
+    else
+        query_int(&q, 1, study.n);
     while (!e && query_row(&q)) {
         struct array_row row;
         e = array_read(&q, &row, &text, f);
@@ -148,17 +151,21 @@ static enum err add_data(struct db *db, sqlite3_stmt *s, int flags, int at, stru
     return ERR_NONE;
 }
 
-enum err store_chunks(struct store *st, array_id array, store_chunk_fn fn, void *ctx,
-                      struct fault *f)
+enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
+                      void *ctx, struct fault *f)
 {
     struct query q;
     struct buf data = { 0 };
     enum err e = ERR_NONE;
 
-    query_open(&q, &st->db,
-               "SELECT n, array, at, calls, appended_ms, flags, iif(flags & 2, data, NULL)"
-               " FROM chunk WHERE ?1 = 0 OR array = ?1 ORDER BY n");
-    query_int(&q, 1, array.n);
+    query_open(
+        &q, &st->db,
+        "SELECT n, array, at, calls, appended_ms, flags, iif(flags & 2, data, NULL) FROM chunk"
+        " WHERE n >= (SELECT min(first_chunk) FROM array WHERE kind = 1 AND"
+        " iif(?2, id = ?2, study = ?1)) AND array IN (SELECT id FROM array WHERE kind = 1 AND"
+        " iif(?2, id = ?2, study = ?1)) ORDER BY n");
+    query_int(&q, 1, study.n);
+    query_int(&q, 2, array.n);
     while (!e && query_row(&q)) {
         int flags = sqlite3_column_int(q.stmt, 5);
         struct chunk_row row = {

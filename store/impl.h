@@ -123,7 +123,8 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
                 " submission = excluded.submission")                                               \
     X(ST_ARRAY,                                                                                    \
       "INSERT INTO array(id, study, first_task, n, key, submitted_ms, policy, spec_packed, spec,"  \
-      " kind, closed, key_text, first_end) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)")                     \
+      " kind, closed, key_text, first_end, first_chunk) VALUES"                                    \
+      "(?,?,?,?,?,?,?,?,?,?,?,?,?,(SELECT coalesce(max(n), 0) + 1 FROM chunk))")                   \
     X(ST_CURRENT, "UPDATE study SET current = ?2, submission ="                                    \
                   " (SELECT max(submission) + 1 FROM study) WHERE id = ?1")                        \
     X(ST_ARRAY_AGAIN, "UPDATE array SET policy = ?2, submitted_ms = ?3,"                           \

@@ -15,6 +15,7 @@
     "ALTER TABLE array ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;"                              \
     "ALTER TABLE array ADD COLUMN key_text TEXT;"                                                  \
     "ALTER TABLE array ADD COLUMN first_end INTEGER NOT NULL DEFAULT 0;"                           \
+    "ALTER TABLE array ADD COLUMN first_chunk INTEGER NOT NULL DEFAULT 0;"                         \
     "CREATE UNIQUE INDEX array_key ON array(key_text) WHERE key_text IS NOT NULL;"                 \
     "CREATE TABLE chunk(n INTEGER PRIMARY KEY, array INTEGER NOT NULL, at INTEGER NOT NULL,"       \
     " calls INTEGER NOT NULL, appended_ms INTEGER NOT NULL, flags INTEGER NOT NULL, data BLOB);"   \

@@ -34,7 +34,8 @@ CREATE TABLE array (          -- one row a submission; its tasks are first_task 
     kind INTEGER NOT NULL DEFAULT 0,   -- 0 points, 1 calls: n grows, and 2^26 task ids are its own
     closed INTEGER NOT NULL DEFAULT 0, -- calls: nothing is appended any more
     key_text TEXT,                     -- calls: the key that the client gave it
-    first_end INTEGER NOT NULL DEFAULT 0 -- calls: none of its ends comes before this ended.n
+    first_end INTEGER NOT NULL DEFAULT 0,  -- calls: none of its ends comes before this ended.n,
+    first_chunk INTEGER NOT NULL DEFAULT 0 -- none of its chunks before this chunk.n
 );
 CREATE UNIQUE INDEX array_key ON array(key_text) WHERE key_text IS NOT NULL;
 

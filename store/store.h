@@ -125,18 +125,18 @@ struct chunk_row {
     size_t n_blobs;
 };
 
-/* store_calls - arrays of calls, in id order: with a key the one that has it, else those of studies
- * that a start takes up. `first_end`: none of its ends is recorded before. What row points to is
- * valid for the call. */
+/* store_calls - arrays of calls, in id order: with a key the one that has it, else those of a
+ * study. `first_end`: none of its ends is recorded before. What row points to is valid for the
+ * call. */
 typedef enum err (*store_calls_fn)(void *ctx, const struct array_row *row, uint64_t first_end,
                                    struct fault *f);
-enum err store_calls(struct store *st, const char *key, store_calls_fn fn, void *ctx,
-                     struct fault *f);
-/* store_chunks - the chunks of an array (0: of all arrays), in the order of appending; data only of
- * those with a graph. store_chunk_data - appends the data of one. */
+enum err store_calls(struct store *st, study_id study, const char *key, store_calls_fn fn,
+                     void *ctx, struct fault *f);
+/* store_chunks - the chunks of a study's arrays, or of one array (not 0), in the order of
+ * appending; data only of those with a graph. store_chunk_data - appends the data of one. */
 typedef enum err (*store_chunk_fn)(void *ctx, const struct chunk_row *row, struct fault *f);
-enum err store_chunks(struct store *st, array_id array, store_chunk_fn fn, void *ctx,
-                      struct fault *f);
+enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
+                      void *ctx, struct fault *f);
 enum err store_chunk_data(struct store *st, uint64_t n, struct buf *out, struct fault *f);
 
 /* store_end_n - ended.n of the end that was recorded last; the ends of a commit are numbered on

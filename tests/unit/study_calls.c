@@ -1,0 +1,69 @@
+/* study: the spec of an array of calls. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/needs.h"
+#include "study/calls.h"
+
+static struct calls_spec c;
+static struct fault f;
+
+static enum err spec(const char *json)
+{
+    return calls_spec_read(json, strlen(json), &c, &f);
+}
+
+Test(study_calls, a_function_with_a_policy)
+{
+    cr_assert_eq(spec("{\"calls\":{\"function\":\"collatz\"},\"retries\":2,\"timeout\":\"500ms\","
+                      "\"cores\":2,\"memory\":\"1G\",\"priority\":-5,\"weight\":3,\"running\":7,"
+                      "\"least\":\"10s\",\"resources\":{\"gpus\":2},\"require\":[\"fast\"],"
+                      "\"backoff\":[\"1s\",\"1m\"],\"exits\":\"75:retry\","
+                      "\"after\":[{\"key\":\"a\",\"each\":true,\"on\":\"either\"},{\"key\":\"b\","
+                      "\"any\":true}]}"),
+                 ERR_NONE, "%s", f.text);
+    const struct policy *p = &c.policy;
+    cr_assert_str_eq(c.function, "collatz");
+    cr_assert(p->retries == 2 && p->timeout_ms == 500 && p->needs.cores == 2);
+    cr_assert(p->needs.memory_mib == 1024 && p->priority == -5 && p->weight == 3);
+    cr_assert(p->running_max == 7 && p->needs.least_ms == 10000 && p->grace_ms == KILL_GRACE_MS);
+    cr_assert(p->backoff_min_ms == 1000 && p->backoff_max_ms == 60000);
+    cr_assert(p->needs.n_resources == 1 && p->needs.resources[0].amount == 2);
+    cr_assert(p->needs.n_labels == 2 && strcmp(p->needs.labels[1], "fn:collatz") == 0);
+    cr_assert_eq(p->exit_action[75], EXIT_RETRY);
+    cr_assert(c.n_after == 2 && c.after[0].element && c.after[0].rule == RULE_ON_FAILURE);
+    cr_assert(strcmp(c.after[1].key, "b") == 0 && c.after[1].rule == RULE_ANY);
+    calls_spec_fini(&c);
+}
+
+Test(study_calls, commands)
+{
+    cr_assert_eq(spec("{\"calls\":{\"commands\":true,\"cwd\":\"/tmp\"}}"), ERR_NONE, "%s", f.text);
+    cr_assert(c.function == NULL && strcmp(c.cwd, "/tmp") == 0 && c.policy.needs.cores == 1);
+    calls_spec_fini(&c);
+}
+
+static void refused(const char *json, const char *words)
+{
+    cr_assert_neq(spec(json), ERR_NONE, "%s", json);
+    cr_assert(strstr(f.text, words), "'%s' lacks '%s'", f.text, words);
+}
+
+Test(study_calls, what_is_wrong_is_said)
+{
+    refused("[]", "not a JSON object");
+    refused("{\"calls\"", "not a JSON object");
+    refused("{}", "{\"function\": NAME} or {\"commands\": true}");
+    refused("{\"calls\":{\"function\":\"f\",\"commands\":true}}", "or");
+    refused("{\"calls\":{\"function\":\"a b\"}}", "'function' should be a name");
+    refused("{\"calls\":{\"commands\":true},\"retries\":-1}",
+            "'retries' should be a number from 0");
+    refused("{\"calls\":{\"commands\":true},\"cores\":\"2\"}", "'cores'");
+    refused("{\"calls\":{\"commands\":true},\"timeout\":\"soon\"}", "soon");
+    refused("{\"calls\":{\"commands\":true},\"least\":\"50%\"}", "'least' should be a time");
+    refused("{\"calls\":{\"commands\":true},\"resources\":{\"gpus\":0}}", "'resources'");
+    refused("{\"calls\":{\"commands\":true},\"require\":[\"a b\"]}", "'require'");
+    refused("{\"calls\":{\"commands\":true},\"backoff\":[\"1s\"]}", "'backoff' should be two");
+    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"\"}]}", "'after'");
+    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"a\",\"on\":\"x\"}]}", "'on'");
+}
