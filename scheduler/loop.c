@@ -1,4 +1,4 @@
-#include "scheduler/loop.h"
+#include "scheduler/calls.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -65,6 +65,7 @@ static void peer_gone(struct scheduler *s, peer_id id)
         return;
     core_step(s->core, s->now, &(struct event){ .kind = EV_GONE, .from = id }, &s->out);
     direct_gone(s->direct, id, p->left, s->now);
+    collect_gone(s, id);
     HASH_DELETE(hh, s->peers, p);
     free(p->specs);
     free(p);
@@ -180,6 +181,7 @@ static int commit_and_send(struct scheduler *s)
 {
     struct fault f;
 
+    uint64_t end_n = store_end_n(s->store);
     if (store_commit(s->store, s->out.changes, s->out.n_changes, &f)) {
         loop_die(s, &f);
         return loop_exit_code(&f);
@@ -187,8 +189,9 @@ static int commit_and_send(struct scheduler *s)
     log_changes(s);
     make_views(s);
     send_all(s);
+    collect_committed(s, end_n);
     outbox_clear(&s->out);
-    return 0;
+    return s->failed;
 }
 
 int loop_commit_and_send(struct scheduler *s)
@@ -247,7 +250,7 @@ static void read_signals(struct scheduler *s)
     }
 }
 
-static void wait_for_news(struct scheduler *s, bool more)
+static void wait_for_news(struct scheduler *s, ms_t within_ms)
 {
     ms_t at = core_deadline(s->core);
     struct pollfd fds[3] = {
@@ -259,7 +262,9 @@ static void wait_for_news(struct scheduler *s, bool more)
     if (at > s->next_beat_ms)
         at = s->next_beat_ms;
     ms_t wait = at - clock_farm_ms();
-    poll(fds, 3, more || wait <= 0 ? 0 : (int)wait);
+    if (wait > within_ms)
+        wait = within_ms;
+    poll(fds, 3, wait <= 0 ? 0 : (int)wait);
     if (fds[1].revents)
         read_signals(s);
     if (fds[2].revents & (POLLHUP | POLLIN | POLLERR)) {
@@ -271,11 +276,12 @@ static void wait_for_news(struct scheduler *s, bool more)
 int loop_run(struct scheduler *s)
 {
     bool all = true;
+    ms_t more_ms = MS_NEVER; /* until those who are behind get their next ends */
 
     s->now = clock_farm_ms();
     s->next_beat_ms = s->now + BEAT_MS;
     while (!s->stopping) {
-        wait_for_news(s, !all);
+        wait_for_news(s, all ? more_ms : 0);
         s->now = clock_farm_ms();
         all = take(s);
         link_flush(s->link); /* what is queued by now waits for no commit: direct calls */
@@ -284,6 +290,9 @@ int loop_run(struct scheduler *s)
         int code = loop_commit_and_send(s);
         if (code)
             return code;
+        more_ms = collect_step(s);
+        if (s->failed)
+            return s->failed;
         if (s->now >= s->next_beat_ms)
             beat(s);
         if (!s->swept)

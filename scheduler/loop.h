@@ -20,6 +20,7 @@
 struct study;
 struct peer;
 struct direct;
+struct calls_table;
 
 /* A study whose current array the core has loaded. */
 struct loaded {
@@ -40,6 +41,7 @@ struct scheduler {
     struct link *link;
     struct core *core;
     struct direct *direct; /* what goes to engines past the core */
+    struct calls_table *calls;
     struct outbox out;
     struct store_next next;
     struct peer *peers; /* hash by peer id */
@@ -93,6 +95,7 @@ enum err submit_resume(struct scheduler *s, peer_id from, const struct message *
 enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct fault *f);
 struct loaded *loaded_find(struct scheduler *s, study_id id);
 struct loaded *loaded_name(struct scheduler *s, const char *name);
+void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name);
 
 /* stages.c: row->after, from the spec; what it names is loaded */
 enum err stages_edges(struct scheduler *s, const struct study *spec, struct array_row *row,

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "scheduler/calls.h"
 #include "scheduler/direct.h"
 #include "scheduler/loop.h"
 
@@ -94,6 +95,7 @@ static enum err listen_start(struct scheduler *s, struct fault *f)
 
     s->link = link_new();
     s->direct = direct_new(pass_on, s);
+    s->calls = calls_table_new();
     snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
     return link_listen(s->link, url, ROLE_CLIENT | ROLE_WORKER, NULL, f);
 }
@@ -121,6 +123,7 @@ static void scheduler_fini(struct scheduler *s)
         free(p->specs);
         free(p);
     }
+    calls_table_free(s);
     direct_free(s->direct);
     core_free(s->core);
     store_close(s->store);

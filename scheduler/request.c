@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/needs.h"
+#include "scheduler/calls.h"
 #include "scheduler/direct.h"
-#include "scheduler/loop.h"
 
 void request_refuse(struct scheduler *s, peer_id to, uint64_t request, enum err code,
                     const char *text)
@@ -50,13 +51,27 @@ static void on_worker_hello(struct scheduler *s, peer_id from, const struct mess
                               .slots = m->hello.slots,
                               .memory_mib = m->hello.memory_mib };
 
+    struct buf labels = { 0 };
+
     snprintf(row.name, sizeof row.name, "%s", m->hello.name);
     snprintf(row.host, sizeof row.host, "%s", m->hello.host);
+    row.end_ms = m->hello.end_ms;
+    for (size_t i = 0; i < m->hello.n_resources; i++)
+        worker_add_resource(&row, m->hello.resources[i].name, m->hello.resources[i].amount);
+    for (size_t i = 0; i < m->hello.n_labels; i++)
+        labels_add(&labels, m->hello.labels[i]);
+    for (size_t i = 0; i < m->hello.n_functions; i++) {
+        char label[NAME_BYTES_MAX + 4];
+        snprintf(label, sizeof label, "fn:%s", m->hello.functions[i]);
+        labels_add(&labels, label);
+    }
+    row.labels = labels.data;
     step(s, &(struct event){ .kind = EV_HELLO,
                              .from = from,
                              .worker = &row,
                              .held = held_events(m->hello.held, m->hello.n_held),
                              .n_held = m->hello.n_held });
+    buf_fini(&labels);
 }
 
 static void on_hello_message(struct scheduler *s, struct peer *p, const struct message *m)
@@ -147,6 +162,7 @@ static void on_points(struct scheduler *s, peer_id from, const struct message *m
     if (m->kind == MSG_CANCEL) {
         ev.kind = EV_CANCEL;
         ev.request = m->cancel.request;
+        ev.array_id = m->cancel.array;
         ev.index = m->cancel.index;
         ev.n_index = m->cancel.all ? 0 : m->cancel.n;
         if (!m->cancel.all && !m->cancel.n) {
@@ -157,6 +173,7 @@ static void on_points(struct scheduler *s, peer_id from, const struct message *m
         name = m->retry.study;
         ev.kind = EV_RETRY;
         ev.request = m->retry.request;
+        ev.array_id = m->retry.array;
         ev.failed = m->retry.failed;
         ev.index = m->retry.index;
         ev.n_index = m->retry.failed ? 0 : m->retry.n;
@@ -174,6 +191,8 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         direct_from_client(s->direct, from, m);
         return;
     }
+    if (calls_request(s, from, m))
+        return;
     /* What clients ask reads the store, which must have seen what this turn decided so far. */
     if (m->kind != MSG_BEAT && m->kind != MSG_BYE && !loop_flush(s))
         return;
@@ -204,6 +223,9 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         break;
     case MSG_WATCH:
         farmstate_send(s, from, m->watch.request);
+        break;
+    case MSG_COLLECT:
+        collect_request(s, from, m);
         break;
     case MSG_SHUTDOWN:
         log_info("event=shutdown");

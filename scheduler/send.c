@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "proto/wire.h"
-#include "scheduler/loop.h"
+#include "scheduler/calls.h"
 
 void send_message(struct scheduler *s, peer_id to, const struct message *m)
 {
@@ -91,8 +91,13 @@ static struct counts counts_of(const struct core_counts *c)
 static void send_submitted(struct scheduler *s, const struct send *d)
 {
     struct core_study st;
+    struct core_array a;
     const struct loaded *l = loaded_find(s, d->study);
 
+    if (core_array(s->core, d->array, &a) && a.kind == ARRAY_CALLS) {
+        calls_send_opened(s, d->to, d->request, d->array);
+        return;
+    }
     if (!l || !core_study(s->core, d->study, &st))
         return;
     send_message(s, d->to,
@@ -149,13 +154,87 @@ static void send_progress(struct scheduler *s, const struct send *d)
                                                   .n_running = n } });
 }
 
+/* What is gathered for one message; kept from message to message. */
+static struct gathering {
+    struct grant *grants;
+    lease_id *leases;
+    uint32_t *sizes;
+    size_t cap;
+    struct buf payloads, blobs;
+} gathered;
+
+static void room_for(size_t n)
+{
+    if (n <= gathered.cap)
+        return;
+    gathered.cap = 2 * n + 1024;
+    gathered.grants = realloc(gathered.grants, gathered.cap * sizeof *gathered.grants);
+    gathered.leases = realloc(gathered.leases, gathered.cap * sizeof *gathered.leases);
+    gathered.sizes = realloc(gathered.sizes, gathered.cap * sizeof *gathered.sizes);
+    must(gathered.grants && gathered.leases && gathered.sizes);
+}
+
+static void send_assign(struct scheduler *s, const struct send *d, size_t from, size_t n,
+                        bool calls)
+{
+    struct message m = { .kind = MSG_ASSIGN };
+
+    m.assign.array = d->array;
+    m.assign.limit_ms = d->limit_ms;
+    m.assign.grants = gathered.grants + from;
+    m.assign.n = n;
+    if (calls) {
+        m.assign.sizes = gathered.sizes + from;
+        m.assign.payloads = gathered.payloads.data;
+        m.assign.payloads_bytes = gathered.payloads.n;
+        m.assign.blobs = (const struct blob_ref *)(const void *)gathered.blobs.data;
+        m.assign.n_blobs = gathered.blobs.n / sizeof(struct blob_ref);
+    }
+    send_message(s, d->to, &m);
+    buf_clear(&gathered.payloads);
+    buf_clear(&gathered.blobs);
+}
+
+static bool assign_is_full(void)
+{
+    return gathered.payloads.n >= APPEND_BYTES_MAX ||
+           gathered.blobs.n >= BLOBS_MESSAGE_MAX * sizeof(struct blob_ref);
+}
+
+/* The leases that were gathered, with the payloads of those that are calls: in as many messages as
+ * the payloads need. */
+static void send_assigns(struct scheduler *s, const struct send *d, size_t n)
+{
+    struct calls *c = calls_by_id(s, d->array);
+    size_t from = 0;
+    struct fault f;
+
+    send_spec(s, d->to, d->array);
+    for (size_t i = 0; c && i < n; i++) {
+        const void *data;
+        struct blob_ref blob;
+        if (chunk_payload(s, c, gathered.grants[i].task.n - c->first.n, &data, &gathered.sizes[i],
+                          &blob, &f)) {
+            loop_die(s, &f);
+            s->failed = loop_exit_code(&f);
+            return;
+        }
+        buf_add(&gathered.payloads, data, gathered.sizes[i]);
+        blob.call = i - from;
+        if (blob.blob)
+            buf_add(&gathered.blobs, &blob, sizeof blob);
+        if (assign_is_full() && i + 1 < n) {
+            send_assign(s, d, from, i + 1 - from, true);
+            from = i + 1;
+        }
+    }
+    send_assign(s, d, from, n - from, c != NULL);
+}
+
 /* Sends that carry leases: runs of the same kind to the same peer become one message. Returns how
  * many sends it took. */
 static size_t send_leases(struct scheduler *s, size_t at)
 {
-    static struct grant *grants;
-    static lease_id *leases;
-    static size_t cap;
     const struct send *d = &s->out.sends[at];
     size_t n = 0, taken = 0;
 
@@ -166,32 +245,20 @@ static size_t send_leases(struct scheduler *s, size_t at)
             break;
         if (n && n + e->n > GRANTS_MAX)
             break; /* one message holds no more */
-        if (n + e->n > cap) {
-            cap = 2 * (n + e->n) + 1024;
-            grants = realloc(grants, cap * sizeof *grants);
-            leases = realloc(leases, cap * sizeof *leases);
-            must(grants != NULL && leases != NULL);
-        }
+        room_for(n + e->n);
         for (size_t i = 0; i < e->n; i++, n++) {
             const struct core_grant *g = &s->out.grants[e->grants + i];
-            grants[n] = (struct grant){ .lease = g->lease, .task = g->task };
-            leases[n] = g->lease;
+            gathered.grants[n] = (struct grant){ .lease = g->lease, .task = g->task };
+            gathered.leases[n] = g->lease;
         }
     }
-    struct message m = { .kind = MSG_ACK };
     if (d->kind == SEND_ASSIGN) {
-        send_spec(s, d->to, d->array);
-        m.kind = MSG_ASSIGN;
-        m.assign.array = d->array;
-        m.assign.limit_ms = d->limit_ms;
-        m.assign.grants = grants;
-        m.assign.n = n;
-    } else {
-        if (d->kind == SEND_REVOKE)
-            m.kind = MSG_REVOKE;
-        m.revoke.leases = leases;
-        m.revoke.n = n;
+        send_assigns(s, d, n);
+        return taken;
     }
+    struct message m = { .kind = d->kind == SEND_REVOKE ? MSG_REVOKE : MSG_ACK };
+    m.revoke.leases = gathered.leases;
+    m.revoke.n = n;
     send_message(s, d->to, &m);
     return taken;
 }
@@ -219,6 +286,9 @@ static void send_one(struct scheduler *s, const struct send *d)
     case SEND_SUBMITTED:
         send_submitted(s, d);
         break;
+    case SEND_APPENDED:
+        calls_send_appended(s, d);
+        break;
     case SEND_REPLY:
         send_message(
             s, d->to,
@@ -241,8 +311,6 @@ static void send_one(struct scheduler *s, const struct send *d)
         break;
     case SEND_CLOSE:
         link_close_peer(s->link, d->to);
-        break;
-    case SEND_APPENDED:
         break;
     case SEND_ASSIGN:
     case SEND_REVOKE:

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "scheduler/loop.h"
+#include "scheduler/calls.h"
 #include "study/study.h"
 
 struct loaded *loaded_find(struct scheduler *s, study_id id)
@@ -27,7 +27,7 @@ struct loaded *loaded_name(struct scheduler *s, const char *name)
     return NULL;
 }
 
-static void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name)
+void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name)
 {
     struct loaded *l = loaded_find(s, id);
 
@@ -72,7 +72,7 @@ static void on_trouble(void *ctx, task_id task, uint32_t failures, uint32_t loss
 }
 
 /* Whether the current array of a study has this design: also when it was made by --fresh, under a
- * key of its own. */
+ * key of its own. One of calls has none. */
 static enum err find_current(struct scheduler *s, array_id current, const uint64_t key[2],
                              bool *same, struct array_row *row, struct fault *f)
 {
@@ -80,6 +80,8 @@ static enum err find_current(struct scheduler *s, array_id current, const uint64
     uint64_t its[2];
     enum err err = store_array(s->store, current, same, row, loop_text(s), f);
 
+    if (!err && *same && row->kind == ARRAY_CALLS)
+        *same = false;
     if (!err && *same)
         err = study_from_json(row->spec, row->spec_bytes, &spec, f);
     if (err || !*same)
@@ -234,7 +236,9 @@ static enum err read_current(struct scheduler *s, const char *name, struct study
         return err;
     if (!found)
         return fault_set(f, ERR_DAMAGED, "study '%s' has no array in the store", name);
-    return study_from_json(row->spec, row->spec_bytes, spec, f);
+    *spec = NULL;
+    return row->kind == ARRAY_CALLS ? ERR_NONE
+                                    : study_from_json(row->spec, row->spec_bytes, spec, f);
 }
 
 enum err submit_resume(struct scheduler *s, peer_id from, const struct message *m, struct fault *f)
@@ -246,6 +250,11 @@ enum err submit_resume(struct scheduler *s, peer_id from, const struct message *
 
     if (err)
         return err;
+    if (!spec)
+        return fault_set(f, ERR_USAGE,
+                         "study '%s' is one of calls: the programs that made them open them again "
+                         "by their keys; after a hold, grange release goes on with it",
+                         m->submit.study);
     row.submitted_ms = clock_wall_ms();
     err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, false, false, f);
     if (err) {
@@ -270,10 +279,12 @@ enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct
     enum err err = read_current(s, name, &study, &row, &spec, f);
     if (err)
         return err;
-    err = enter(s, (peer_id){ 0 }, 0, EV_ARRAY, study.active, spec, &row, false, false, f);
+    if (spec) /* its current array is one of points */
+        err = enter(s, (peer_id){ 0 }, 0, EV_ARRAY, study.active, spec, &row, false, false, f);
     if (!err) {
         loaded_set(s, row.study, row.id, name);
         *id = row.study;
+        err = calls_load(s, row.study, study.active, f);
     }
     study_free(spec);
     return err;

@@ -60,7 +60,7 @@ Test(study_calls, what_is_wrong_is_said)
             "'retries' should be a number from 0");
     refused("{\"calls\":{\"commands\":true},\"cores\":\"2\"}", "'cores'");
     refused("{\"calls\":{\"commands\":true},\"timeout\":\"soon\"}", "soon");
-    refused("{\"calls\":{\"commands\":true},\"least\":\"50%\"}", "'least' should be a time");
+    refused("{\"calls\":{\"commands\":true},\"least\":\"300%\"}", "'least' should be a time");
     refused("{\"calls\":{\"commands\":true},\"resources\":{\"gpus\":0}}", "'resources'");
     refused("{\"calls\":{\"commands\":true},\"require\":[\"a b\"]}", "'require'");
     refused("{\"calls\":{\"commands\":true},\"backoff\":[\"1s\"]}", "'backoff' should be two");

@@ -1,0 +1,121 @@
+#ifndef GRANGE_SCHEDULER_CALLS_H
+#define GRANGE_SCHEDULER_CALLS_H
+/* calls - arrays of calls in the shell: their keys, their payloads, and who collects their ends.
+ *
+ * The core sees counts, rules and edges. Payloads lie in chunks, one an append, in memory within
+ * CHUNK_CACHE_BYTES and read back from the store beyond (chunk.c). Ends go to collectors: as they
+ * are committed, or from the store for who comes late or reads slowly (collect.c). */
+
+#include "scheduler/loop.h"
+
+struct collector;
+
+/* chunk - the calls of one append. `data` is what the store keeps of it: see struct chunk_head. */
+struct chunk {
+    uint64_t n; /* chunk_row.n */
+    uint64_t at;
+    uint32_t n_calls, n_left; /* n_left: have not ended since they came here */
+    ms_t appended_ms;
+    char *data; /* NULL: in the store alone */
+    size_t bytes;
+    bool summed;               /* the sizes in data have become where each payload ends */
+    struct chunk *prev, *next; /* of those in memory; first is what was used last */
+};
+
+/* chunk_head - how data begins. Then sizes (uint32 a call, padded to 8 bytes), edges, blobs, rules
+ * (a byte a call, when there are any), payloads. */
+struct chunk_head {
+    uint32_t n, n_edges, n_blobs, has_rules;
+};
+
+struct calls {
+    array_id id;
+    study_id study;
+    task_id first;
+    uint64_t first_end;
+    char *key;
+    struct chunk **chunks; /* in order of `at` */
+    size_t n_chunks, cap_chunks;
+    size_t hint; /* the chunk that was looked for last */
+    struct collector *collectors;
+    UT_hash_handle hh, hh_key;
+};
+
+struct worker_entry { /* the name of a worker that ended calls */
+    uint32_t id;
+    char name[NAME_BYTES_MAX + 1], host[NAME_BYTES_MAX + 1];
+    uint64_t stamp; /* of the message that it was written to last */
+    uint32_t at;    /* where in it */
+    UT_hash_handle hh;
+};
+
+struct calls_table {
+    struct calls *by_id, *by_key;
+    struct calls **sorted; /* by first task */
+    size_t n, cap;
+    struct calls *last; /* that a task was looked up in */
+    struct chunk *recent;
+    size_t chunk_bytes;
+    struct collector *collectors; /* all of them */
+    struct worker_entry *workers;
+    uint64_t stamp;
+};
+
+/* calls.c */
+struct calls_table *calls_table_new(void);
+void calls_table_free(struct scheduler *s);
+/* calls_request - open and append; false: m is neither. */
+bool calls_request(struct scheduler *s, peer_id from, const struct message *m);
+void calls_send_opened(struct scheduler *s, peer_id to, uint64_t request, array_id id);
+void calls_send_appended(struct scheduler *s, const struct send *d);
+/* calls_tidy - forgets arrays that have ended and that nobody collects; now and then. */
+void calls_tidy(struct scheduler *s);
+struct calls *calls_by_id(struct scheduler *s, array_id id);    /* NULL: not known here */
+struct calls *calls_by_task(struct scheduler *s, task_id task); /* NULL: not of calls */
+struct calls *calls_by_key(struct scheduler *s, const char *key);
+struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64_t first_end);
+
+/* calls_load.c */
+/* calls_after - row->after, until the end of the turn; what it names is loaded. */
+struct calls_spec;
+enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct array_row *row,
+                     struct fault *f);
+/* calls_find - by key, or by id when key is empty; read from the store when it is not here. *c is
+ * NULL when there is none. The core need not have it. */
+enum err calls_find(struct scheduler *s, const char *key, array_id id, struct calls **c,
+                    struct fault *f);
+/* calls_load - the arrays of calls of a study, into the core too. */
+enum err calls_load(struct scheduler *s, study_id study, bool active, struct fault *f);
+
+/* chunk.c */
+struct chunk *chunk_new(struct scheduler *s, struct calls *c, const struct message *m);
+struct chunk *chunk_stored(struct calls *c, const struct chunk_row *row);
+void chunk_free(struct scheduler *s, struct chunk *k);
+void chunk_add(struct scheduler *s, struct calls *c, struct chunk *k); /* it was accepted */
+struct chunk *chunk_of(struct calls *c, uint64_t index);               /* NULL: none */
+/* chunk_ended - a call has ended: a chunk without others left is not kept in memory. */
+void chunk_ended(struct scheduler *s, struct chunk *k);
+void chunk_trim(struct scheduler *s); /* down to CHUNK_CACHE_BYTES; not before a commit */
+/* chunk_graph - rules and edges in data as it is stored; false: damaged. */
+struct chunk_graph {
+    const uint8_t *rules; /* NULL: none */
+    const struct edge *edges;
+    size_t n_edges;
+};
+bool chunk_graph(const void *data, size_t bytes, struct chunk_graph *g);
+/* chunk_payload - of a call; read back when it has to be. *blob is set (its call is left 0) when
+ * the payload is one. */
+enum err chunk_payload(struct scheduler *s, struct calls *c, uint64_t index, const void **data,
+                       uint32_t *bytes, struct blob_ref *blob, struct fault *f);
+
+/* collect.c */
+void collect_request(struct scheduler *s, peer_id from, const struct message *m);
+/* collect_committed - what was just committed, to who collects it; `end_n` is store_end_n before
+ * it. */
+void collect_committed(struct scheduler *s, uint64_t end_n);
+/* collect_step - goes on for those who are behind. Returns in how many ms it has more to do. */
+ms_t collect_step(struct scheduler *s);
+void collect_gone(struct scheduler *s, peer_id peer);
+void collect_free(struct scheduler *s, struct calls *c); /* all who collect this array */
+
+#endif

@@ -1,0 +1,245 @@
+/* calls_load - arrays of calls as the store has them: into the core, or only to be collected. */
+#include <stdlib.h>
+
+#include "scheduler/calls.h"
+#include "study/calls.h"
+
+/* loading - a study's arrays of calls on their way into the core. */
+struct loading {
+    struct scheduler *s;
+    bool active;
+    struct buf arrays; /* struct loaded_calls, by first task */
+};
+struct loaded_calls {
+    struct calls *c;
+    bool closed;
+    uint64_t n;
+    uint8_t *states; /* [n] */
+    uint64_t first_end;
+    struct policy policy;
+};
+
+enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct array_row *row,
+                     struct fault *f)
+{
+    struct buf *kept = loop_text(s); /* until the end of the turn */
+
+    for (size_t i = 0; i < spec->n_after; i++) {
+        struct calls *on;
+        enum err err = calls_find(s, spec->after[i].key, (array_id){ 0 }, &on, f);
+        if (!err && !on)
+            return fault_set(f, ERR_NOT_FOUND, "there is no array of calls '%s' to wait for",
+                             spec->after[i].key);
+        if (!err && !core_array_loaded(s->core, on->id))
+            err = calls_load(s, on->study, false, f);
+        if (err)
+            return err;
+        struct array_edge edge = { .on = on->id,
+                                   .rule = spec->after[i].rule,
+                                   .element = spec->after[i].element };
+        buf_add(kept, &edge, sizeof edge);
+    }
+    row->after = (const struct array_edge *)(const void *)kept->data;
+    row->n_after = spec->n_after;
+    return ERR_NONE;
+}
+
+static enum err load_array(void *ctx, const struct array_row *stored, uint64_t first_end,
+                           struct fault *f)
+{
+    struct loading *l = ctx;
+    struct scheduler *s = l->s;
+    struct array_row row = *stored;
+    struct calls_spec spec;
+    struct calls *c = calls_by_id(s, row.id);
+
+    if (c && core_array_loaded(s->core, row.id))
+        return ERR_NONE;
+    enum err err = calls_spec_read(row.spec, row.spec_bytes, &spec, f);
+    if (err)
+        return err;
+    err = calls_after(s, &spec, &row, f);
+    calls_spec_fini(&spec);
+    if (err)
+        return err;
+    if (!c)
+        c = calls_add(s, &row, first_end);
+    struct loaded_calls a = { .c = c, .closed = row.closed, .n = row.n, .first_end = first_end };
+    a.policy = row.policy;
+    a.states = calloc(row.n + 1, 1);
+    must(a.states != NULL);
+    buf_add(&l->arrays, &a, sizeof a);
+    row.n = 0;
+    row.closed = false;
+    core_step(s->core, s->now,
+              &(struct event){ .kind = EV_ARRAY, .array = &row, .active = l->active }, &s->out);
+    return ERR_NONE;
+}
+
+static struct loaded_calls *loading_of(const struct loading *l, task_id task)
+{
+    struct loaded_calls *a = (struct loaded_calls *)(void *)l->arrays.data;
+    size_t low = 0, high = l->arrays.n / sizeof *a;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (a[middle].c->first.n <= task.n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && task.n - a[low - 1].c->first.n < a[low - 1].n ? &a[low - 1] : NULL;
+}
+
+static void load_state(void *ctx, task_id task, enum task_state state)
+{
+    struct loaded_calls *a = loading_of(ctx, task);
+
+    if (a)
+        a->states[task.n - a->c->first.n] = (uint8_t)state;
+}
+
+static enum err load_chunk(void *ctx, const struct chunk_row *row, struct fault *f)
+{
+    struct loading *l = ctx;
+    struct scheduler *s = l->s;
+    struct calls *c = calls_by_id(s, row->array);
+    struct loaded_calls *a = c ? loading_of(l, c->first) : NULL;
+    struct chunk_graph g = { 0 };
+
+    if (!a || a->c != c)
+        return ERR_NONE; /* it was here before */
+    if (row->at + row->n_calls > a->n || (row->graph && !chunk_graph(row->data, row->bytes, &g)))
+        return fault_set(f, ERR_DAMAGED, "chunk %llu of the store makes no sense",
+                         (unsigned long long)row->n);
+    if (!chunk_of(c, row->at)) {
+        struct chunk *k = chunk_stored(c, row);
+        chunk_add(s, c, k);
+        for (uint64_t i = 0; i < row->n_calls; i++)
+            if (task_state_ended(a->states[row->at + i]))
+                chunk_ended(s, k);
+    }
+    core_step(s->core, s->now,
+              &(struct event){ .kind = EV_APPEND,
+                               .array_id = row->array,
+                               .at = row->at,
+                               .n = row->n_calls,
+                               .rules = g.rules,
+                               .edges = g.edges,
+                               .n_edges = g.n_edges,
+                               .states = a->states + row->at,
+                               .stored = true },
+              &s->out);
+    return ERR_NONE;
+}
+
+static void load_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last)
+{
+    struct scheduler *s = ctx;
+
+    core_step(s->core, s->now,
+              &(struct event){ .kind = EV_TROUBLE,
+                               .task = task,
+                               .lease = last,
+                               .failures = failures,
+                               .losses = losses },
+              &s->out);
+}
+
+static enum err load_ends(struct loading *l, study_id study, struct fault *f)
+{
+    struct loaded_calls *a = (struct loaded_calls *)(void *)l->arrays.data;
+    size_t n = l->arrays.n / sizeof *a;
+    uint64_t first_end = UINT64_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        if (a[i].first_end < first_end)
+            first_end = a[i].first_end;
+    enum err err = store_end_states(l->s->store, a[0].c->first,
+                                    (task_id){ a[n - 1].c->first.n + POINTS_MAX - 1 }, first_end,
+                                    load_state, l, f);
+    if (!err)
+        err = store_chunks(l->s->store, study, (array_id){ 0 }, load_chunk, l, f);
+    for (size_t i = 0; i < n && !err; i++) {
+        if (a[i].closed)
+            core_step(l->s->core, l->s->now,
+                      &(struct event){ .kind = EV_APPEND,
+                                       .array_id = a[i].c->id,
+                                       .at = a[i].n,
+                                       .close = true,
+                                       .stored = true },
+                      &l->s->out);
+        struct array_row row = { .first = a[i].c->first, .n = a[i].n };
+        if (a[i].n)
+            err = store_troubles(l->s->store, &row, load_trouble, l->s, f);
+    }
+    return err;
+}
+
+enum err calls_load(struct scheduler *s, study_id study, bool active, struct fault *f)
+{
+    struct loading l = { .s = s, .active = active };
+    enum err err = store_calls(s->store, study, NULL, load_array, &l, f);
+
+    if (!err && l.arrays.n)
+        err = load_ends(&l, study, f);
+    for (size_t i = 0; i < l.arrays.n / sizeof(struct loaded_calls); i++)
+        free(((struct loaded_calls *)(void *)l.arrays.data)[i].states);
+    buf_fini(&l.arrays);
+    return err;
+}
+
+/* finding - an array that is only to be collected: not for the core. */
+struct finding {
+    struct scheduler *s;
+    struct calls *c;
+};
+
+static enum err found_array(void *ctx, const struct array_row *row, uint64_t first_end,
+                            struct fault *f)
+{
+    struct finding *found = ctx;
+
+    (void)f;
+    found->c = calls_by_id(found->s, row->id);
+    if (!found->c)
+        found->c = calls_add(found->s, row, first_end);
+    return ERR_NONE;
+}
+
+static enum err found_chunk(void *ctx, const struct chunk_row *row, struct fault *f)
+{
+    struct finding *found = ctx;
+
+    (void)f;
+    if (!chunk_of(found->c, row->at))
+        chunk_add(found->s, found->c, chunk_stored(found->c, row));
+    return ERR_NONE;
+}
+
+enum err calls_find(struct scheduler *s, const char *key, array_id id, struct calls **c,
+                    struct fault *f)
+{
+    struct finding found = { .s = s };
+    enum err err;
+
+    *c = *key ? calls_by_key(s, key) : calls_by_id(s, id);
+    if (*c)
+        return ERR_NONE;
+    if (!*key) {
+        struct array_row row;
+        bool there;
+        err = store_array(s->store, id, &there, &row, loop_text(s), f);
+        if (err || !there || row.kind != ARRAY_CALLS)
+            return err;
+        err = store_calls(s->store, row.study, NULL, found_array, &found, f);
+        *c = err ? NULL : calls_by_id(s, id);
+    } else {
+        err = store_calls(s->store, (study_id){ 0 }, key, found_array, &found, f);
+        *c = found.c;
+    }
+    if (err || !*c || (*c)->n_chunks)
+        return err;
+    found.c = *c;
+    return store_chunks(s->store, (study_id){ 0 }, (*c)->id, found_chunk, &found, f);
+}
