@@ -32,6 +32,9 @@ enum {
     RESOURCE_NAME_MAX = 31,
     WEIGHT_MAX = 1000,      /* of a study; refused */
     PRIORITY_MAX = 1000000, /* of a study, either way; refused */
+    BLACK_HOLE_FAILS = 10,  /* failures in a row at a worker, of an array that does well elsewhere:
+                               the worker gets nothing more; 0.2^10 is 1e-7 */
+    BLACK_HOLE_GOOD = 4,    /* it does well: at least so many successes for a failure */
     QUARANTINE_LOSSES = 3,  /* workers lost under a task before it is quarantined */
     INFRA_TRIES =
         6, /* attempts that a worker could not start (disk, descriptors) before the point fails */
@@ -86,8 +89,9 @@ enum {
     PROGRESS_MS = 100,    /* between two progress messages to one client */
     KILL_GRACE_MS = 2000, /* between TERM and KILL */
     RELATIVE_TIMEOUT_MIN_MS =
-        1000,             /* a timeout of N% is no shorter: below, it would kill by chance */
-    BACKOFF_MIN_MS = 100, /* before the first retry; doubles, with jitter */
+        1000,                  /* a timeout of N% is no shorter: below, it would kill by chance */
+    BLACK_HOLE_FAST_MS = 2000, /* a failure that takes longer says nothing about the worker */
+    BACKOFF_MIN_MS = 100,      /* before the first retry; doubles, with jitter */
     BACKOFF_MAX_MS = 60000,
 };
 

@@ -34,6 +34,9 @@ void reason_words(enum end_reason reason, int32_t code, struct buf *out)
     case END_EXIT:
         add_exit(code, out);
         return;
+    case END_WARNED:
+        buf_addf(out, "exit %d, which is a warning", code);
+        return;
     case END_SIGNAL:
         add_signal(code, out);
         return;

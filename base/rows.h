@@ -48,7 +48,8 @@ static inline bool task_state_ended(enum task_state s)
     X(END_QUARANTINED, "quarantined")                                                              \
     X(END_SUPERSEDED, "superseded") /* a late result of a lease that was no longer current */      \
     X(END_INFRA, "worker trouble")  /* code: errno; the worker could not, costs no retry */        \
-    X(END_UNMET, "dependency")      /* never ran; `because` is the task whose end is the reason */
+    X(END_UNMET, "dependency")      /* never ran; `because` is the task whose end is the reason */ \
+    X(END_WARNED, "warning") /* code: exit status, which counts as a success with a warning */
 enum end_reason {
 #define X(name, text) name,
     END_REASONS(X)

@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "cli/control.h"
 #include "scheduler/scheduler.h"
+#include "study/study.h"
+#include "worker/offer.h"
 #include "worker/worker.h"
 
 enum {
@@ -26,6 +30,10 @@ enum {
     OPT_INNER,
     OPT_PLUGIN,
     OPT_ENGINE,
+    OPT_SIZE,
+    OPT_LABEL,
+    OPT_RESOURCE,
+    OPT_END,
 };
 
 static error_t one_of(const char *what, const char *arg, const char *const *words, int *to)
@@ -177,6 +185,56 @@ static error_t add_plugin(const char *arg, struct worker_options *o)
     return 0;
 }
 
+/* Repeated options, as one text with commas. */
+static struct buf worker_labels, worker_resources;
+
+static error_t parse_joined(struct buf *all, const char *arg, const char **word)
+{
+    struct offer offer;
+    struct fault f;
+    bool labels = all == &worker_labels;
+
+    buf_addf(all, "%s%s", all->n ? "," : "", arg);
+    *word = buf_text(all);
+    enum err err = offer_parse(&offer, labels ? *word : NULL, labels ? NULL : *word, &f);
+    offer_fini(&offer);
+    return err ? cli_bad("%s", f.text) : 0;
+}
+
+static error_t parse_size(const char *arg, uint64_t *mib)
+{
+    struct policy p = { 0 };
+    struct fault f;
+
+    if (study_parse_memory(arg, &p, &f))
+        return cli_bad("--memory: %s", f.text);
+    *mib = p.needs.memory_mib;
+    return 0;
+}
+
+static error_t parse_end(const char *arg, ms_t *end_ms)
+{
+    struct tm tm = { .tm_isdst = -1 };
+    ms_t in_ms;
+
+    if (*arg == '@') /* from the supervisor to the worker proper: the very time */
+        return cli_duration("--end-time", arg + 1, 1, INT64_MAX / 2, end_ms);
+    const char *rest = strptime(arg, "%Y-%m-%dT%H:%M", &tm);
+    if (rest && *rest == ':')
+        rest = strptime(rest, ":%S", &tm);
+    if (rest && (!*rest || strcmp(rest, "Z") == 0)) {
+        *end_ms = 1000 * (ms_t)(*rest ? timegm(&tm) : mktime(&tm));
+        return *end_ms > clock_wall_ms() ? 0 : cli_bad("--end-time: '%s' is over", arg);
+    }
+    if (*arg < '0' || *arg > '9' || rest || strchr(arg, '-') || strchr(arg, ':'))
+        return cli_bad("--end-time: '%s' should be a time from now such as 2h or 90m, or one such "
+                       "as 2026-11-21T18:00 (local) or 2026-11-21T18:00:00Z",
+                       arg);
+    error_t rc = cli_duration("--end-time", arg, 1, 1000LL * 86400 * 366, &in_ms);
+    *end_ms = clock_wall_ms() + in_ms;
+    return rc;
+}
+
 static error_t parse_worker(int key, char *arg, struct argp_state *state)
 {
     struct worker_options *o = state->input;
@@ -200,6 +258,14 @@ static error_t parse_worker(int key, char *arg, struct argp_state *state)
         return parse_fd("--ready-fd", arg, &o->ready_fd);
     case OPT_MEMORY:
         return cli_number("--memory-mib", arg, 1, 1 << 30, &o->memory_mib);
+    case OPT_SIZE:
+        return parse_size(arg, &o->memory_mib);
+    case OPT_LABEL:
+        return parse_joined(&worker_labels, arg, &o->labels);
+    case OPT_RESOURCE:
+        return parse_joined(&worker_resources, arg, &o->resources);
+    case OPT_END:
+        return parse_end(arg, &o->end_ms);
     case OPT_LOG:
         o->log_path = arg;
         return 0;
@@ -233,7 +299,13 @@ static const struct argp_option worker_options[] = {
     { "connect", OPT_CONNECT, "URL", 0, "where the scheduler is (default: that of --dir)", 0 },
     { "slots", 'j', "N", 0, "points at a time (default: the cores of this machine)", 0 },
     { "jobs", 0, 0, OPTION_ALIAS, 0, 0 },
-    { "memory-mib", OPT_MEMORY, "N", 0, "memory that points may take together, in MiB", 0 },
+    { "memory", OPT_SIZE, "SIZE", 0,
+      "that points may take together: 512M, 8G (default: that of this machine)", 0 },
+    { "memory-mib", OPT_MEMORY, "N", OPTION_HIDDEN, "the same in MiB", 0 },
+    { "label", OPT_LABEL, "LABEL", 0, "for points that require it: big, arch=arm; repeatable", 0 },
+    { "resource", OPT_RESOURCE, "NAME=N", 0, "for points that take of it: gpus=2; repeatable", 0 },
+    { "end-time", OPT_END, "TIME", 0,
+      "it ends then, 2h from now or 2026-11-21T18:00: nothing starts that takes longer", 0 },
     { "name", OPT_NAME, "NAME", 0,
       "of this worker; the one that replaces it takes the same (default: HOST-PID)", 0 },
     { "grace", OPT_GRACE_TIME, "TIME", 0,
@@ -282,6 +354,8 @@ static int worker_verb(int argc, char **argv)
         o.url = buf_text(&url);
     }
     rc = worker_main(&o);
+    buf_fini(&worker_labels);
+    buf_fini(&worker_resources);
     buf_fini(&url);
     return rc;
 }

@@ -20,9 +20,9 @@ enum err lookup_command(const struct study *s, struct fault *f)
     command_init(&first);
     command_init(&last);
     study_point(s, 0, &p);
-    study_command(s, &p, &(struct dirs){ "/", "/" }, &first);
+    study_command(s, &p, &(struct dirs){ "/", "/" }, false, &first);
     study_point(s, study_n_points(s) - 1, &p);
-    study_command(s, &p, &(struct dirs){ "/", "/" }, &last);
+    study_command(s, &p, &(struct dirs){ "/", "/" }, false, &last);
     enum err err = ERR_NONE;
     if (strcmp(first.argv[0], last.argv[0]) == 0)
         err = look_up(first.argv[0], f);

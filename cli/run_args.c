@@ -30,6 +30,15 @@ enum {
     OPT_MEMORY,
     OPT_EXIT,
     OPT_FUNCTION,
+    OPT_RESOURCE,
+    OPT_REQUIRE,
+    OPT_LEAST,
+    OPT_PRIORITY,
+    OPT_WEIGHT,
+    OPT_MAX_RUNNING,
+    OPT_BACKOFF,
+    OPT_SPECULATE,
+    OPT_RESTART,
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state);
@@ -53,9 +62,19 @@ static const struct argp_option options[] = {
     { "timeout", OPT_TIMEOUT, "TIME", 0,
       "of a point: 30s, 5m, 2h, or 300% of the median, once 5 are done", 10 },
     { "retries", OPT_RETRIES, "N", 0, "further attempts at a point that fails (default 0)", 10 },
-    { "exit", OPT_EXIT, "CODE:ACTION,...", 0, "what exit codes mean: 75:retry,77:fail,3:ok", 10 },
+    { "exit", OPT_EXIT, "CODE:ACTION,...", 0,
+      "what exit codes mean: 75:retry,77:fail,3:ok,4:warn,5:quarantine", 10 },
+    { "backoff", OPT_BACKOFF, "MIN..MAX", 0,
+      "wait before a retry: doubles from MIN to MAX (100ms..1m)", 10 },
+    { "restart-command", OPT_RESTART, "COMMAND", 0,
+      "for sh -c: what second and later attempts at a point run instead", 10 },
     { "cores", OPT_CORES, "N", 0, "cores that a point takes (default 1)", 10 },
     { "memory", OPT_MEMORY, "SIZE", 0, "memory that a point takes, and may take: 512M, 2G", 10 },
+    { "resource", OPT_RESOURCE, "NAME=N", 0,
+      "a named resource of the worker that a point takes: gpus=1; repeatable", 10 },
+    { "require", OPT_REQUIRE, "LABEL", 0, "only on workers with this label; repeatable", 10 },
+    { "least", OPT_LEAST, "TIME", 0,
+      "a point takes at least so long: not started on a worker that ends sooner", 10 },
     { "code-version", OPT_CODE_VERSION, "TEXT", 0,
       "part of a point's identity: a new one makes new points", 10 },
     { "function", OPT_FUNCTION, "NAME", 0, "a built-in function of the worker, no command", 10 },
@@ -64,6 +83,11 @@ static const struct argp_option options[] = {
       "stop at failures: now,fail=1 or soon,fail=5% (soon: running points may finish)", 20 },
     { "shuffle", OPT_SHUFFLE, 0, 0, "in random order (default above 1,000 points)", 20 },
     { "no-shuffle", OPT_NO_SHUFFLE, 0, 0, "in order", 20 },
+    { "priority", OPT_PRIORITY, "N", 0, "before studies of a lower one (default 0)", 20 },
+    { "weight", OPT_WEIGHT, "N", 0, "share among studies of the same priority (default 1)", 20 },
+    { "max-running", OPT_MAX_RUNNING, "N", 0, "at most N points at once", 20 },
+    { "speculate", OPT_SPECULATE, 0, 0,
+      "at the end, start points that take long a second time; the first result counts", 20 },
     { 0, 0, 0, 0, "Looking first:", 30 },
     { "dry-run", 'N', 0, 0, "print how many points, some commands, an estimate; run nothing", 30 },
     { "save", OPT_SAVE, "FILE", 0, "write the study file that means the same", 30 },
@@ -127,6 +151,47 @@ static error_t parse_rest(struct argp_state *state, struct run_args *a)
     return sources_split(rest, n, &a->sources, &f) ? cli_bad("%s", f.text) : 0;
 }
 
+/* Repeated options as one text with commas, which study/ takes apart. */
+static error_t parse_joined(struct buf *all, const char *arg, const char **word)
+{
+    buf_addf(all, "%s%s", all->n ? "," : "", arg);
+    *word = buf_text(all);
+    return 0;
+}
+
+/* Where a point may run, and whose turn it is. */
+static error_t parse_place(int key, char *arg, struct run_args *a)
+{
+    struct words *w = &a->words;
+    switch (key) {
+    case OPT_RESOURCE:
+        return parse_joined(&a->resources, arg, &w->resources);
+    case OPT_REQUIRE:
+        return parse_joined(&a->require, arg, &w->require);
+    case OPT_LEAST:
+        w->least = arg;
+        return 0;
+    case OPT_PRIORITY:
+        w->priority = arg;
+        return 0;
+    case OPT_WEIGHT:
+        return parse_u32("--weight", arg, 1, WEIGHT_MAX, &w->weight);
+    case OPT_MAX_RUNNING:
+        return parse_u32("--max-running", arg, 1, POINTS_MAX, &w->max_running);
+    case OPT_BACKOFF:
+        w->backoff = arg;
+        return 0;
+    case OPT_SPECULATE:
+        w->speculate = 1;
+        return 0;
+    case OPT_RESTART:
+        w->restart = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 /* What a point is and which there are: words that study/ checks. */
 static error_t parse_words(int key, char *arg, struct argp_state *state, struct run_args *a)
 {
@@ -184,7 +249,7 @@ static error_t parse_words(int key, char *arg, struct argp_state *state, struct 
     case ARGP_KEY_ARG:
         return parse_rest(state, a);
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_place(key, arg, a);
     }
 }
 
@@ -319,6 +384,8 @@ int run_args_parse(int argc, char **argv, struct run_args *a)
 void run_args_fini(struct run_args *a)
 {
     sources_fini(&a->sources);
+    buf_fini(&a->resources);
+    buf_fini(&a->require);
     free(a->argv);
 }
 

@@ -16,6 +16,7 @@ struct run_args {
     const char *inputs[REPEATED_MAX], *metrics[REPEATED_MAX];
     char **argv; /* the arguments with all options in front; owned */
     char cwd[4096];
+    struct buf resources, require; /* of repeated options */
     bool dry_run;
     const char *save;
 };

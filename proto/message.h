@@ -280,6 +280,7 @@ struct message {
         struct {
             array_id array;
             ms_t limit_ms;
+            bool again; /* they had attempts before: their restart command runs */
             const struct grant *grants;
             size_t n;
             /* of calls: sizes[n] (NULL: an array of points), payloads one after the other */

@@ -340,6 +340,7 @@ static enum err ids(const uint64_t *id, size_t n, const char *what, struct fault
 static enum err assign(const Wire__Assign *pb, struct message *m, struct fault *f)
 {
     m->assign.array.n = pb->array;
+    m->assign.again = pb->again;
     CHECK(wire_is_set(pb->array, "an array", f));
     CHECK(wire_at_most(pb->limit_ms, INT64_MAX, "a limit", f));
     if (pb->n_grants % 2)

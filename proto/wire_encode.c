@@ -254,6 +254,7 @@ static void assign_to_pb(const struct message *m, struct encoding *e)
 {
     wire__assign__init(&e->assign);
     e->assign.array = m->assign.array.n;
+    e->assign.again = m->assign.again;
     e->assign.limit_ms = wire_ms(m->assign.limit_ms);
     e->assign.n_grants = 2 * m->assign.n;
     e->assign.grants = (uint64_t *)(uintptr_t)m->assign.grants;

@@ -6,7 +6,7 @@
 _Static_assert((int)TASK_QUARANTINED == WIRE__TASK_STATE__TASK_QUARANTINED, "");
 _Static_assert(N_TASK_STATES == WIRE__TASK_STATE__TASK_UNMET + 1, "");
 _Static_assert((int)END_SUPERSEDED == WIRE__REASON__END_SUPERSEDED, "");
-_Static_assert(N_END_REASONS == WIRE__REASON__END_UNMET + 1, "");
+_Static_assert(N_END_REASONS == WIRE__REASON__END_WARNED + 1, "");
 
 struct reading {
     struct arena *arena;

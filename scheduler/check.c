@@ -57,7 +57,7 @@ static void check_study(const struct live *st)
 static void check_room(const struct core *c, const struct worker *w)
 {
     uint32_t room = w->row.slots > w->cores_used ? w->row.slots - w->cores_used : 0;
-    bool open = w->link == WORKER_UP && !w->leaving;
+    bool open = worker_open(w);
 
     for (uint32_t i = 0; i < w->row.n_resources; i++) {
         const struct lease *l;

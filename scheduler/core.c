@@ -99,6 +99,7 @@ static void on_trouble(struct core *c, const struct event *ev)
 
     t->failures = ev->failures;
     t->losses = ev->losses;
+    t->ran = true;
     if (ev->lease.n > t->last.n)
         t->last = ev->lease;
 }

@@ -163,7 +163,7 @@ struct send {
     ms_t limit_ms;    /* ASSIGN, LIMIT; DRAIN: the grace */
     int err;          /* REFUSED: enum err */
     const char *text; /* REFUSED: static */
-    bool flag;        /* SUBMITTED: template_changed */
+    bool flag;        /* SUBMITTED: template_changed; ASSIGN: these had attempts before */
 };
 
 /* outbox - what a turn of steps decided. Owned by the caller, cleared by outbox_clear after the

@@ -63,7 +63,7 @@ static bool takes_more(struct core *c, const struct array *a, const struct worke
     const struct needs *n = &a->shape->needs;
 
     c->n_looks++;
-    if (w->link != WORKER_UP || w->leaving || (w->reserved && w->reserved != a->shape) ||
+    if (!worker_open(w) || (w->reserved && w->reserved != a->shape) ||
         w->n_leases >= GRANTS_MAX + w->row.slots || n->cores > w->row.slots ||
         n->memory_mib > w->row.memory_mib || !room_may_start(c, a->shape, w))
         return false;
@@ -96,7 +96,10 @@ static void grant(struct core *c, struct worker *w, struct array *a, task_id tas
 {
     struct lease *l = lease_grant(c, w, a, task);
 
+    const struct trouble *t = trouble_find(c, task);
+
     share_charge(l);
+    l->again = t && t->ran;
     l->unsent = true;
     if (w->assigned)
         return;
@@ -150,11 +153,13 @@ static void send_assigns(struct worker *w, struct outbox *out)
         if (!first->unsent)
             continue;
         struct array *a = first->array;
+        bool again = first->again;
         struct send *s = out_send(out, SEND_ASSIGN, w->peer);
         s->array = a->row.id;
         s->limit_ms = a->limit_ms;
+        s->flag = again;
         for (l = first; l; l = l->next) {
-            if (l->array != a)
+            if (l->array != a || l->again != again)
                 continue;
             out_grant(out, s, l->id, l->task);
             l->unsent = false;

@@ -133,6 +133,9 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
     case MSG_DIRECT_ACK:
         direct_from_worker(s->direct, from, m);
         break;
+    case MSG_DRAIN:
+        step(s, &(struct event){ .kind = EV_LEAVING, .from = from });
+        break;
     case MSG_BYE:
         step(s, &(struct event){ .kind = EV_BYE, .from = from });
         break;

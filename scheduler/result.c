@@ -48,6 +48,8 @@ static struct change *keep_attempt(struct lease *l, const struct end_row *from,
 
 void result_stopped(struct core *c, struct lease *l)
 {
+    if (l->started_ms)
+        trouble_get(c, l->task)->ran = true;
     if (!l->orphan)
         array_move(c, l->array, l->task, TASK_READY);
 }
@@ -59,6 +61,7 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
     if (l->orphan)
         return;
     a->lost++;
+    trouble_get(c, l->task)->ran = true;
     a->study->lost += !a->retired;
     if (!counted) {
         keep_attempt(l, NULL, TASK_READY, END_REVOKED, false, out);
@@ -77,19 +80,21 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
 
 /* Backoff doubles with each failure; half of it is drawn, so that a thousand retries do not come at
  * once. */
-static ms_t backoff(struct core *c, uint32_t failures)
+static ms_t backoff(struct core *c, const struct policy *p, uint32_t failures)
 {
-    ms_t ms = BACKOFF_MIN_MS;
+    ms_t ms = p->backoff_min_ms ? p->backoff_min_ms : BACKOFF_MIN_MS;
+    ms_t most = p->backoff_max_ms ? p->backoff_max_ms : BACKOFF_MAX_MS;
 
-    for (uint32_t i = 1; i < failures && ms < BACKOFF_MAX_MS; i++)
+    for (uint32_t i = 1; i < failures && ms < most; i++)
         ms *= 2;
-    if (ms > BACKOFF_MAX_MS)
-        ms = BACKOFF_MAX_MS;
+    if (ms > most)
+        ms = most;
     return ms / 2 + (ms_t)rng_below(&c->rng, (uint64_t)(ms / 2) + 1);
 }
 
 static void wait_until(struct core *c, struct lease *l, ms_t at)
 {
+    trouble_get(c, l->task)->ran = true;
     array_move(c, l->array, l->task, TASK_WAITING);
     trouble_get(c, l->task)->ready_at = at;
     heap_push(&c->delayed, at, l->task.n);
@@ -126,35 +131,68 @@ static void failed(struct core *c, struct lease *l, const struct end_row *end, s
         retries = 0;
     struct trouble *t = trouble_find(c, l->task);
     uint32_t failures = t ? t->failures : 0;
-    if (failures < retries) {
+    bool aside = action == EXIT_QUARANTINE;
+    if (failures < retries && !aside) {
         t = trouble_get(c, l->task);
         t->failures = failures + 1;
         t->losses = 0; /* "in a row": it came back from this worker */
         t->last = l->id;
         keep_attempt(l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
-        wait_until(c, l, c->now + backoff(c, t->failures));
+        wait_until(c, l, c->now + backoff(c, p, t->failures));
         return;
     }
     struct array *a = l->array;
-    end_task(c, l, end, TASK_FAILED, end->reason, out);
+    end_task(c, l, end, aside ? TASK_QUARANTINED : TASK_FAILED, end->reason, out);
     a->new_failed++;
     halt_if_ruled(c, a, out);
+}
+
+/* A black hole: a worker where the tasks of an array fail one after the other, at once, while they
+ * do well elsewhere. What it has goes on; it gets nothing more. */
+static void note_at_worker(struct core *c, struct lease *l, bool ok, const struct end_row *end,
+                           struct outbox *out)
+{
+    struct worker *w = l->worker;
+    struct array *a = l->array;
+
+    a->n_good += ok;
+    a->n_bad += !ok;
+    if (ok || w->streak_of.n != a->row.id.n || end->wall_us > BLACK_HOLE_FAST_MS * 1000ULL)
+        w->streak = 0;
+    w->streak_of = a->row.id;
+    if (ok || end->wall_us > BLACK_HOLE_FAST_MS * 1000ULL)
+        return;
+    w->streak++;
+    uint64_t elsewhere = a->n_bad > w->streak ? a->n_bad - w->streak : 0;
+    if (w->quarantined || w->streak < BLACK_HOLE_FAILS || a->n_good < BLACK_HOLE_FAILS ||
+        a->n_good < BLACK_HOLE_GOOD * elsewhere)
+        return;
+    w->quarantined = true;
+    room_close(c, w);
+    if (w->link == WORKER_UP && w->n_leases > 1)
+        out_send(out, SEND_RECALL, w->peer)->n = w->n_leases;
 }
 
 static void ended_by_itself(struct core *c, struct lease *l, const struct end_row *end,
                             struct outbox *out)
 {
     struct array *a = l->array;
-    bool ok = end->reason == END_EXIT &&
-              (a->row.policy.exit_action[end->code & 255] == EXIT_OK ||
-               (end->code == 0 && a->row.policy.exit_action[0] == EXIT_DEFAULT));
+    enum exit_action action = EXIT_DEFAULT;
+
+    if (end->reason == END_EXIT)
+        action = (enum exit_action)a->row.policy.exit_action[end->code & 255];
+    bool warned = action == EXIT_WARN;
+    bool ok = warned || action == EXIT_OK ||
+              (end->reason == END_EXIT && end->code == 0 && action == EXIT_DEFAULT);
 
     array_note_duration(c, a, end->wall_us);
+    note_at_worker(c, l, ok, end, out);
     if (!ok) {
         failed(c, l, end, out);
         return;
     }
-    end_task(c, l, end, TASK_DONE, end->reason, out);
+    a->study->warned += warned;
+    end_task(c, l, end, TASK_DONE, warned ? END_WARNED : end->reason, out);
     halt_if_ruled(c, a,
                   out); /* this may be the end that makes a share of failures mean something */
 }
@@ -221,6 +259,7 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
         keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
     } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {
         keep_attempt(l, ev->end, TASK_READY, END_REVOKED, false, out);
+        trouble_get(c, l->task)->ran |= ev->end->wall_us > 0;
         result_stopped(c, l);
     } else if (ev->end->reason == END_INFRA) {
         infra(c, l, ev->end, out);

@@ -53,7 +53,7 @@ void room_close(struct core *c, struct worker *w)
 
 void room_update(struct core *c, struct worker *w)
 {
-    bool open = w->link == WORKER_UP && !w->leaving;
+    bool open = worker_open(w);
     uint32_t room = open ? list_of(w) : 0;
 
     if (room == w->room && room != ROOMS - 1)
@@ -70,7 +70,7 @@ void room_grew(struct core *c, struct worker *w)
 {
     room_update(c, w);
     c->want_dispatch = true;
-    if (w->grown || w->link != WORKER_UP || w->leaving)
+    if (w->grown || !worker_open(w))
         return;
     w->grown = true;
     if (c->n_grown == c->cap_grown) {
@@ -277,7 +277,7 @@ static struct worker *choose(struct core *c, const struct shape *s)
     for (size_t i = 0; i < c->n_workers; i++) {
         struct worker *w = c->workers[i];
         c->n_looks++;
-        if (w->link != WORKER_UP || w->leaving || w->reserved || !needs_fit(&s->needs, &w->row))
+        if (!worker_open(w) || w->reserved || !needs_fit(&s->needs, &w->row))
             continue;
         if (w->row.end_ms && c->now + s->needs.least_ms >= w->row.end_ms)
             continue;

@@ -181,6 +181,7 @@ static void send_assign(struct scheduler *s, const struct send *d, size_t from, 
 
     m.assign.array = d->array;
     m.assign.limit_ms = d->limit_ms;
+    m.assign.again = d->flag;
     m.assign.grants = gathered.grants + from;
     m.assign.n = n;
     if (calls) {
@@ -241,7 +242,7 @@ static size_t send_leases(struct scheduler *s, size_t at)
     for (; at + taken < s->out.n_sends; taken++) {
         const struct send *e = &s->out.sends[at + taken];
         if (e->kind != d->kind || e->to.n != d->to.n || e->array.n != d->array.n ||
-            e->limit_ms != d->limit_ms)
+            e->limit_ms != d->limit_ms || e->flag != d->flag)
             break;
         if (n && n + e->n > GRANTS_MAX)
             break; /* one message holds no more */
@@ -306,8 +307,9 @@ static void send_one(struct scheduler *s, const struct send *d)
                      &(struct message){ .kind = MSG_LIMIT,
                                         .limit = { .array = d->array, .limit_ms = d->limit_ms } });
         break;
-    case SEND_DRAIN: /* a worker of this version of the protocol ends when it hears bye */
-        send_message(s, d->to, &(struct message){ .kind = MSG_BYE });
+    case SEND_DRAIN:
+        send_message(s, d->to,
+                     &(struct message){ .kind = MSG_DRAIN, .drain = { .grace_ms = d->limit_ms } });
         break;
     case SEND_CLOSE:
         link_close_peer(s->link, d->to);

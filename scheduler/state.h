@@ -36,6 +36,7 @@ struct live {
     struct array *arrays; /* list, by age: those that are not retired */
     struct array *points; /* the one of points among them, or NULL */
     size_t n_arrays, n_retired, n_open;
+    uint64_t warned; /* succeeded with a warning, since it was loaded */
     uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
     uint64_t used_us;    /* core time that its tasks took: what its share is measured by */
     size_t n_listed;     /* arrays in core.ready */
@@ -77,6 +78,7 @@ struct array {
     uint64_t *again; /* ring: tasks that became ready behind the cursor */
     size_t again_head, again_n, again_cap;
     uint64_t reused, lost;
+    uint64_t n_good, n_bad;         /* attempts that ended by themselves, since it was loaded */
     uint64_t new_failed, new_ended; /* since it was submitted: what halt rules look at */
     struct median *median;          /* only with a relative timeout */
     ms_t limit_ms;                  /* what new leases get */
@@ -89,12 +91,15 @@ struct worker {
     enum {
         WORKER_UP,
         WORKER_AWAY
-    } link;              /* away: the connection ended, or it was up before a restart */
-    peer_id peer;        /* 0 while away */
-    bool awaited;        /* known from before a restart, has not come back yet */
-    ms_t heard_ms;       /* up: last message */
-    ms_t deadline_ms;    /* away: then it is lost */
-    bool leaving;        /* it drains: nothing new, and it ends when what runs has ended */
+    } link;             /* away: the connection ended, or it was up before a restart */
+    peer_id peer;       /* 0 while away */
+    bool awaited;       /* known from before a restart, has not come back yet */
+    ms_t heard_ms;      /* up: last message */
+    ms_t deadline_ms;   /* away: then it is lost */
+    bool leaving;       /* it drains: nothing new, and it ends when what runs has ended */
+    bool quarantined;   /* what others do well fails here: nothing new */
+    array_id streak_of; /* of this array so many tasks in a row failed here; not looked into */
+    uint32_t streak;
     bool asked_to_leave; /* by a person: what runs is stopped at leave_by */
     ms_t leave_by;
     uint32_t cores_used;
@@ -115,6 +120,12 @@ struct worker {
     UT_hash_handle hh; /* by peer, while it is up */
 };
 
+/* worker_open - takes new work */
+static inline bool worker_open(const struct worker *w)
+{
+    return w->link == WORKER_UP && !w->leaving && !w->quarantined;
+}
+
 struct lease {
     lease_id id;
     task_id task;
@@ -124,6 +135,7 @@ struct lease {
     uint64_t charged_us;       /* what its study was charged for it so far */
     bool is_long;              /* it is among long_cores of its worker */
     bool measured;             /* that is how long it took, not a guess */
+    bool again;                /* there were attempts before */
     bool unsent;               /* within dispatch: its assign is to be sent */
     bool revoked;              /* the worker was asked to stop it */
     bool orphan;               /* its task was cancelled under it: only the slot is still its */
@@ -138,6 +150,7 @@ struct lease {
 struct trouble {
     uint64_t task;
     uint32_t failures, losses, infra;
+    bool ran;      /* an attempt at it began and did not end it */
     ms_t ready_at; /* while it is waiting */
     lease_id last; /* the last lease whose result counted: it and older ones count no more */
     UT_hash_handle hh;

@@ -20,6 +20,23 @@ static enum err parse_all(struct study *s, struct fault *f, struct blame *blame)
     return ERR_NONE;
 }
 
+static enum err parse_restart(struct study *s, struct fault *f, struct blame *blame)
+{
+    const char *text = s->words.restart;
+
+    if (!text)
+        return ERR_NONE;
+    *blame = (struct blame){ .word = WORD_RESTART };
+    if (s->words.function)
+        return fault_set(f, ERR_USAGE, "a function has no restart command");
+    if (text[strspn(text, " \t\n")] == '\0')
+        return fault_set(f, ERR_USAGE, "the restart command is empty");
+    s->restart = arena_array(&s->arena, 1, sizeof *s->restart);
+    enum err err = template_command(s, text, s->restart, f);
+    *blame = (struct blame){ .word = WORD_COMMAND };
+    return err;
+}
+
 enum err command_prepare(struct study *s, struct fault *f, struct blame *blame)
 {
     const struct words *w = &s->words;
@@ -31,7 +48,9 @@ enum err command_prepare(struct study *s, struct fault *f, struct blame *blame)
         s->arg_texts[k] = w->command[k];
     s->n_args = w->n_command;
     s->shell = w->n_command == 1 && has_blank(w->command[0]);
-    enum err err = parse_all(s, f, blame);
+    enum err err = parse_restart(s, f, blame);
+    if (!err)
+        err = parse_all(s, f, blame);
     if (err || w->n_command == 0 || w->n_lists == 0 || (s->uses & TEMPLATE_USES_ANY))
         return err;
 
@@ -104,15 +123,18 @@ static size_t add_arguments(const struct study *s, const struct point *p, const 
 }
 
 void study_command(const struct study *s, const struct point *p, const struct dirs *dirs,
-                   struct command *c)
+                   bool again, struct command *c)
 {
     struct scene scene = { .s = s, .p = p, .dirs = dirs, .sh = true };
+    const struct template *text_for_sh = again && s->restart ? s->restart
+                                         : s->shell          ? s->args
+                                                             : NULL;
 
     buf_clear(&c->text);
     buf_reserve(&c->text, 1);
-    if (s->shell) {
+    if (text_for_sh) {
         buf_add(&c->text, "/bin/sh\0-c", sizeof "/bin/sh\0-c");
-        template_add(&s->args[0], &scene, &c->text);
+        template_add(text_for_sh, &scene, &c->text);
         c->n = 3;
     } else {
         c->n = add_arguments(s, p, dirs, true, &c->text);

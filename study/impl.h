@@ -59,8 +59,9 @@ struct study {
     const char **arg_texts; /* [n_args] the command's templates; with the {} that was implied */
     struct template *args;  /* [n_args] the same, parsed */
     size_t n_args;
-    bool shell;          /* args[0] is a text for sh -c */
-    struct file *inputs; /* [words.n_inputs] */
+    bool shell;               /* args[0] is a text for sh -c */
+    struct template *restart; /* of words.restart: a text for sh -c; NULL: none */
+    struct file *inputs;      /* [words.n_inputs] */
     struct template *input_templates;
     struct file *files; /* [n_files] factor files and tables, in the order of their first use */
     size_t n_files;
@@ -97,6 +98,15 @@ enum word {
     WORD_MEMORY,
     WORD_RETRIES,
     WORD_CORES,
+    WORD_RESOURCES,
+    WORD_REQUIRE,
+    WORD_LEAST,
+    WORD_BACKOFF,
+    WORD_RESTART,
+    WORD_PRIORITY,
+    WORD_WEIGHT,
+    WORD_MAX_RUNNING,
+    WORD_SPECULATE,
     WORD_AFTER,
     WORD_STAGES,
     WORD_CWD,

@@ -155,6 +155,12 @@ void study_write(const struct study *s, bool within, struct buf *out)
     add_text(out, "memory", w->memory);
     add_number(out, "retries", w->retries);
     add_number(out, "cores", w->cores);
+#define X(name, word) add_text(out, #name, w->name);
+    RUN_TEXTS(X)
+#undef X
+#define X(name, word, max) add_number(out, #name, w->name);
+    RUN_NUMBERS(X)
+#undef X
     if (w->shuffle)
         buf_adds(out, w->shuffle > 0 ? ",\"shuffle\":true" : ",\"shuffle\":false");
     add_after(s, within, out);
@@ -376,6 +382,12 @@ static void take_words(struct reading *r)
     w->memory = take_text(r, "memory");
     w->retries = (uint32_t)take_number(r, "retries", RETRIES_MAX);
     w->cores = (uint32_t)take_number(r, "cores", SLOTS_MAX);
+#define X(name, word) w->name = take_text(r, #name);
+    RUN_TEXTS(X)
+#undef X
+#define X(name, word, max) w->name = (uint32_t)take_number(r, #name, max);
+    RUN_NUMBERS(X)
+#undef X
     if (shuffle && !json_is_boolean(shuffle))
         wrong(r, "shuffle");
     w->shuffle = !shuffle ? 0 : json_is_true(shuffle) ? 1 : -1;

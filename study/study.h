@@ -65,12 +65,34 @@ struct words {
     const char *exits;   /* "75:retry,77:fail,3:ok" */
     const char *memory;  /* "512M" "2G" */
     uint32_t retries, cores;
+    const char *resources; /* "gpus=1,disk=20" */
+    const char *require;   /* "big,arch=arm": labels of a worker */
+    const char *least;     /* "10m": it takes at least so long */
+    const char *backoff;   /* "1s..60s": before the first retry, and at most */
+    const char *restart;   /* a command for sh -c: of the second and later attempts at a point */
+    const char *priority;  /* "5", "-1" */
+    uint32_t weight;       /* 1..WEIGHT_MAX */
+    uint32_t max_running;  /* points at once */
+    uint32_t speculate;    /* 1: backup attempts at the end */
     const struct after *after; /* stages that come first */
     size_t n_after;
     bool keeps_dirs; /* a stage: every point has a directory, for the stages that come later */
     int shuffle;     /* 1 yes, -1 no, 0 default: above 1,000 points */
     const char *cwd; /* absolute: where relative paths start and the command runs */
 };
+
+/* The texts among them that say how points are run, and the numbers. */
+#define RUN_TEXTS(X)                                                                               \
+    X(resources, WORD_RESOURCES)                                                                   \
+    X(require, WORD_REQUIRE)                                                                       \
+    X(least, WORD_LEAST)                                                                           \
+    X(backoff, WORD_BACKOFF)                                                                       \
+    X(restart, WORD_RESTART)                                                                       \
+    X(priority, WORD_PRIORITY)
+#define RUN_NUMBERS(X)                                                                             \
+    X(weight, WORD_WEIGHT, WEIGHT_MAX)                                                             \
+    X(max_running, WORD_MAX_RUNNING, POINTS_MAX)                                                   \
+    X(speculate, WORD_SPECULATE, 1)
 
 /* study_from_words - parses, reads the files named (factor files, tables, inputs), checks all of
  * it: grammar, limits, names, placeholders. ERR_USAGE and friends with the text in *f; on success
@@ -105,6 +127,9 @@ enum err study_to_yaml(const struct study *s, struct buf *out, struct fault *f);
  * keeps and the wire carries. Equal studies give equal bytes. study_from_json trusts nothing. */
 void study_to_json(const struct study *s, struct buf *out);
 enum err study_from_json(const void *json, size_t bytes, struct study **s, struct fault *f);
+
+/* study_parse_memory - "512M", "2G": sets p->needs.memory_mib, rounded up. */
+enum err study_parse_memory(const char *text, struct policy *p, struct fault *f);
 
 void study_free(struct study *s);
 
@@ -195,7 +220,8 @@ bool study_runs_in_dir(const struct study *s);
 
 /* study_command - the argv of a point, ready for exec: NULL-terminated array of n strings in *out.
  * A shell command gives {"/bin/sh","-c",TEXT}
- * with values quoted for sh. An argv[0] that is a relative path with a '/' was made absolute. */
+ * with values quoted for sh. An argv[0] that is a relative path with a '/' was made absolute.
+ * again: it is not the first attempt at the point, so its restart command runs when it has one. */
 struct command {
     struct buf text;
     char **argv;
@@ -204,7 +230,7 @@ struct command {
 void command_init(struct command *c);
 void command_fini(struct command *c);
 void study_command(const struct study *s, const struct point *p, const struct dirs *dirs,
-                   struct command *c);
+                   bool again, struct command *c);
 /* study_command_line - the same as one line for people, quoted so that it can be pasted into sh in
  * study_cwd (a relative program is shown as it was typed), or, where study_runs_in_dir, in the
  * directory of the point. */

@@ -136,7 +136,10 @@ static enum err check_letters(const struct words *w, struct fault *f, struct bla
                    { WORD_HALT, w->halt, "halt" },
                    { WORD_EXITS, w->exits, "exits" },
                    { WORD_MEMORY, w->memory, "memory" },
-                   { WORD_CWD, w->cwd, "the working directory" } };
+#define X(name, word) { word, w->name, #name },
+                   RUN_TEXTS(X)
+#undef X
+                       { WORD_CWD, w->cwd, "the working directory" } };
     enum err err = ERR_NONE;
 
     for (size_t k = 0; k < sizeof single / sizeof *single && !err; k++) {
@@ -251,6 +254,9 @@ void words_copy(struct arena *a, const struct words *w, struct words *copy)
     copy->halt = arena_text(a, w->halt);
     copy->exits = arena_text(a, w->exits);
     copy->memory = arena_text(a, w->memory);
+#define X(name, word) copy->name = arena_text(a, w->name);
+    RUN_TEXTS(X)
+#undef X
     copy->cwd = arena_text(a, w->cwd);
     struct after *after = arena_array(a, w->n_after, sizeof *after);
     for (size_t k = 0; k < w->n_after; k++) {

@@ -138,6 +138,12 @@ static void put_over(struct file_words *y, const struct words *over)
     OVER(memory, WORD_MEMORY)
     OVER(retries, WORD_RETRIES)
     OVER(cores, WORD_CORES)
+#define X(name, word) OVER(name, word)
+    RUN_TEXTS(X)
+#undef X
+#define X(name, word, max) OVER(name, word)
+    RUN_NUMBERS(X)
+#undef X
     OVER(shuffle, WORD_CWD)
 }
 

@@ -326,24 +326,69 @@ static enum err read_exit(struct file_words *y, const struct key *key, const yam
         if (!action)
             return ERR_USAGE;
         if (strpbrk(code, ",:") || strpbrk(action, ",:"))
-            return node_wrong(y, pair.key,
-                              "key 'exit': '%s: %s' must be a status and retry, fail or ok",
-                              CLIP(code), CLIP(action));
+            return node_wrong(
+                y, pair.key,
+                "key 'exit': '%s: %s' must be a status and retry, fail, ok, warn or quarantine",
+                CLIP(code), CLIP(action));
         all = joined(y, all, *all ? "," : "", joined(y, code, ":", action));
     }
     y->words.exits = *all ? all : NULL;
     return ERR_NONE;
 }
 
-static enum err read_shuffle(struct file_words *y, const struct key *key, const yaml_node_t *value)
+static enum err read_yes(struct file_words *y, const struct key *key, const yaml_node_t *value,
+                         bool *yes)
 {
     const char *text = node_text(y, value, KEY_WORDS(key));
     if (!text)
         return ERR_USAGE;
-    bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
-    if (!yes && strcmp(text, "no") != 0 && strcmp(text, "false") != 0)
-        return node_wrong(y, value, "key 'shuffle': '%s' must be yes or no", CLIP(text));
+    *yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
+    if (!*yes && strcmp(text, "no") != 0 && strcmp(text, "false") != 0)
+        return node_wrong(y, value, "key '%s': '%s' must be yes or no", key->name, CLIP(text));
+    return ERR_NONE;
+}
+
+static enum err read_shuffle(struct file_words *y, const struct key *key, const yaml_node_t *value)
+{
+    bool yes = false;
+    enum err err = read_yes(y, key, value, &yes);
     y->words.shuffle = yes ? 1 : -1;
+    return err;
+}
+
+static enum err read_speculate(struct file_words *y, const struct key *key,
+                               const yaml_node_t *value)
+{
+    bool yes = false;
+    enum err err = read_yes(y, key, value, &yes);
+    y->words.speculate = yes;
+    return err;
+}
+
+/* "gpus=1,disk=20" also as {gpus: 1, disk: 20} or as a list. */
+static enum err read_joined(struct file_words *y, const struct key *key, const yaml_node_t *value)
+{
+    bool map = value->type == YAML_MAPPING_NODE, list = value->type == YAML_SEQUENCE_NODE;
+    const char *all = "";
+
+    if (!map && !list)
+        return read_text(y, key, value);
+    if (map && node_pairs_check(y, value, KEY_WORDS(key)))
+        return ERR_USAGE;
+    for (size_t i = 0; i < (map ? node_pairs(value) : node_items(value)); i++) {
+        struct pair pair = { 0 };
+        if (map)
+            pair = node_pair(y, value, i);
+        const yaml_node_t *node = map ? pair.value : node_item(y, value, i);
+        const char *text = node_text(y, node, KEY_WORDS(key));
+        if (!text)
+            return ERR_USAGE;
+        if (map)
+            text = joined(y, pair.name, "=", text);
+        all = joined(y, all, *all ? "," : "", text);
+    }
+    const char **to = (const char **)(void *)((char *)&y->words + key->offset);
+    *to = *all ? all : NULL;
     return ERR_NONE;
 }
 
@@ -352,6 +397,12 @@ static const struct key task_keys[] = {
     { "retries", read_u32, WORD_RETRIES, offsetof(struct words, retries) },
     { "cores", read_u32, WORD_CORES, offsetof(struct words, cores) },
     { "memory", read_text, WORD_MEMORY, offsetof(struct words, memory) },
+    { "resources", read_joined, WORD_RESOURCES, offsetof(struct words, resources) },
+    { "require", read_joined, WORD_REQUIRE, offsetof(struct words, require) },
+    { "least", read_text, WORD_LEAST, offsetof(struct words, least) },
+    { "backoff", read_text, WORD_BACKOFF, offsetof(struct words, backoff) },
+    { "restart", read_text, WORD_RESTART, offsetof(struct words, restart) },
+    { "speculate", read_speculate, WORD_SPECULATE, 0 },
     { 0 },
 };
 
@@ -392,6 +443,9 @@ static const struct key top_keys[] = {
     { "task", read_task, WORD_NONE, 0 },
     { "exit", read_exit, WORD_EXITS, offsetof(struct words, exits) },
     { "halt", read_text, WORD_HALT, offsetof(struct words, halt) },
+    { "priority", read_text, WORD_PRIORITY, offsetof(struct words, priority) },
+    { "weight", read_u32, WORD_WEIGHT, offsetof(struct words, weight) },
+    { "max_running", read_u32, WORD_MAX_RUNNING, offsetof(struct words, max_running) },
     { "shuffle", read_shuffle, WORD_NONE, 0 },
     { "stages", read_stages, WORD_STAGES, 0 },
     { 0 },

@@ -173,13 +173,21 @@ static void put_lists(struct writer *w, int root, const struct words *words)
 
 static void put_task(struct writer *w, int root, const struct words *words)
 {
-    if (!words->timeout && !words->retries && !words->cores && !words->memory)
+    if (!words->timeout && !words->retries && !words->cores && !words->memory &&
+        !words->resources && !words->require && !words->least && !words->backoff &&
+        !words->restart && !words->speculate)
         return;
     int task = mapping_node(w, YAML_BLOCK_MAPPING_STYLE);
     put_text(w, task, "timeout", words->timeout);
     put_number(w, task, "retries", words->retries);
     put_number(w, task, "cores", words->cores);
     put_text(w, task, "memory", words->memory);
+    put_text(w, task, "resources", words->resources);
+    put_text(w, task, "require", words->require);
+    put_text(w, task, "least", words->least);
+    put_text(w, task, "backoff", words->backoff);
+    put_text(w, task, "restart", words->restart);
+    put_text(w, task, "speculate", words->speculate ? "yes" : NULL);
     put_node(w, root, "task", task);
 }
 
@@ -201,6 +209,9 @@ static void put_words(struct writer *w, int root, const struct words *words)
     put_task(w, root, words);
     put_text(w, root, "exit", words->exits);
     put_text(w, root, "halt", words->halt);
+    put_text(w, root, "priority", words->priority);
+    put_number(w, root, "weight", words->weight);
+    put_number(w, root, "max_running", words->max_running);
     if (words->shuffle)
         put_text(w, root, "shuffle", words->shuffle > 0 ? "yes" : "no");
 }

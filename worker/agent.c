@@ -152,6 +152,7 @@ static void assign(struct agent *a, const struct agent_event *ev, struct acts *o
     l->task = ev->task;
     l->array = ev->array;
     l->call = ev->call && a->cfg.engines > 0;
+    l->again = ev->again;
     l->limit_ms = bounded(ev->limit_ms);
     l->grace_ms = bounded(ev->grace_ms);
     /* What asks for more than there is gets all of it: going back and forth helps nobody. */

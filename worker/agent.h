@@ -58,6 +58,7 @@ struct agent_event {
     uint32_t cores, memory_mib, n;
     uint32_t engine;
     uint64_t wall_us;
+    bool again;   /* ASSIGN: there were attempts before */
     bool call;    /* a function on an engine, not a process */
     bool direct;  /* lease is the ticket of a direct call */
     bool bundles; /* may be given many calls at once */
@@ -96,6 +97,7 @@ struct act {
     ms_t limit_ms;     /* TERM for STOP_TIMEOUT: the limit that was reached; DRAINING */
     uint32_t engine;
     bool call, direct; /* lease is a call on an engine; the ticket of a direct one */
+    bool again;        /* SPAWN: as the assign said */
 };
 struct acts {
     struct act *items;

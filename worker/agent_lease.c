@@ -25,7 +25,7 @@ void agent_act_plain(struct acts *out, enum act_kind kind)
 void agent_act_on(struct acts *out, enum act_kind kind, const struct lease *l)
 {
     agent_act(out, &(struct act){ kind, l->id, l->task, l->array, l->why, l->limit_ms, l->engine,
-                                  l->call, l->direct });
+                                  l->call, l->direct, l->again });
 }
 
 /* --- lists --- */

@@ -44,7 +44,7 @@ struct lease {
     enum agent_lease_state state;
     enum stop_why why;
     bool unwanted; /* revoked after it had finished by itself */
-    bool call, direct;
+    bool call, direct, again;
     uint32_t engine; /* where it is */
     uint32_t est_us; /* what it counts there */
     uint32_t cores, memory_mib;

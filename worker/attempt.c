@@ -220,7 +220,7 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     unsigned long long index = payload_index(a->payload, a->task);
     const char *folder = payload_folder(a->payload);
 
-    study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, &wp->command);
+    study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, a->again, &wp->command);
     const char *argv0 = wp->command.argv[0];
     const char *path = payload_path(a->payload, argv0);
     if (!path)

@@ -34,6 +34,7 @@ struct attempt {
     struct payload *payload; /* NULL once concluded */
     uint32_t slot;           /* while it runs: the loop's business */
     struct run run;
+    bool again; /* there were attempts before at this point */
     bool ran, ended, concluded;
     enum stop_why why; /* TERM was sent for this */
     ms_t limit_ms;

@@ -69,6 +69,11 @@ static void send_hello(struct worker *w)
     m.hello.slots = w->n_slots;
     m.hello.memory_mib = w->memory_mib;
     m.hello.held = held;
+    m.hello.labels = w->offer.labels;
+    m.hello.n_labels = w->offer.n_labels;
+    m.hello.resources = w->offer.resources;
+    m.hello.n_resources = w->offer.n_resources;
+    m.hello.end_ms = w->opt->end_ms;
     const char **functions = crew_functions(w, &m.hello.n_functions);
     m.hello.functions = functions;
     worker_send(w, &m);
@@ -211,6 +216,7 @@ static void spawn(struct worker *w, const struct act *act)
     struct payload *p = payloads_find(w->payloads, act->array);
     must(p != NULL); /* assign checked it and payloads_trim spares it */
     struct attempt *a = attempt_new(act->lease, act->task, p);
+    a->again = act->again;
     struct known *k = calloc(1, sizeof *k);
     struct slot *slot = free_slot(w);
 
@@ -303,6 +309,8 @@ static void deed(struct worker *w, const struct act *act)
         settle(w, act->lease, true);
         break;
     case ACT_DRAINING:
+        worker_send(w,
+                    &(struct message){ .kind = MSG_DRAIN, .drain = { .grace_ms = act->limit_ms } });
         break;
     case ACT_HANG_UP:
         end_connection(w);

@@ -139,6 +139,7 @@ static void assign(struct worker *w, const struct message *m)
                                               .lease = g->lease,
                                               .task = g->task,
                                               .array = m->assign.array,
+                                              .again = m->assign.again,
                                               .limit_ms = m->assign.limit_ms,
                                               .grace_ms = policy->grace_ms,
                                               .cores = policy->needs.cores,
@@ -180,6 +181,11 @@ static void take_message(struct worker *w, const struct message *m)
         worker_feed(w, &(struct agent_event){ .kind = AGENT_LIMIT,
                                               .array = m->limit.array,
                                               .limit_ms = m->limit.limit_ms });
+        break;
+    case MSG_DRAIN:
+        log_info("event=drain grace_ms=%lld", (long long)m->drain.grace_ms);
+        w->draining = true;
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN, .grace_ms = m->drain.grace_ms });
         break;
     case MSG_BYE: /* the farm is shut down; a scheduler that starts again just goes away */
         log_info("event=bye");

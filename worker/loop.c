@@ -290,6 +290,9 @@ static void describe(struct worker *w)
     w->memory_mib = w->opt->memory_mib;
     if (!w->memory_mib && sysinfo(&info) == 0)
         w->memory_mib = ((uint64_t)info.totalram * info.mem_unit) >> 20;
+    struct fault f;
+    if (offer_parse(&w->offer, w->opt->labels, w->opt->resources, &f)) /* checked by the verb */
+        log_error("event=offer error=\"%s\"", f.text);
     while (w->instance == 0)
         if (getrandom(&w->instance, sizeof w->instance, 0) != (ssize_t)sizeof w->instance)
             w->instance = clock_mono_us() << 20 ^ (uint64_t)getpid();

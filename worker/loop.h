@@ -10,6 +10,7 @@
 #include "proto/message.h"
 #include "worker/agent.h"
 #include "worker/attempt.h"
+#include "worker/offer.h"
 #include "worker/payload.h"
 #include "worker/worker.h"
 
@@ -68,6 +69,8 @@ struct worker {
     int asked;       /* how many signals told us to end */
     bool was_ready;  /* and has said so */
     int exit_code;
+
+    struct offer offer;
 
     struct leases ended; /* this turn: to be concluded */
     struct leases

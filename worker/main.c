@@ -39,7 +39,7 @@ int worker_main(const struct worker_options *opt)
     return status;
 }
 
-enum { INNER_ARGS_MAX = 32 };
+enum { INNER_ARGS_MAX = 40 };
 
 struct args {
     char **argv;
@@ -82,7 +82,8 @@ char **worker_inner_argv(const struct worker_options *opt)
     static const char *const levels[] = { "quiet", "error", "info", "debug" };
     size_t n_args = INNER_ARGS_MAX + 2 * opt->n_plugins;
     size_t bytes = n_args * (sizeof(char *) + 24) + length(opt->url) + length(opt->name) +
-                   length(opt->dir) + length(opt->log_path) + length(opt->engine);
+                   length(opt->dir) + length(opt->log_path) + length(opt->engine) +
+                   length(opt->labels) + length(opt->resources);
     for (size_t i = 0; i < opt->n_plugins; i++)
         bytes += length(opt->plugins[i]);
     char **argv = calloc(1, bytes);
@@ -98,6 +99,11 @@ char **worker_inner_argv(const struct worker_options *opt)
     add_text(&a, "--name", opt->name);
     add_text(&a, "--dir", opt->dir);
     add_number(&a, "--memory-mib", opt->memory_mib);
+    add_text(&a, "--label", opt->labels);
+    add_text(&a, "--resource", opt->resources);
+    char end[32];
+    snprintf(end, sizeof end, "@%lldms", (long long)opt->end_ms);
+    add_text(&a, "--end-time", opt->end_ms ? end : NULL);
     char grace[32];
     snprintf(grace, sizeof grace, "%lldms", (long long)opt->grace_ms);
     add_text(&a, "--grace", grace);

@@ -25,10 +25,13 @@ struct worker_options {
     const char *name; /* the same for the worker that replaces this one; NULL: HOST-PID */
     const char
         *dir; /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
-    uint64_t memory_mib; /* that points may take together; 0: what the machine has */
-    ms_t grace_ms;       /* that running points get to finish when told to end */
-    int lifeline_fd;     /* end of file on it: whoever started us is gone, end; -1: none */
-    int ready_fd;        /* "ready\n" is written to it once the scheduler has taken us; -1: none */
+    uint64_t memory_mib;   /* that points may take together; 0: what the machine has */
+    const char *labels;    /* "big,arch=arm"; NULL: none */
+    const char *resources; /* "gpus=2,disk=100"; NULL: none */
+    ms_t end_ms;           /* it ends at this wall time, with no grace; 0: not known */
+    ms_t grace_ms;         /* that running points get to finish when told to end */
+    int lifeline_fd;       /* end of file on it: whoever started us is gone, end; -1: none */
+    int ready_fd; /* "ready\n" is written to it once the scheduler has taken us; -1: none */
     enum log_level log_level;
     const char *log_path; /* NULL: stderr */
     char *const *plugins; /* libraries whose functions its engines have, as absolute paths */
@@ -45,8 +48,8 @@ int worker_main(const struct worker_options *opt);
 
 /* worker_inner_argv - the command line of the worker proper: {"grange", "worker", "--inner",
  * "--lifeline-fd", "{lifeline}", "--connect", URL, ["-j", N,] ["--name", TEXT,] ["--dir", TEXT,]
- * ["--memory-mib", N,] ["--grace", "Nms",] ["--ready-fd", N,] ["--log", PATH,] ["--plugin",
- * PATH,]...
+ * ["--memory-mib", N,] ["--label", TEXT,] ["--resource", TEXT,] ["--end-time", "@Nms",] ["--grace",
+ * "Nms",] ["--ready-fd", N,] ["--log", PATH,] ["--plugin", PATH,]...
  * ["--engine", TEXT,] "--log-level", "quiet|error|info|debug", NULL}. One malloc'd block. */
 char **worker_inner_argv(const struct worker_options *opt);
 

@@ -42,7 +42,7 @@ allowed() {
     worker:proto/* | worker:study/* | worker:engine/frame.h | worker:engine/page.h) ;;
     client:proto/* | client:farm/* | scheduler:farm/* | worker:farm/* | cli:farm/*) ;;
     cli:client/* | cli:study/* | cli:store/reader.h | cli:store/filter.h) ;;
-    cli:engine/host.h | cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/supervise.h) ;;
+    cli:engine/host.h | cli:scheduler/scheduler.h | cli:worker/worker.h | cli:worker/offer.h | cli:worker/supervise.h) ;;
     *) return 1 ;;
     esac
 }

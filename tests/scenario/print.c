@@ -157,6 +157,8 @@ void print_send(struct buf *b, const struct send *s, const struct outbox *out, p
         break;
     case SEND_ASSIGN:
         print_grants(b, s, out);
+        if (s->flag)
+            buf_adds(b, " again");
         if (s->limit_ms)
             buf_addf(b, " limit=%" PRId64, s->limit_ms);
         break;

@@ -22,9 +22,11 @@ struct outside {
     uint32_t ends[TASKS + 1]; /* recorded and not reopened */
 };
 
-static const struct array_row row = {
-    .id = { 1 }, .study = { 1 }, .first = { 1 }, .n = TASKS, .policy = { .retries = 1, .needs.cores = 1 }
-};
+static const struct array_row row = { .id = { 1 },
+                                      .study = { 1 },
+                                      .first = { 1 },
+                                      .n = TASKS,
+                                      .policy = { .retries = 1, .needs.cores = 1 } };
 
 static void forget(struct outside *o, int w, lease_id lease)
 {

@@ -2,7 +2,7 @@
 #include "study_help.h"
 
 /* The argv of point i as "[a][b]"; out is /out dir. Static. */
-static const char *argv_of(struct study *s, uint64_t i)
+static const char *argv_of(struct study *s, uint64_t i, bool again)
 {
     static struct buf out;
     struct command c;
@@ -12,7 +12,7 @@ static const char *argv_of(struct study *s, uint64_t i)
     command_init(&c);
     point_init(&p);
     study_point(s, i, &p);
-    study_command(s, &p, &(struct dirs){ .out = "/out dir" }, &c);
+    study_command(s, &p, &(struct dirs){ .out = "/out dir" }, again, &c);
     for (size_t k = 0; k < c.n; k++)
         buf_addf(&out, "[%s]", c.argv[k]);
     cr_assert_null(c.argv[c.n]);
@@ -36,7 +36,7 @@ static const char *line_of(struct study *s, uint64_t i)
     return buf_text(&out);
 }
 
-#define ARGV(i, ...) argv_of(STUDY(__VA_ARGS__), i)
+#define ARGV(i, ...) argv_of(STUDY(__VA_ARGS__), i, false)
 #define LINE(i, ...) line_of(STUDY(__VA_ARGS__), i)
 
 Test(command, replaces_all_placeholders)
@@ -85,7 +85,7 @@ Test(command, survives_sh_with_every_kind_of_value)
         command_init(&c);
         point_init(&p);
         study_point(s, 0, &p);
-        study_command(s, &p, &(struct dirs){ 0 }, &c);
+        study_command(s, &p, &(struct dirs){ 0 }, false, &c);
         FILE *pipe = popen(c.argv[2], "r");
         cr_assert_not_null(pipe);
         size_t n = fread(line, 1, sizeof line - 1, pipe);
@@ -157,7 +157,7 @@ Test(command, of_a_function_is_empty)
 
     cr_assert_str_eq(study_function(s), "noop");
     cr_assert_str_eq(study_name(s), "noop");
-    cr_assert_str_eq(argv_of(s, 0), "");
+    cr_assert_str_eq(argv_of(s, 0, false), "");
     cr_assert_str_eq(LINE(0, .function = "noop", FACTORS("x=1:3")), "function noop");
 }
 
@@ -171,7 +171,7 @@ Test(seed, is_the_point_s_own_unless_a_factor_has_its_name)
     study_point(s, 1, &p);
     snprintf(expected, sizeof expected, "[sim][%u]", study_seed(s, &p));
     point_fini(&p);
-    cr_assert_str_eq(argv_of(s, 1), expected);
+    cr_assert_str_eq(argv_of(s, 1, false), expected);
     cr_assert_str_eq(ARGV(1, COMMAND("sim", "{seed}"), FACTORS("seed=5,6")), "[sim][6]");
 }
 
@@ -304,4 +304,15 @@ Test(values, become_json)
     point_fini(&p);
     buf_fini(&out);
     study_free(s);
+}
+
+Test(restart, runs_instead_of_the_command_from_the_second_attempt_on)
+{
+    cr_assert_str_eq(ARGV(0, COMMAND("a", "{x}"), FACTORS("x=1,2"), .restart = "b {x}"), "[a][1]");
+    cr_assert_str_eq(
+        argv_of(STUDY(COMMAND("a", "{x}"), FACTORS("x=1,2"), .restart = "b {out} {x}"), 1, true),
+        "[/bin/sh][-c][b '/out dir' 2]");
+    cr_assert_str_eq(argv_of(STUDY(COMMAND("a", "{x}"), FACTORS("x=1,2")), 1, true), "[a][2]");
+    cr_assert(strstr(MESSAGE(COMMAND("a"), .restart = "b {y}"), "{y}"));
+    cr_assert(strstr(MESSAGE(COMMAND("a"), .restart = " "), "the restart command is empty"));
 }

@@ -294,17 +294,45 @@ Test(exits, say_what_a_code_means)
     cr_assert_eq(study_policy(s)->exit_action[0], EXIT_DEFAULT);
     study_free(s);
     cr_assert_str_eq(MESSAGE(.exits = "75:rety"),
-                     "exits: '75:rety' should be CODE:ok, CODE:retry or "
-                     "CODE:fail; did you mean 75:retry?");
+                     "exits: '75:rety' should be CODE:ok, CODE:warn, CODE:retry, CODE:fail or "
+                     "CODE:quarantine; did you mean 75:retry?");
     cr_assert_str_eq(MESSAGE(.exits = "75"),
-                     "exits: '75' should be CODE:ok, CODE:retry or CODE:fail, "
-                     "for example 75:retry");
+                     "exits: '75' should be CODE:ok, CODE:warn, CODE:retry, CODE:fail or "
+                     "CODE:quarantine, for example 75:retry");
     cr_assert(strstr(MESSAGE(.exits = "256:ok"), "an exit code, 0 to 255"));
     cr_assert(strstr(MESSAGE(.exits = "ok"), "an exit code, 0 to 255"));
     cr_assert(strstr(MESSAGE(.exits = "1:ok,"), "an exit code, 0 to 255"));
     cr_assert(strstr(MESSAGE(.exits = "1:ok,1:fail"), "the exit code 1 is given twice"));
     cr_assert(
         strstr(MESSAGE(.exits = "1:ok 2:fail and so on and so on and so on"), "should be CODE:ok"));
+}
+
+Test(wants, say_where_a_point_may_run_and_whose_turn_it_is)
+{
+    struct study *s = STUDY(.resources = "gpus=1,disk=20", .require = "arch=arm,big",
+                            .least = "10m", .backoff = "1s..60s", .priority = "-5", .weight = 3,
+                            .max_running = 7, .speculate = 1, .exits = "3:warn,4:quarantine");
+    const struct policy *p = study_policy(s);
+
+    cr_assert(p->needs.n_resources == 2 && p->needs.resources[0].amount == 20);
+    cr_assert_str_eq(p->needs.resources[1].name, "gpus");
+    cr_assert(p->needs.n_labels == 2 && strcmp(p->needs.labels[1], "big") == 0);
+    cr_assert_eq(p->needs.least_ms, 600000);
+    cr_assert(p->backoff_min_ms == 1000 && p->backoff_max_ms == 60000);
+    cr_assert(p->priority == -5 && p->weight == 3 && p->running_max == 7 && p->speculate);
+    cr_assert(p->exit_action[3] == EXIT_WARN && p->exit_action[4] == EXIT_QUARANTINE);
+    study_free(s);
+    cr_assert_str_eq(MESSAGE(.resources = "gpus=x"),
+                     "resource 'gpus=x' should be NAME=NUMBER, for example gpus=1");
+    cr_assert(strstr(MESSAGE(.resources = "a,b,c,d,e,f,g,h,i"), "at most 8 resources"));
+    cr_assert(strstr(MESSAGE(.require = "a b"), "label 'a b' should be letters"));
+    cr_assert(strstr(MESSAGE(.require = "a,b,c,d,e,f,g,h,i"), "at most 8 labels"));
+    cr_assert(strstr(MESSAGE(.least = "soon"), "least 'soon' is no duration"));
+    cr_assert(strstr(MESSAGE(.backoff = "5s"), "backoff '5s' should be MIN..MAX"));
+    cr_assert(strstr(MESSAGE(.backoff = "9s..5s"), "should be MIN..MAX"));
+    cr_assert(strstr(MESSAGE(.priority = "high"), "priority 'high' should be a whole number"));
+    cr_assert(strstr(MESSAGE(.priority = "1000001"), "should be a whole number"));
+    cr_assert(strstr(MESSAGE(.weight = 1001), "a weight of 1001 is more than the limit of 1000"));
 }
 
 Test(memory, has_units)
@@ -331,7 +359,8 @@ Test(policy, has_defaults)
     struct study *s = STUDY(.n = 0);
     const struct policy *p = study_policy(s);
 
-    cr_assert(p->needs.cores == 1 && p->grace_ms == KILL_GRACE_MS && p->retries == 0 && !p->order_seed);
+    cr_assert(p->needs.cores == 1 && p->grace_ms == KILL_GRACE_MS && p->retries == 0 &&
+              !p->order_seed);
     study_free(s);
 }
 

@@ -205,7 +205,7 @@ Test(wire, numbers_of_enums_are_known)
     refused(&m, ERR_MALFORMED, "state 10");
     row.state = TASK_DONE;
     row.reason = (enum end_reason)N_END_REASONS;
-    refused(&m, ERR_MALFORMED, "reason 11");
+    refused(&m, ERR_MALFORMED, "reason 12");
 }
 
 Test(wire, limits_hold)

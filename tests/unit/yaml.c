@@ -95,7 +95,13 @@ Test(yaml, every_word_may_be_written_down)
                                 "metrics:\n"
                                 "  fc: 'regex:fc *= *([-+.0-9eE]+)'\n"
                                 "  e: json:out.json:a.b[0]\n"
-                                "task: {timeout: 30s, retries: 3, cores: 2, memory: 512M}\n"
+                                "task: {timeout: 30s, retries: 3, cores: 2, memory: 512M,\n"
+                                "       resources: {gpus: 1, disk: 20}, require: [big, arch=arm],\n"
+                                "       least: 10m, backoff: 1s..60s, speculate: yes,\n"
+                                "       restart: './sim --from {out}/check'}\n"
+                                "priority: 5\n"
+                                "weight: 2\n"
+                                "max_running: 3\n"
                                 "exit: {75: retry, 77: fail, 3: ok}\n"
                                 "halt: soon,fail=5%\n"
                                 "shuffle: no\n");
@@ -117,6 +123,12 @@ Test(yaml, every_word_may_be_written_down)
     cr_assert_eq(p->exit_action[77], EXIT_FATAL);
     cr_assert_eq(p->exit_action[3], EXIT_OK);
     cr_assert_eq(p->halt_when, HALT_SOON);
+    cr_assert_eq(p->needs.n_resources, 2);
+    cr_assert_str_eq(w->resources, "gpus=1,disk=20");
+    cr_assert_str_eq(p->needs.labels[0], "arch=arm");
+    cr_assert_str_eq(w->restart, "./sim --from {out}/check");
+    cr_assert(p->needs.least_ms == 600000 && p->backoff_max_ms == 60000 && p->speculate);
+    cr_assert(p->priority == 5 && p->weight == 2 && p->running_max == 3);
     cr_assert_eq(w->shuffle, -1);
     study_free(s);
 }

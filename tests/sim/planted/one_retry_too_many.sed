@@ -1,2 +1,2 @@
 # scheduler/result.c: a task is retried once more than it may
-s/if (failures < retries) {/if (failures <= retries) {/
+s/if (failures < retries && !aside) {/if (failures <= retries \&\& !aside) {/
