@@ -166,8 +166,14 @@ static error_t parse_slots(const char *arg, uint32_t *slots)
     return rc;
 }
 
-/* add_plugin - as an absolute path: engines may start elsewhere. The list lives as long as the
- * process. */
+static void free_plugins(struct worker_options *o)
+{
+    for (size_t i = 0; i < o->n_plugins; i++)
+        free(o->plugins[i]);
+    free((void *)o->plugins);
+}
+
+/* add_plugin - as an absolute path: engines may start elsewhere. */
 static error_t add_plugin(const char *arg, struct worker_options *o)
 {
     char *path = realpath(arg, NULL);
@@ -356,6 +362,7 @@ static int worker_verb(int argc, char **argv)
     rc = worker_main(&o);
     buf_fini(&worker_labels);
     buf_fini(&worker_resources);
+    free_plugins(&o);
     buf_fini(&url);
     return rc;
 }

@@ -18,6 +18,7 @@ enum {
     LONG_CALL_US = 1000,    /* from here on the CPU time of a call is read from the kernel */
 };
 
+static void host_fini(struct host *h);
 static void say_hello(struct host *h);
 static bool take_frame(struct host *h, struct frame *f, const char **body);
 static void do_frame(struct host *h, struct call *c, const struct frame *f, const char *body);
@@ -35,7 +36,21 @@ int engine_host(char *const *plugins, size_t n_plugins)
     say_hello(&h);
     while (take_frame(&h, &f, &body) && f.kind != FRAME_BYE)
         do_frame(&h, &c, &f, body);
+    host_fini(&h);
+    space_free(&c.result);
+    buf_fini(&c.error);
     return 0;
+}
+
+static void host_fini(struct host *h)
+{
+    values_fini(&h->values);
+    page_close(h->page);
+    free(h->spool);
+    free(h->functions.items);
+    buf_fini(&h->in);
+    buf_fini(&h->out);
+    buf_fini(&h->aligned);
 }
 
 /* --- frames out --- */

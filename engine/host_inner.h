@@ -56,6 +56,7 @@ struct values {
 struct space *values_make(struct values *v, const char *name, size_t name_bytes, size_t n);
 void values_adopt(struct values *v, const char *name, size_t name_bytes, struct space *s);
 struct space *values_find(struct values *v, const char *name, size_t name_bytes);
+void values_fini(struct values *v);
 bool values_drop(struct values *v, const char *name, size_t name_bytes);
 
 /* --- the engine --- */

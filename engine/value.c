@@ -67,3 +67,11 @@ bool values_drop(struct values *v, const char *name, size_t name_bytes)
         drop(v, value);
     return value != NULL;
 }
+
+void values_fini(struct values *v)
+{
+    struct value *value, *next;
+
+    HASH_ITER(hh, v->by_name, value, next)
+    drop(v, value);
+}
