@@ -224,6 +224,18 @@ static enum err what(const json_t *o, struct calls_spec *c, struct fault *f)
     return ERR_NONE;
 }
 
+bool calls_spec_is(const void *json, size_t bytes)
+{
+    static const char word[] = "\"calls\"";
+
+    if (!memmem(json, bytes, word, sizeof word - 1))
+        return false; /* without reading a study of megabytes */
+    json_t *o = json_loadb(json, bytes, 0, NULL);
+    bool is = json_is_object(json_object_get(o, "calls"));
+    json_decref(o);
+    return is;
+}
+
 enum err calls_spec_read(const void *json, size_t bytes, struct calls_spec *c, struct fault *f)
 {
     json_error_t why;

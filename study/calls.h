@@ -32,6 +32,8 @@ struct calls_spec {
     size_t n_after;
 };
 
+/* calls_spec_is - whether this is the spec of an array of calls, and not of a study. */
+bool calls_spec_is(const void *json, size_t bytes);
 /* calls_spec_read - trusts nothing; on success *c is the caller's to calls_spec_fini. A function is
  * among what the policy requires, as the label "fn:NAME". */
 enum err calls_spec_read(const void *json, size_t bytes, struct calls_spec *c, struct fault *f);

@@ -37,7 +37,7 @@ void workplace_fini(struct workplace *wp)
     buf_fini(&wp->packed);
 }
 
-struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload)
+struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload, char *order)
 {
     struct attempt *a = calloc(1, sizeof *a);
 
@@ -45,6 +45,7 @@ struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payloa
     a->lease = lease;
     a->task = task;
     a->payload = payload_ref(payload);
+    a->order = order;
     capture_init(&a->run.out);
     capture_init(&a->run.err);
     return a;
@@ -57,6 +58,7 @@ void attempt_free(struct attempt *a)
     free(a->dir);
     free(a->place);
     free(a->note);
+    free(a->order);
     free(a->text);
     free(a->out);
     free(a->err);
@@ -90,10 +92,16 @@ static bool run_function(struct attempt *a, const char *name)
 
 bool attempt_start(struct attempt *a, struct workplace *wp, uint64_t out_tag, uint64_t err_tag)
 {
-    const char *function = study_function(payload_study(a->payload));
+    const char *function = payload_function(a->payload);
 
     if (function)
         return run_function(a, function);
+    if (!payload_study(a->payload)) {
+        wp->point.index = payload_index(a->payload, a->task);
+        if (!a->order)
+            return fail(a, END_NOT_STARTED, EINVAL, "a call of an array of commands without one");
+        return start_process(a, wp, out_tag, err_tag);
+    }
     study_point(payload_study(a->payload), payload_index(a->payload, a->task), &wp->point);
     return prepare(a, wp) && start_process(a, wp, out_tag, err_tag);
 }
@@ -198,7 +206,7 @@ static bool not_started(struct attempt *a, const char *argv0, int err)
 {
     if (a->run.failed == RUN_CHDIR)
         return fail(a, END_NOT_STARTED, err, "cannot change to the directory '%s': %s",
-                    study_cwd(payload_study(a->payload)), strerror(err));
+                    payload_cwd(a->payload), strerror(err));
     if (a->run.failed != RUN_EXEC)
         return fail(a, END_INFRA, err, "cannot start a process: %s", strerror(err));
     payload_forget_path(a->payload);
@@ -220,8 +228,12 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     unsigned long long index = payload_index(a->payload, a->task);
     const char *folder = payload_folder(a->payload);
 
-    study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, a->again, &wp->command);
-    const char *argv0 = wp->command.argv[0];
+    static char shell[] = "sh", option[] = "-c";
+    char *sh[] = { shell, option, a->order, NULL };
+    if (s)
+        study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, a->again, &wp->command);
+    char *const *argv = s ? wp->command.argv : sh;
+    const char *argv0 = argv[0];
     const char *path = payload_path(a->payload, argv0);
     if (!path)
         return no_command(a, argv0, errno);
@@ -231,11 +243,11 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     char *err = print("%s/output/%s/%llu-%llu.stderr", wp->dir, folder, index,
                       (unsigned long long)a->lease.n);
     struct run_spec spec = {
-        .argv = wp->command.argv,
+        .argv = argv,
         .path = path,
         .envp = payload_environment(a->payload, &wp->point, a->lease, a->dir),
-        .cwd = study_runs_in_dir(s) ? a->dir : study_cwd(s),
-        .memory_mib = study_policy(s)->needs.memory_mib,
+        .cwd = s && study_runs_in_dir(s) ? a->dir : payload_cwd(a->payload),
+        .memory_mib = payload_policy(a->payload)->needs.memory_mib,
         .out_spill = out,
         .err_spill = err,
         .epoll_fd = wp->epoll_fd,

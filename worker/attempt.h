@@ -40,6 +40,7 @@ struct attempt {
     ms_t limit_ms;
     char *dir, *place;  /* of its own, and where that goes in the end; NULL: none */
     char *note;         /* why it could not start */
+    char *order;        /* of a call: its command line; NULL: none came */
     struct end_row row; /* complete once concluded, but for what the scheduler adds */
     struct end_body body;
     char *text; /* the body's texts */
@@ -48,8 +49,8 @@ struct attempt {
     void *out, *err;
 };
 
-/* attempt_new - takes a reference of the payload. */
-struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload);
+/* attempt_new - takes a reference of the payload; takes the order (malloc'd or NULL). */
+struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payload, char *order);
 void attempt_free(struct attempt *a);
 /* attempt_start - true: a process runs; false: it ended at once (could not start, or was a
  * function). */

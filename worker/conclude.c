@@ -117,6 +117,8 @@ static uint32_t add_metrics(const struct attempt *a, struct buf *text)
     struct streams streams;
     void *out_map, *err_map;
 
+    if (!s) /* a call */
+        return 0;
     if (!a->ran || a->why == STOP_REVOKED || study_n_metrics(s) == 0) {
         buf_adds(text, "{}");
         return 0;
@@ -145,9 +147,11 @@ static void make_body(struct attempt *a, struct workplace *wp)
     struct texts t = { .buf = &wp->text };
     bool keeps = a->dir && a->row.reason != END_REVOKED && a->row.reason != END_INFRA;
 
-    study_point(s, payload_index(a->payload, a->task), &wp->point);
     buf_clear(t.buf);
-    point_values_json(&wp->point, t.buf);
+    if (s) {
+        study_point(s, payload_index(a->payload, a->task), &wp->point);
+        point_values_json(&wp->point, t.buf);
+    }
     text_end(&t);
     a->body.metrics_missing = add_metrics(a, t.buf);
     text_end(&t);

@@ -36,7 +36,7 @@ void crew_take(struct worker *w, const struct grant *g, struct payload *p, const
 
 void crew_ready(struct worker *w, struct call *c)
 {
-    const struct policy *policy = study_policy(payload_study(c->payload));
+    const struct policy *policy = payload_policy(c->payload);
 
     worker_feed(w, &(struct agent_event){ .kind = AGENT_ASSIGN,
                                           .lease = c->id,
@@ -157,7 +157,7 @@ static void give(struct worker *w, struct call *c, uint32_t engine)
     if (e->engine.bundles)
         must(page_offer(e->engine.page, c->number) || e->engine.broken);
     if (!c->direct)
-        engine_allow(&e->engine, study_policy(payload_study(c->payload))->needs.memory_mib);
+        engine_allow(&e->engine, payload_policy(c->payload)->needs.memory_mib);
     add_call(e, c);
     crew_begin(e);
 }

@@ -215,7 +215,7 @@ static void spawn(struct worker *w, const struct act *act)
 {
     struct payload *p = payloads_find(w->payloads, act->array);
     must(p != NULL); /* assign checked it and payloads_trim spares it */
-    struct attempt *a = attempt_new(act->lease, act->task, p);
+    struct attempt *a = attempt_new(act->lease, act->task, p, order_take(w, act->lease));
     a->again = act->again;
     struct known *k = calloc(1, sizeof *k);
     struct slot *slot = free_slot(w);
@@ -243,6 +243,7 @@ static void settle(struct worker *w, lease_id lease, bool dropped)
     struct known *k;
     struct call *c = crew_find(w, lease);
 
+    order_drop(w, lease);
     if (c) {
         count_out(w, &c->sent, 0);
         crew_forget(w, lease);
@@ -299,6 +300,7 @@ static void deed(struct worker *w, const struct act *act)
         break;
     case ACT_RETURN:
         crew_forget(w, act->lease);
+        order_drop(w, act->lease);
         if (w->welcomed)
             leases_add(&w->returned, act->lease);
         break;

@@ -128,13 +128,17 @@ static void assign(struct worker *w, const struct message *m)
         assign_calls(w, m, p);
         return;
     }
-    const struct policy *policy = study_policy(payload_study(p));
+    const struct policy *policy = payload_policy(p);
+    const char *order = m->assign.payloads;
     for (size_t i = 0; i < m->assign.n; i++) {
         const struct grant *g = &m->assign.grants[i];
         if (!payload_has(p, g->task)) {
             leases_add(&w->returned, g->lease);
             continue;
         }
+        if (m->assign.sizes && m->assign.sizes[i])
+            order_put(w, g->lease, order, m->assign.sizes[i]);
+        order += m->assign.sizes ? m->assign.sizes[i] : 0;
         worker_feed(w, &(struct agent_event){ .kind = AGENT_ASSIGN,
                                               .lease = g->lease,
                                               .task = g->task,

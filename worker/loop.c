@@ -425,6 +425,7 @@ static void worker_close(struct worker *w)
         workplace_fini(&w->place);
     agent_free(w->agent);
     acts_fini(&w->acts);
+    order_drop_all(w);
     payloads_free(w->payloads);
     free(w->slots);
     free(w->held);

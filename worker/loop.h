@@ -60,6 +60,7 @@ struct worker {
     struct workplace place;
     struct payloads *payloads;
     struct known *attempts; /* by lease */
+    struct order *orders;   /* order.c */
     struct slot *slots;     /* [n_slots] */
     struct crew *crew;      /* worker/crew.h */
     int epoll_fd, signal_fd;
@@ -94,6 +95,12 @@ void worker_send(struct worker *w, const struct message *m);
 struct attempt *worker_attempt(const struct worker *w, lease_id lease);
 
 void leases_add(struct leases *l, lease_id id);
+
+/* order.c: the command line of a call, until it starts. order_take - malloc'd; NULL: none. */
+void order_put(struct worker *w, lease_id lease, const void *text, size_t n);
+char *order_take(struct worker *w, lease_id lease);
+void order_drop(struct worker *w, lease_id lease);
+void order_drop_all(struct worker *w);
 
 /* inbox_take - a frame of the scheduler. */
 void inbox_take(struct worker *w, const void *data, size_t n);

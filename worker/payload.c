@@ -1,6 +1,7 @@
 #include "worker/payload.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,10 @@
 #define uthash_fatal(text) must_fail(__FILE__, __LINE__, text)
 #include <uthash.h>
 
-enum { ENV_FACTOR_MAX = FACTORS_MAX + 6 }; /* variables that change from point to point */
+enum {
+    ENV_FACTOR_MAX = FACTORS_MAX + 6, /* variables that change from point to point */
+    CALL_VARIABLES = 3                /* those of a call */
+};
 
 struct environment {
     char **envp; /* first those that change, then those of this process */
@@ -24,10 +28,12 @@ struct environment {
 struct payload {
     array_id array;
     task_id first;
-    uint64_t key[2]; /* of the spec: the same again keeps this one */
-    uint64_t used;   /* when, in uses */
-    unsigned refs;   /* one is the table's */
-    struct study *study;
+    uint64_t key[2];     /* of the spec: the same again keeps this one */
+    uint64_t used;       /* when, in uses */
+    unsigned refs;       /* one is the table's */
+    struct study *study; /* NULL: calls */
+    struct calls_spec calls;
+    char *here; /* where commands of calls run that say nothing else */
     char folder[NAME_BYTES_MAX + 1];
     char *argv0, *path;
     struct environment env;
@@ -66,8 +72,8 @@ static void environment_init(struct environment *e, const struct study *s)
 {
     size_t n_own = 0, n = 0;
 
-    e->n_vary = study_needs_dir(s) ? 6 : 5;
-    for (size_t j = 0; j < study_n_factors(s); j++)
+    e->n_vary = !s ? CALL_VARIABLES : study_needs_dir(s) ? 6 : 5;
+    for (size_t j = 0; s && j < study_n_factors(s); j++)
         e->n_vary += environment_name(study_factor_name(s, j));
     must(e->n_vary <= ENV_FACTOR_MAX);
     while (environ[n_own])
@@ -90,8 +96,7 @@ static void folder_name(char *to, size_t size, const char *name)
         to[0] = '_';
 }
 
-static struct payload *payload_new(array_id array, task_id first, struct study *study,
-                                   const uint64_t key[2])
+static struct payload *payload_new(array_id array, task_id first, const uint64_t key[2])
 {
     struct payload *p = calloc(1, sizeof *p);
 
@@ -101,9 +106,6 @@ static struct payload *payload_new(array_id array, task_id first, struct study *
     p->key[0] = key[0];
     p->key[1] = key[1];
     p->refs = 1;
-    p->study = study;
-    folder_name(p->folder, sizeof p->folder, study_name(study));
-    environment_init(&p->env, study);
     return p;
 }
 
@@ -118,6 +120,8 @@ void payload_unref(struct payload *p)
     if (!p || --p->refs)
         return;
     study_free(p->study);
+    calls_spec_fini(&p->calls);
+    free(p->here);
     free(p->argv0);
     free(p->path);
     free(p->env.envp);
@@ -130,9 +134,21 @@ const struct study *payload_study(const struct payload *p)
     return p->study;
 }
 
+const struct policy *payload_policy(const struct payload *p)
+{
+    return p->study ? study_policy(p->study) : &p->calls.policy;
+}
+
+const char *payload_cwd(const struct payload *p)
+{
+    return p->study ? study_cwd(p->study) : p->calls.cwd ? p->calls.cwd : p->here;
+}
+
 bool payload_has(const struct payload *p, task_id task)
 {
-    return task.n >= p->first.n && task.n - p->first.n < study_n_points(p->study);
+    uint64_t n = p->study ? study_n_points(p->study) : POINTS_MAX;
+
+    return task.n >= p->first.n && task.n - p->first.n < n;
 }
 
 uint64_t payload_index(const struct payload *p, task_id task)
@@ -147,7 +163,7 @@ array_id payload_array(const struct payload *p)
 
 const char *payload_function(const struct payload *p)
 {
-    return study_function(p->study);
+    return p->study ? study_function(p->study) : p->calls.function;
 }
 
 uint32_t payload_seed(const struct payload *p, task_id task)
@@ -174,7 +190,7 @@ const char *payload_path(struct payload *p, const char *argv0)
     if (p->argv0 && strcmp(p->argv0, argv0) == 0)
         return p->path;
     payload_forget_path(p);
-    p->path = run_resolve(argv0, study_cwd(p->study));
+    p->path = run_resolve(argv0, payload_cwd(p));
     if (!p->path)
         return NULL;
     p->argv0 = strdup(argv0);
@@ -192,6 +208,13 @@ static struct buf *next(struct environment *e, size_t *n)
     return &e->text;
 }
 
+static char *const *environment_done(struct environment *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        e->envp[i] = e->text.data + e->offset[i];
+    return e->envp;
+}
+
 char *const *payload_environment(struct payload *p, const struct point *point, lease_id lease,
                                  const char *dir)
 {
@@ -200,6 +223,13 @@ char *const *payload_environment(struct payload *p, const struct point *point, l
     size_t n = 0;
 
     buf_clear(&e->text);
+    if (!s) {
+        task_id task = { p->first.n + point->index };
+        buf_addf(next(e, &n), "GRANGE_POINT=%llu", (unsigned long long)point->index);
+        buf_addf(next(e, &n), "GRANGE_SEED=%u", payload_seed(p, task));
+        buf_addf(next(e, &n), "GRANGE_ATTEMPT=%llu", (unsigned long long)lease.n);
+        return environment_done(e, n);
+    }
     buf_addf(next(e, &n), "GRANGE_STUDY=%s", study_name(s));
     buf_addf(next(e, &n), "GRANGE_POINT=%llu", (unsigned long long)point->index);
     buf_addf(next(e, &n), "GRANGE_REP=%u", point->rep);
@@ -210,9 +240,7 @@ char *const *payload_environment(struct payload *p, const struct point *point, l
     for (size_t j = 0; j < study_n_factors(s); j++)
         if (environment_name(study_factor_name(s, j)))
             buf_addf(next(e, &n), "GRANGE_FACTOR_%s=%s", study_factor_name(s, j), point->values[j]);
-    for (size_t i = 0; i < n; i++)
-        e->envp[i] = e->text.data + e->offset[i];
-    return e->envp;
+    return environment_done(e, n);
 }
 
 /* --- all --- */
@@ -252,22 +280,42 @@ struct payload *payloads_find(struct payloads *all, array_id array)
     return p;
 }
 
+static enum err read_spec(struct payload *p, const void *spec, size_t bytes, struct fault *f)
+{
+    enum err err;
+
+    if (calls_spec_is(spec, bytes)) {
+        err = calls_spec_read(spec, bytes, &p->calls, f);
+        snprintf(p->folder, sizeof p->folder, "calls-%u", p->array.n);
+        p->here = getcwd(NULL, 0);
+        must(p->here != NULL);
+    } else {
+        err = study_from_json(spec, bytes, &p->study, f);
+        if (!err)
+            folder_name(p->folder, sizeof p->folder, study_name(p->study));
+    }
+    if (!err)
+        environment_init(&p->env, p->study);
+    return err;
+}
+
 enum err payloads_put(struct payloads *all, array_id array, task_id first, const void *spec,
                       size_t bytes, struct fault *f)
 {
     uint64_t key[2];
-    struct study *study;
-    struct payload *old = payloads_find(all, array);
+    struct payload *old = payloads_find(all, array), *p;
 
     hash128(spec, bytes, key);
     if (old && old->first.n == first.n && old->key[0] == key[0] && old->key[1] == key[1])
         return ERR_NONE;
-    enum err err = study_from_json(spec, bytes, &study, f);
-    if (err)
+    p = payload_new(array, first, key);
+    enum err err = read_spec(p, spec, bytes, f);
+    if (err) {
+        payload_unref(p);
         return err;
+    }
     if (old)
         drop(all, old);
-    struct payload *p = payload_new(array, first, study, key);
     p->used = ++all->uses;
     HASH_ADD(hh, all->by_array, array, sizeof p->array, p);
     return ERR_NONE;

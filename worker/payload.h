@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/ids.h"
+#include "study/calls.h"
 #include "study/study.h"
 
 enum { PAYLOADS_MAX = 64 };
@@ -30,7 +31,9 @@ void payloads_trim(struct payloads *all, bool (*in_use)(const void *context, arr
 struct payload *payload_ref(struct payload *p);
 void payload_unref(struct payload *p);
 
-const struct study *payload_study(const struct payload *p);
+const struct study *payload_study(const struct payload *p); /* NULL: an array of calls */
+const struct policy *payload_policy(const struct payload *p);
+const char *payload_cwd(const struct payload *p);
 bool payload_has(const struct payload *p, task_id task);
 uint64_t payload_index(const struct payload *p, task_id task);
 array_id payload_array(const struct payload *p);
@@ -47,7 +50,8 @@ const char *payload_path(struct payload *p, const char *argv0);
 void payload_forget_path(struct payload *p);
 
 /* payload_environment - of a process of this point; valid until the next call with the same
- * payload. `dir` (NULL: none) becomes GRANGE_OUT. */
+ * payload. `dir` (NULL: none) becomes GRANGE_OUT. Of a call only the index in point is looked at.
+ */
 char *const *payload_environment(struct payload *p, const struct point *point, lease_id lease,
                                  const char *dir);
 
