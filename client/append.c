@@ -71,6 +71,11 @@ void append_call(struct grange *g, struct series *s, const void *data, size_t by
     uint32_t size = is_blob ? 0 : (uint32_t)bytes;
     size_t n_after = o ? o->n_after : 0;
 
+    if (s->opened && s->n < s->known) { /* it is there already, from a run before */
+        s->n++;
+        series_room(s, s->n);
+        return;
+    }
     if (k && (k->payloads.n + bytes > CHUNK_BYTES_MAX || is_full(k, n_after))) {
         g->calls.urgent = true; /* it leaves */
         k = NULL;
@@ -93,6 +98,14 @@ void append_call(struct grange *g, struct series *s, const void *data, size_t by
     g->calls.backlog += counts;
     s->n++;
     series_room(s, s->n);
+}
+
+void append_close(struct grange *g, struct series *s)
+{
+    struct chunk *k = s->newest ? s->newest : new_chunk(g, s);
+
+    k->close = true;
+    s->closed = true;
 }
 
 /* ---- leaving */
@@ -138,6 +151,7 @@ static void send_chunk(struct grange *g, struct chunk *k)
     m.append.array = k->series->array;
     m.append.at = k->at;
     m.append.n = k->n;
+    m.append.close = k->close;
     m.append.sizes = (const uint32_t *)(const void *)k->sizes.data;
     m.append.payloads = k->payloads.data;
     m.append.payloads_bytes = k->payloads.n;
@@ -171,6 +185,15 @@ void append_begun(struct grange *g, const struct series *s)
     if (g->calls.n_sent == 0 || g->calls.urgent || (s->newest && is_full(s->newest, 0)))
         calls_flush(g);
     g->calls.urgent = false;
+}
+
+bool append_has(const struct calls *c, const struct series *s)
+{
+    const struct chunk *k = c->head;
+
+    while (s && k && k->series != s)
+        k = k->next;
+    return k != NULL;
 }
 
 /* ---- arriving */
@@ -228,7 +251,7 @@ void append_drop(struct grange *g, const struct series *s, uint64_t upto)
 {
     for (struct chunk **prev = &g->calls.head; *prev;) {
         struct chunk *k = *prev;
-        if (k->series == s && (upto == UINT64_MAX || k->at + k->n <= upto))
+        if (k->series == s && (upto == UINT64_MAX || (k->at + k->n <= upto && !k->close)))
             take_out(g, prev);
         else
             prev = &k->next;

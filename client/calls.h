@@ -102,6 +102,7 @@ struct chunk {
     struct buf sizes, payloads, rules; /* uint32_t, bytes, uint8_t (empty while all are 0) */
     struct buf refs;                   /* struct ref, ordered by call */
     struct upload *uploads;
+    bool close; /* they are the last of the series */
 };
 
 struct series {
@@ -212,9 +213,11 @@ struct series *future_find(const struct grange *g, struct grange_future f, uint6
 /* append_call - adds one call to the series. What it waits for was checked. */
 void append_call(struct grange *g, struct series *s, const void *data, size_t bytes,
                  const struct grange_options *o);
-void calls_flush(struct grange *g); /* sends what can be sent */
+void append_close(struct grange *g, struct series *s); /* no further calls */
+void calls_flush(struct grange *g);                    /* sends what can be sent */
 /* append_begun - after new calls of the series: sends when it is time. */
 void append_begun(struct grange *g, const struct series *s);
+bool append_has(const struct calls *c, const struct series *s); /* not durable; NULL: of any */
 void append_on_appended(struct grange *g, const struct message *m);
 bool append_on_refused(struct grange *g, uint64_t request, const struct fault *f);
 void append_unsend(struct grange *g); /* the connection is gone */

@@ -16,8 +16,7 @@ static int no_future(struct grange *g, struct grange_future f)
 /* ---- submitting */
 
 /* check_after - what the call waits for is there and can come. */
-static enum err check_after(const struct grange *g, const struct series *s,
-                            const struct grange_options *o, struct fault *f)
+static enum err check_after(const struct grange *g, const struct grange_options *o, struct fault *f)
 {
     const unsigned bits = GRANGE_ANY | GRANGE_ON_FAILURE | GRANGE_NOT_SUCCESS | GRANGE_FOLLOW;
 
@@ -41,7 +40,6 @@ static enum err check_after(const struct grange *g, const struct series *s,
         if (of->refused)
             return fault_set(f, ERR_STATE, "after[%zu] was refused: %s", i, of->refused->text);
     }
-    (void)s;
     return ERR_NONE;
 }
 
@@ -87,8 +85,11 @@ static int submit(struct grange *g, const char *function, const struct grange_by
         g->refused ? (*f = g->refusal, f->code) : series_of_options(g, function, o, &s, f);
     if (!err && s->refused)
         err = fault_set(f, s->refused->code, "%s", s->refused->text);
+    if (!err && s->closed && s->n + n > s->known)
+        err =
+            fault_set(f, ERR_STATE, "key '%s' is closed after %" PRIu64 " calls", s->key, s->known);
     if (!err)
-        err = check_after(g, s, o, f);
+        err = check_after(g, o, f);
     if (!err && s->n + n > POINTS_MAX)
         err = fault_set(f, ERR_LIMIT, "one key has at most %d calls", POINTS_MAX);
     if (err)
@@ -136,15 +137,41 @@ int grange_sweep(struct grange *g, const char *json, size_t bytes, unsigned flag
     return session_leave(g, GRANGE_OK);
 }
 
+/* drained - waits until nothing of the series (NULL: of any) is on its way. */
+static enum err drained(struct grange *g, const struct series *s, struct wait w)
+{
+    enum err err = ERR_NONE;
+
+    while (append_has(&g->calls, s) &&
+           !wait_end(g, &w, "the scheduler did not take all calls", &err))
+        pump_turn(g, wait_patience(g, &w));
+    return err;
+}
+
+int grange_key_close(struct grange *g, const char *key, int64_t timeout_ms)
+{
+    struct wait w = wait_for(timeout_ms);
+
+    session_enter(g);
+    struct series *s = series_find_key(g, key);
+    if (!s || s->picked)
+        return session_wrong(g, ERR_NOT_FOUND, "no call was submitted under this key here");
+    if (!s->refused && !s->closed) {
+        append_close(g, s);
+        append_begun(g, s);
+    }
+    enum err err = drained(g, s, w);
+    if (!err && s->refused)
+        err = fault_set(session_fault(), s->refused->code, "%s", s->refused->text);
+    return session_leave(g, (int)err);
+}
+
 int grange_flush(struct grange *g, int64_t timeout_ms)
 {
     struct wait w = wait_for(timeout_ms);
-    enum err err = ERR_NONE;
 
     session_enter(g);
-    while (g->calls.head && !wait_end(g, &w, "the scheduler did not take all calls", &err))
-        pump_turn(g, wait_patience(g, &w));
-    return session_leave(g, (int)err);
+    return session_leave(g, (int)drained(g, NULL, w));
 }
 
 /* ---- keys */

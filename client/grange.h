@@ -193,6 +193,15 @@ enum {
     GRANGE_FOLLOW = 8
 };
 
+/* A whole array to wait for, by the key of its calls: all of them (with GRANGE_ANY one of them) are
+ * to end as `rule` says, which they have only once the key is closed (grange_key_close). With each,
+ * call i waits for call i of that key alone. */
+struct grange_array {
+    const char *key;
+    bool each;
+    unsigned rule; /* without GRANGE_FOLLOW */
+};
+
 /* How a call is run. What is 0 has its default; NULL for all of it too.
  *
  * Calls that share everything but `after` and `rule` are kept together, in one array of the farm;
@@ -209,6 +218,7 @@ enum {
  * connection. */
 struct grange_options {
     const char *key, *study;
+    const char *cwd;       /* where a command runs; NULL: where its worker was started */
     uint32_t retries;      /* further attempts after a failure */
     int64_t timeout_ms;    /* of one attempt; 0: none */
     int32_t priority;      /* of the study: higher first */
@@ -217,7 +227,9 @@ struct grange_options {
     const char *resources; /* that it takes: "gpus=1,licences=2" */
     const char *require;   /* labels that the worker must have: "site=north,big" */
     int64_t least_ms;      /* takes at least so long: does not start on a worker that ends sooner */
-    const char *policy;    /* further words of a study file, as JSON: "{\"backoff\":\"1s..1m\"}" */
+    const char *policy;    /* further words of a study file, as JSON: "{\"halt\":\"10%\"}" */
+    const struct grange_array *arrays; /* wait for these, and for */
+    size_t n_arrays;
     const struct grange_future *after;
     size_t n_after;
     unsigned rule; /* of after: see above */
@@ -247,6 +259,10 @@ int grange_batch(struct grange *g, const char *function, const struct grange_byt
  * reply->counts.n. Those that ended before are ready soon. */
 int grange_sweep(struct grange *g, const char *json, size_t bytes, unsigned flags,
                  int64_t timeout_ms, struct grange_submitted *reply, struct grange_future *first);
+/* grange_key_close - no further calls under this key, which this connection has used: what waits
+ * for the whole array can go on, and its study can end. Waits until it is durable. Keys that were
+ * not given are closed with the connection. */
+int grange_key_close(struct grange *g, const char *key, int64_t timeout_ms);
 /* grange_flush - waits until everything that was submitted is durable at the scheduler. */
 int grange_flush(struct grange *g, int64_t timeout_ms);
 

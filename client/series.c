@@ -23,9 +23,9 @@ static const char *text_of(const char *text)
 
 static bool is_plain(const struct grange_options *o)
 {
-    return !o ||
-           (!o->key && !o->study && !o->retries && !o->timeout_ms && !o->priority && !o->cores &&
-            !o->memory_mib && !o->resources && !o->require && !o->least_ms && !o->policy);
+    return !o || (!o->key && !o->study && !o->retries && !o->timeout_ms && !o->priority &&
+                  !o->cores && !o->memory_mib && !o->resources && !o->require && !o->least_ms &&
+                  !o->policy && !o->cwd && !o->n_arrays);
 }
 
 /* add_list - the comma-separated words of a list: as JSON strings, or with `amounts` as members
@@ -76,41 +76,70 @@ static enum err add_policy(struct buf *b, const char *policy, struct fault *f)
     return ERR_NONE;
 }
 
+/* add_arrays - the keys of arrays to wait for. */
+static enum err add_arrays(struct buf *b, const struct grange_options *o, struct fault *f)
+{
+    static const char *const on[] = { "success", "either", NULL, "failure" };
+
+    for (size_t i = 0; i < o->n_arrays; i++) {
+        const struct grange_array *a = &o->arrays[i];
+        unsigned ends = a->rule / GRANGE_ON_FAILURE;
+        if (!a->key || !*a->key || ends > 3 || !on[ends])
+            return fault_set(f, ERR_USAGE, "arrays[%zu] has no key, or its rule is none", i);
+        buf_adds(b, i ? ",{\"key\":" : ",\"after\":[{\"key\":");
+        buf_add_json(b, a->key, strlen(a->key));
+        buf_addf(b, ",\"on\":\"%s\"%s%s}", on[ends], a->each ? ",\"each\":true" : "",
+                 a->rule & GRANGE_ANY ? ",\"any\":true" : "");
+    }
+    if (o->n_arrays)
+        buf_addc(b, ']');
+    return ERR_NONE;
+}
+
+static void add_numbers(struct buf *b, const struct grange_options *o)
+{
+    if (o->retries)
+        buf_addf(b, ",\"retries\":%u", o->retries);
+    if (o->timeout_ms)
+        buf_addf(b, ",\"timeout\":\"%lldms\"", (long long)o->timeout_ms);
+    if (o->priority)
+        buf_addf(b, ",\"priority\":%d", o->priority);
+    if (o->cores)
+        buf_addf(b, ",\"cores\":%u", o->cores);
+    if (o->memory_mib)
+        buf_addf(b, ",\"memory\":\"%uM\"", o->memory_mib);
+    if (o->least_ms)
+        buf_addf(b, ",\"least\":\"%lldms\"", (long long)o->least_ms);
+}
+
+static enum err add_options(struct buf *b, const struct grange_options *o, struct fault *f)
+{
+    if (o->timeout_ms < 0 || o->least_ms < 0)
+        return fault_set(f, ERR_USAGE, "a time is not negative");
+    add_numbers(b, o);
+    enum err err = add_list(b, "resources", o->resources, true, f);
+    if (!err)
+        err = add_list(b, "require", o->require, false, f);
+    if (!err)
+        err = add_arrays(b, o, f);
+    return err ? err : add_policy(b, o->policy, f);
+}
+
 static enum err write_spec(const char *function, const struct grange_options *o, struct buf *b,
                            struct fault *f)
 {
     buf_clear(b);
-    if (!function) {
-        buf_adds(b, "{\"calls\":{\"commands\":true}");
-    } else if (!*function || strlen(function) > NAME_BYTES_MAX) {
+    if (function && (!*function || strlen(function) > NAME_BYTES_MAX))
         return fault_set(f, ERR_USAGE, "the name of a function has 1 to %d bytes", NAME_BYTES_MAX);
-    } else {
-        buf_adds(b, "{\"calls\":{\"function\":");
+    buf_adds(b, function ? "{\"calls\":{\"function\":" : "{\"calls\":{\"commands\":true");
+    if (function)
         buf_add_json(b, function, strlen(function));
-        buf_addc(b, '}');
+    if (o && o->cwd) {
+        buf_adds(b, ",\"cwd\":");
+        buf_add_json(b, o->cwd, strlen(o->cwd));
     }
-    enum err err = ERR_NONE;
-    if (o) {
-        if (o->timeout_ms < 0 || o->least_ms < 0)
-            return fault_set(f, ERR_USAGE, "a time is not negative");
-        if (o->retries)
-            buf_addf(b, ",\"retries\":%u", o->retries);
-        if (o->timeout_ms)
-            buf_addf(b, ",\"timeout\":\"%lldms\"", (long long)o->timeout_ms);
-        if (o->priority)
-            buf_addf(b, ",\"priority\":%d", o->priority);
-        if (o->cores)
-            buf_addf(b, ",\"cores\":%u", o->cores);
-        if (o->memory_mib)
-            buf_addf(b, ",\"memory\":\"%uM\"", o->memory_mib);
-        if (o->least_ms)
-            buf_addf(b, ",\"least\":\"%lldms\"", (long long)o->least_ms);
-        err = add_list(b, "resources", o->resources, true, f);
-        if (!err)
-            err = add_list(b, "require", o->require, false, f);
-        if (!err)
-            err = add_policy(b, o->policy, f);
-    }
+    buf_addc(b, '}');
+    enum err err = o ? add_options(b, o, f) : ERR_NONE;
     buf_addc(b, '}');
     return err;
 }

@@ -52,16 +52,27 @@ Test(client_futures, options_become_words_of_a_study)
                                 .require = "site=a,big",
                                 .least_ms = 60000,
                                 .policy = " {\"halt\": \"soon\"} ",
+                                .cwd = "/x \"y",
+                                .arrays =
+                                    (struct grange_array[]){
+                                        { "mesh", .each = true },
+                                        { "all", .rule = GRANGE_ANY | GRANGE_ON_FAILURE },
+                                        { "no", .rule = GRANGE_ON_FAILURE | GRANGE_NOT_SUCCESS } },
+                                .n_arrays = 3,
                                 .key = "fit",
                                 .study = "lab" };
     struct grange_future f;
     cr_assert_eq(grange_command(g, "true", &o, &f), GRANGE_OK);
     result(f);
-    cr_assert_str_eq(s.arrays[0].spec,
-                     "{\"calls\":{\"commands\":true},\"retries\":2,\"timeout\":\"1500ms\","
-                     "\"priority\":-3,\"cores\":4,\"memory\":\"512M\",\"least\":\"60000ms\","
-                     "\"resources\":{\"gpus\":2,\"disk\":1},\"require\":[\"site=a\",\"big\"],"
-                     "\"halt\": \"soon\"}");
+    cr_assert_str_eq(
+        s.arrays[0].spec,
+        "{\"calls\":{\"commands\":true,\"cwd\":\"/x \\\"y\"},\"retries\":2,\"timeout\":\"1500ms\","
+        "\"priority\":-3,\"cores\":4,\"memory\":\"512M\",\"least\":\"60000ms\","
+        "\"resources\":{\"gpus\":2,\"disk\":1},\"require\":[\"site=a\",\"big\"],"
+        "\"after\":[{\"key\":\"mesh\",\"on\":\"success\",\"each\":true},"
+        "{\"key\":\"all\",\"on\":\"either\",\"any\":true},"
+        "{\"key\":\"no\",\"on\":\"failure\"}],"
+        "\"halt\": \"soon\"}");
     cr_assert_str_eq(s.arrays[0].key, "fit");
     cr_assert_str_eq(s.arrays[0].study, "lab");
     finish();
@@ -71,13 +82,12 @@ Test(client_futures, wrong_options_are_told)
 {
     begin();
     struct grange_future f;
-    struct grange_options bad[] = { { .resources = "gpus" },
-                                    { .resources = "gpus=x" },
-                                    { .require = ",a" },
-                                    { .policy = "retries" },
-                                    { .timeout_ms = -1 },
-                                    { .rule = GRANGE_ANY },
-                                    { .key = "" } };
+    struct grange_options bad[] = {
+        { .resources = "gpus" }, { .resources = "gpus=x" },
+        { .require = ",a" },     { .policy = "retries" },
+        { .timeout_ms = -1 },    { .rule = GRANGE_ANY },
+        { .key = "" },           { .arrays = &(struct grange_array){ .key = "" }, .n_arrays = 1 }
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert_eq(grange_call(g, "echo", "", 0, &bad[i], &f), GRANGE_ERR_USAGE, "%zu", i);
     cr_assert_eq(grange_call(g, "", "", 0, NULL, &f), GRANGE_ERR_USAGE);
@@ -383,6 +393,25 @@ Test(client_futures, the_same_calls_under_the_same_key_are_the_same_tasks)
     call("b", &o);
     cr_assert_str_eq(result(call("c", &o)).data, "c");
     cr_assert_eq(s.n_appended_calls, 3);
+    finish();
+}
+
+Test(client_futures, a_closed_key_takes_no_further_calls)
+{
+    struct grange_options o = { .key = "k" };
+    struct grange_future f;
+
+    begin();
+    call("a", &o);
+    cr_assert_eq(grange_key_close(g, "k", LONG_MS), GRANGE_OK, "%s", grange_message(g));
+    cr_assert(s.arrays[0].closed && s.arrays[0].n == 1);
+    cr_assert_eq(grange_key_close(g, "k", LONG_MS), GRANGE_OK);
+    cr_assert_eq(grange_key_close(g, "none", LONG_MS), GRANGE_ERR_NOT_FOUND);
+    cr_assert_eq(grange_call(g, "echo", "b", 1, &o, &f), GRANGE_ERR_STATE);
+    grange_close(g);
+    g = connected();
+    cr_assert_str_eq(result(call("a", &o)).data, "a");
+    cr_assert_eq(grange_call(g, "echo", "b", 1, &o, &f), GRANGE_ERR_STATE);
     finish();
 }
 
