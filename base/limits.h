@@ -60,6 +60,7 @@ enum {
                                       are read back from the store when it is their turn */
     WORKER_FUNCTIONS_MAX = 1024,   /* of the engines of one worker */
     ENGINES_MAX = 1 << 16,         /* engines in one message about the farm */
+    STUDIES_MESSAGE_MAX = 1 << 16, /* studies in one message about the farm */
 };
 
 enum {

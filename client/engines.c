@@ -77,7 +77,6 @@ int grange_engines(struct grange *g, int64_t timeout_ms, struct grange_engine **
     if (err)
         return session_leave(g, (int)err);
     m.watch.request = ds->list_request = session_number(g);
-    m.watch.once = true;
     while (ds->list_request && !wait_end(g, &w, "the scheduler did not answer", &err)) {
         if (g->welcomed && sent != g->peer.n) {
             sent = g->peer.n;

@@ -138,6 +138,21 @@ int grange_cancel(struct grange *g, const char *name, const uint64_t *index, siz
                   int64_t timeout_ms, uint64_t *touched);
 int grange_retry(struct grange *g, const char *name, const uint64_t *index, size_t n,
                  int64_t timeout_ms, uint64_t *touched);
+/* grange_release - a study that is held or halted goes on. grange_priority - studies of a higher
+ * one come first (-1000000..1000000; 0 where none was given). grange_weight - of those of the same
+ * priority each has so large a share (1..1000). grange_running_max - so many points of it run at
+ * once, at most; 0: no limit. All of it is durable. */
+int grange_release(struct grange *g, const char *name, int64_t timeout_ms);
+int grange_priority(struct grange *g, const char *name, int32_t priority, int64_t timeout_ms);
+int grange_weight(struct grange *g, const char *name, uint32_t weight, int64_t timeout_ms);
+int grange_running_max(struct grange *g, const char *name, uint32_t most, int64_t timeout_ms);
+/* grange_drain - a worker, by its name or id, gets nothing new and ends when what runs there has
+ * ended, or grace_ms after now (0: at once, negative: no limit); what is stopped then runs
+ * elsewhere, at no cost. *running (may be NULL): tasks that it has. grange_down - the same for all
+ * workers; then the scheduler ends. It returns when that was begun. */
+int grange_drain(struct grange *g, const char *worker, int64_t grace_ms, int64_t timeout_ms,
+                 uint64_t *running);
+int grange_down(struct grange *g, int64_t grace_ms, int64_t timeout_ms);
 /* grange_shutdown - ends the scheduler and its workers; running points stay to be done. */
 int grange_shutdown(struct grange *g, int64_t timeout_ms);
 
@@ -403,6 +418,49 @@ struct grange_engine {
     const char *functions; /* their names, one a line */
 };
 int grange_engines(struct grange *g, int64_t timeout_ms, struct grange_engine **engines, size_t *n);
+
+/* grange_farm_look - the farm as it is now: workers, engines, and the studies that the scheduler
+ * has loaded. *farm is one block, with all its lists and texts, that the caller gives to free().
+ * Times are wall clock, in ms since 1970. */
+enum grange_worker_state {
+    GRANGE_WORKER_UP,
+    GRANGE_WORKER_AWAY,       /* its connection is lost; it may come back */
+    GRANGE_WORKER_DRAINING,   /* it gets nothing new, and ends */
+    GRANGE_WORKER_QUARANTINED /* it gets nothing new: `why` */
+};
+struct grange_farm_worker {
+    uint32_t id;
+    enum grange_worker_state state;
+    const char *name, *host;
+    const char *labels, *resources; /* one a line: "os=linux", "gpus=2" */
+    const char *why;
+    uint32_t pid, slots, slots_busy;
+    uint32_t queued; /* tasks that wait there */
+    uint64_t memory_mib;
+    uint64_t n_ended;         /* attempts that ended there */
+    int64_t since_ms, end_ms; /* end_ms: when it will end; 0: not known */
+};
+struct grange_farm_study {
+    const char *name;
+    enum grange_study_state state;
+    int32_t priority;
+    uint32_t weight, running_max;
+    int64_t submitted_ms;
+    struct grange_counts counts;
+};
+struct grange_farm {
+    int64_t since_ms; /* the scheduler's start */
+    uint32_t n_clients;
+    uint64_t n_leases; /* tasks that workers have */
+    uint64_t n_ended;  /* attempts that ended at the workers that are there */
+    const struct grange_farm_worker *workers;
+    size_t n_workers;
+    const struct grange_engine *engines;
+    size_t n_engines;
+    const struct grange_farm_study *studies;
+    size_t n_studies;
+};
+int grange_farm_look(struct grange *g, int64_t timeout_ms, struct grange_farm **farm);
 
 /* grange_direct_call - calls `function` with these bytes (at most 1 GiB) on each of the n engines
  * listed; the same payload for all. grange_direct_put - gives each a named value (a name has 1 to

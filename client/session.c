@@ -262,7 +262,7 @@ static void on_refused(struct grange *g, const struct message *m)
     }
 }
 
-static struct grange_counts counts(const struct counts *c)
+struct grange_counts session_counts(const struct counts *c)
 {
     return (struct grange_counts){ .n = c->n,
                                    .ready = c->ready,
@@ -291,7 +291,7 @@ static void on_submitted(struct grange *g, const struct message *m)
     s->study = m->submitted.id.n;
     s->array = m->submitted.array.n;
     s->first_task = m->submitted.first.n;
-    s->counts = counts(&m->submitted.counts);
+    s->counts = session_counts(&m->submitted.counts);
     s->template_changed = m->submitted.template_changed;
     struct follow *f = session_find_follow(g, m->submitted.study);
     if (f)
@@ -306,7 +306,7 @@ static void on_progress(struct grange *g, const struct message *m)
         return;
     struct grange_progress *p = &f->progress;
     p->state = (enum grange_study_state)m->progress.state;
-    p->counts = counts(&m->progress.counts);
+    p->counts = session_counts(&m->progress.counts);
     p->n_workers = m->progress.n_workers;
     p->slots = m->progress.slots;
     p->slots_busy = m->progress.slots_busy;
@@ -365,8 +365,11 @@ static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
         break;
     case MSG_DIRECT_END:
     case MSG_DIRECT_ACK:
+        directs_on_message(g, &m);
+        break;
     case MSG_FARM:
         directs_on_message(g, &m);
+        farm_on_message(g, &m);
         break;
     default:
         calls_on_message(g, &m); /* or a heartbeat, or nothing that is for us */

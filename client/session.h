@@ -48,6 +48,7 @@ struct request {
     struct fault fault; /* of the answer */
     uint64_t touched;
     struct grange_submitted submitted;
+    struct grange_farm *farm; /* malloc'd */
 };
 
 struct grange {
@@ -110,6 +111,10 @@ ms_t wait_patience(const struct grange *g, const struct wait *w);
 /* wait_end - whether there is no use in waiting longer for what has not come; the reason is in
  * *err, and in words in session_fault. */
 bool wait_end(struct grange *g, const struct wait *w, const char *what, enum err *err);
+
+struct counts;
+struct grange_counts session_counts(const struct counts *c);
+void farm_on_message(struct grange *g, const struct message *m); /* MSG_FARM */
 
 struct fault *session_fault(void);             /* of this thread: what grange_message says */
 void session_enter(struct grange *g);          /* takes the lock */

@@ -66,9 +66,9 @@ enum message_kind {
     MSG_BLOB_ACK,
     /* the farm: client -> scheduler */
     MSG_CONTROL, /* answered by a reply */
-    MSG_WATCH,   /* answered by a farm, and again every while */
+    MSG_WATCH,   /* answered by a farm */
     MSG_FARM,
-    MSG_DRAIN,   /* scheduler -> worker: take nothing new, end what runs, leave */
+    MSG_DRAIN,   /* to a worker: take nothing new, end what runs, leave; from one: it does so */
     MSG_ENGINES, /* worker -> scheduler: all of its engines, whenever one changes */
     N_MESSAGE_KINDS
 };
@@ -139,12 +139,12 @@ struct worker_name {
 enum direct_op { DIRECT_CALL, DIRECT_PUT, DIRECT_GET, DIRECT_DROP, DIRECT_CANCEL, N_DIRECT_OPS };
 
 enum control_verb {
-    CONTROL_DRAIN = 1,   /* name: a worker; flag: undo */
+    CONTROL_DRAIN = 1,   /* name: a worker, or its id; number: grace in ms, negative: no end */
     CONTROL_RELEASE,     /* name: a study that is held */
     CONTROL_PRIORITY,    /* name: a study; number */
     CONTROL_WEIGHT,      /* name: a study; number 1..1000 */
     CONTROL_RUNNING_MAX, /* name: a study; number, 0: no limit */
-    CONTROL_DOWN,        /* the farm ends; flag: once all that runs has ended */
+    CONTROL_DOWN,        /* the farm ends; number: grace in ms of what runs, negative: no end */
     N_CONTROL_VERBS
 };
 
@@ -158,7 +158,7 @@ struct engine_info {
     uint32_t worker;       /* index in farm.workers; only in MSG_FARM */
 };
 
-enum worker_state { WORKER_UP, WORKER_AWAY, WORKER_DRAINING, N_WORKER_STATES };
+enum worker_state { WORKER_UP, WORKER_AWAY, WORKER_DRAINING, WORKER_QUARANTINED, N_WORKER_STATES };
 struct farm_worker {
     worker_id id;
     const char *name, *host;
@@ -168,6 +168,7 @@ struct farm_worker {
     ms_t since_ms, end_ms; /* wall clock; end 0: none */
     const char *labels;    /* one a line */
     const char *resources; /* "gpus=2", one a line */
+    const char *why;       /* it is quarantined; "" */
 };
 struct farm_study {
     study_id id;
@@ -407,7 +408,6 @@ struct message {
         } control;
         struct {
             uint64_t request;
-            bool once;
         } watch;
         struct {
             uint64_t request;

@@ -7,8 +7,6 @@ _Static_assert((int)CONTROL_DOWN == WIRE__VERB__CONTROL_DOWN, "");
 _Static_assert((int)ENGINE_DOWN == WIRE__ENGINE_STATE__ENGINE_DOWN, "");
 _Static_assert((int)WORKER_DRAINING == WIRE__WORKER_STATE__WORKER_DRAINING, "");
 
-enum { STUDIES_MESSAGE_MAX = 1 << 16 };
-
 /* ---- to protobuf */
 
 static void direct_to_pb(const struct message *m, struct encoding *e)
@@ -84,7 +82,6 @@ static void watch_to_pb(const struct message *m, struct encoding *e)
 {
     wire__watch__init(&e->watch);
     e->watch.request = m->watch.request;
-    e->watch.once = m->watch.once;
 }
 
 static void drain_to_pb(const struct message *m, struct encoding *e)
@@ -138,6 +135,7 @@ static void worker_to_pb(const struct farm_worker *w, Wire__FarmWorker *pb)
     pb->end_ms = wire_ms(w->end_ms);
     pb->labels = wire_chars(w->labels);
     pb->resources = wire_chars(w->resources);
+    pb->why = wire_chars(w->why);
 }
 
 static Wire__FarmWorker **workers_of(const struct message *m, struct encoding *e)
@@ -368,6 +366,7 @@ static enum err worker_from_pb(const Wire__FarmWorker *pb, struct farm_worker *w
     CHECK(wire_text(&pb->name, NAME_BYTES_MAX, "a name", &w->name, f));
     CHECK(wire_text(&pb->host, NAME_BYTES_MAX, "the name of a host", &w->host, f));
     CHECK(wire_text(&pb->labels, WIRE_NOTICE_BYTES_MAX, "labels", &w->labels, f));
+    CHECK(wire_text(&pb->why, WIRE_NOTICE_BYTES_MAX, "a reason", &w->why, f));
     return wire_text(&pb->resources, WIRE_NOTICE_BYTES_MAX, "resources", &w->resources, f);
 }
 
@@ -434,7 +433,6 @@ enum err wire_farm_from_pb(const Wire__Envelope *e, struct message *m, struct fa
         return control_from_pb(e->control, m, f);
     case MSG_WATCH:
         m->watch.request = e->watch->request;
-        m->watch.once = e->watch->once;
         return wire_is_set(e->watch->request, "a request", f);
     case MSG_FARM:
         return farm_from_pb(e->farm, m, f);

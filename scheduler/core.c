@@ -297,6 +297,10 @@ bool core_study(const struct core *c, study_id id, struct core_study *s)
         .mode = st->mode,
         .ended = live_ended(st),
         .limit_ms = a->row.policy.timeout_percent ? a->limit_ms : 0,
+        .priority = a->row.policy.priority,
+        .weight = a->row.policy.weight,
+        .running_max = a->row.policy.running_max,
+        .submitted_ms = a->row.submitted_ms,
         .counts = counts_of(st->n, st->count),
     };
     s->counts.reused = st->reused;
@@ -378,6 +382,23 @@ void core_farm(const struct core *c, struct core_farm *f)
         f->slots += w->row.slots;
         f->slots_busy += w->cores_used < w->row.slots ? w->cores_used : w->row.slots;
     }
+}
+
+size_t core_workers(const struct core *c, struct core_worker *list, size_t most)
+{
+    for (size_t i = 0; i < c->n_workers && i < most; i++) {
+        const struct worker *w = c->workers[i];
+        uint32_t slots = w->row.slots;
+        list[i] = (struct core_worker){
+            .row = &w->row,
+            .peer = w->link == WORKER_UP ? w->peer : (peer_id){ 0 },
+            .leaving = w->leaving,
+            .slots_busy = w->cores_used < slots ? w->cores_used : slots,
+            .queued = w->n_leases > slots ? w->n_leases - slots : 0,
+            .n_ended = w->n_ended,
+        };
+    }
+    return c->n_workers;
 }
 
 bool core_holds(const struct core *c, lease_id lease)

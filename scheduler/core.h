@@ -201,6 +201,9 @@ struct core_study {
     bool ended; /* every array is closed, nothing is ready, blocked, waiting or running */
     struct core_counts counts; /* of all its arrays */
     ms_t limit_ms;             /* relative timeout as it is now; 0: none or not known yet */
+    int32_t priority;          /* of `array` */
+    uint32_t weight, running_max;
+    ms_t submitted_ms;
 };
 bool core_study(const struct core *c, study_id id, struct core_study *s);
 bool core_array_loaded(const struct core *c, array_id id);
@@ -216,6 +219,16 @@ struct core_array {
     struct core_counts counts;
 };
 bool core_array(const struct core *c, array_id id, struct core_array *a);
+struct core_worker {
+    const struct worker_row *row; /* until the next step */
+    peer_id peer;                 /* 0: away */
+    bool leaving;                 /* it drains */
+    uint32_t slots_busy, queued; /* queued: leases that wait there for a slot, as far as is known */
+    uint64_t n_ended;            /* results that it sent */
+};
+/* core_workers - in the order in which they came; fills at most `most`, returns how many there are.
+ */
+size_t core_workers(const struct core *c, struct core_worker *list, size_t most);
 struct core_running {
     array_id array;
     task_id task;

@@ -261,6 +261,8 @@ static void wait_for_news(struct scheduler *s, ms_t within_ms)
 
     if (at > s->next_beat_ms)
         at = s->next_beat_ms;
+    if (at > control_deadline(s))
+        at = control_deadline(s);
     ms_t wait = at - clock_farm_ms();
     if (wait > within_ms)
         wait = within_ms;
@@ -280,6 +282,7 @@ int loop_run(struct scheduler *s)
 
     s->now = clock_farm_ms();
     s->next_beat_ms = s->now + BEAT_MS;
+    s->since_ms = s->now;
     while (!s->stopping) {
         wait_for_news(s, all ? more_ms : 0);
         s->now = clock_farm_ms();
@@ -287,12 +290,15 @@ int loop_run(struct scheduler *s)
         link_flush(s->link); /* what is queued by now waits for no commit: direct calls */
         for (int i = 0; i < TIMEOUTS_TURN_MAX && core_deadline(s->core) <= s->now; i++)
             core_step(s->core, s->now, &(struct event){ .kind = EV_TIMEOUT }, &s->out);
+        bool down = control_turn(s);
         int code = loop_commit_and_send(s);
         if (code)
             return code;
         more_ms = collect_step(s);
         if (s->failed)
             return s->failed;
+        if (down)
+            break;
         if (s->now >= s->next_beat_ms)
             beat(s);
         if (!s->swept)

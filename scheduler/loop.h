@@ -57,6 +57,9 @@ struct scheduler {
     uint32_t epoch;
     bool swept; /* directories of old attempts were looked after */
     bool stopping;
+    bool going_down; /* a client asked for the end: once all workers have left */
+    bool down_asked; /* they have not been told yet */
+    ms_t down_by, since_ms;
     bool dismissing; /* a client asked for the end: of the workers too */
     int failed;      /* exit code of a commit that failed in the middle of a turn */
     int signal_fd;
@@ -85,6 +88,10 @@ int loop_exit_code(const struct fault *f);
 
 /* request.c */
 void request_handle(struct scheduler *s, struct peer *p, struct message *m);
+void request_step(struct scheduler *s, const struct event *ev);
+/* loads a study that is only in the store; false: refused */
+bool request_load(struct scheduler *s, peer_id from, uint64_t request, const char *name,
+                  study_id *id);
 void request_refuse(struct scheduler *s, peer_id to, uint64_t request, enum err code,
                     const char *text);
 
@@ -123,6 +130,17 @@ void send_all(struct scheduler *s);
 /* send_forget_spec - an array's spec may be another one: workers get it again */
 void send_forget_spec(struct scheduler *s, array_id array);
 void send_message(struct scheduler *s, peer_id to, const struct message *m);
+
+/* what the core counts and says of a study, as messages have it */
+struct counts send_counts(const struct core_counts *c);
+enum study_state send_study_state(const struct core_study *st);
+
+/* control.c */
+void control_handle(struct scheduler *s, peer_id from, const struct message *m);
+/* control_turn - while the farm goes down: sees to it that all workers leave; true once it is done
+ */
+bool control_turn(struct scheduler *s);
+ms_t control_deadline(const struct scheduler *s); /* when control_turn is due; MS_NEVER */
 
 /* farmstate.c */
 void farmstate_send(struct scheduler *s, peer_id to, uint64_t request);

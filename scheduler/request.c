@@ -24,6 +24,11 @@ static void step(struct scheduler *s, const struct event *ev)
     core_step(s->core, s->now, ev, &s->out);
 }
 
+void request_step(struct scheduler *s, const struct event *ev)
+{
+    step(s, ev);
+}
+
 /* Leases named by a worker, as the core wants them; valid until the next call. */
 static const struct event_held *held_events(const struct held_lease *held, size_t n)
 {
@@ -146,8 +151,8 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
 }
 
 /* Requests about a study by name: it is loaded first when it is only in the store. */
-static bool load_named(struct scheduler *s, peer_id from, uint64_t request, const char *name,
-                       study_id *id)
+bool request_load(struct scheduler *s, peer_id from, uint64_t request, const char *name,
+                  study_id *id)
 {
     struct fault f;
 
@@ -181,7 +186,7 @@ static void on_points(struct scheduler *s, peer_id from, const struct message *m
         ev.index = m->retry.index;
         ev.n_index = m->retry.failed ? 0 : m->retry.n;
     }
-    if (load_named(s, from, ev.request, name, &ev.study))
+    if (request_load(s, from, ev.request, name, &ev.study))
         step(s, &ev);
 }
 
@@ -208,7 +213,7 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         ev.kind = EV_HOLD;
         ev.request = m->hold.request;
         ev.now = m->hold.now;
-        if (load_named(s, from, m->hold.request, m->hold.study, &ev.study))
+        if (request_load(s, from, m->hold.request, m->hold.study, &ev.study))
             step(s, &ev);
         break;
     case MSG_CANCEL:
@@ -217,12 +222,15 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         break;
     case MSG_FOLLOW:
         ev.kind = EV_FOLLOW;
-        if (load_named(s, from, m->follow.request, m->follow.study, &ev.study)) {
+        if (request_load(s, from, m->follow.request, m->follow.study, &ev.study)) {
             step(s, &ev);
             send_message(
                 s, from,
                 &(struct message){ .kind = MSG_REPLY, .reply = { .request = m->follow.request } });
         }
+        break;
+    case MSG_CONTROL:
+        control_handle(s, from, m);
         break;
     case MSG_WATCH:
         farmstate_send(s, from, m->watch.request);

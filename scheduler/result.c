@@ -247,6 +247,7 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     if (!w)
         return; /* not a worker, or one that was given up: its connection is being closed */
     w->heard_ms = c->now;
+    w->n_ended++;
     struct lease *l = lease_find(c, ev->end->lease);
     bool late = !l || l->worker != w || l->task.n != ev->end->task.n;
     if (late)

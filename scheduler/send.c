@@ -71,7 +71,7 @@ static void send_spec(struct scheduler *s, peer_id to, array_id array)
     buf_fini(&text);
 }
 
-static struct counts counts_of(const struct core_counts *c)
+struct counts send_counts(const struct core_counts *c)
 {
     return (struct counts){ .n = c->n,
                             .ready = c->ready,
@@ -107,11 +107,11 @@ static void send_submitted(struct scheduler *s, const struct send *d)
                                                    .id = d->study,
                                                    .array = st.array,
                                                    .first = st.first,
-                                                   .counts = counts_of(&st.counts),
+                                                   .counts = send_counts(&st.counts),
                                                    .template_changed = d->flag } });
 }
 
-static enum study_state state_of(const struct core_study *st)
+enum study_state send_study_state(const struct core_study *st)
 {
     if (st->ended)
         return STUDY_ENDED;
@@ -144,8 +144,8 @@ static void send_progress(struct scheduler *s, const struct send *d)
     send_message(s, d->to,
                  &(struct message){ .kind = MSG_PROGRESS,
                                     .progress = { .study = l->name,
-                                                  .state = state_of(&st),
-                                                  .counts = counts_of(&st.counts),
+                                                  .state = send_study_state(&st),
+                                                  .counts = send_counts(&st.counts),
                                                   .n_workers = farm.n_workers,
                                                   .slots = farm.slots,
                                                   .slots_busy = farm.slots_busy,

@@ -114,6 +114,7 @@ struct worker {
     int32_t reserved_priority; /* unless it has a higher priority */
     struct lease *leases;      /* in the order they were granted */
     uint32_t n_leases;
+    uint64_t n_ended;  /* results that it sent */
     ms_t recall_until; /* a recall is out: ask no other before */
     task_id *wanted;   /* calls that follow others to it and wait for room here: see follow.c */
     size_t n_wanted, wanted_at, cap_wanted;

@@ -189,6 +189,7 @@ static void take_message(struct worker *w, const struct message *m)
     case MSG_DRAIN:
         log_info("event=drain grace_ms=%lld", (long long)m->drain.grace_ms);
         w->draining = true;
+        w->grace_over = m->drain.grace_ms == 0;
         worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN, .grace_ms = m->drain.grace_ms });
         break;
     case MSG_BYE: /* the farm is shut down; a scheduler that starts again just goes away */

@@ -37,6 +37,7 @@ static void same_worker(const struct farm_worker *a, const struct farm_worker *b
     same_text(a->host, b->host);
     same_text(a->labels, b->labels);
     same_text(a->resources, b->resources);
+    same_text(a->why, b->why);
 }
 
 static void same_study(const struct farm_study *a, const struct farm_study *b)
@@ -122,7 +123,7 @@ void wire_same_farm(const struct message *a, const struct message *b)
         same_text(a->control.name, b->control.name);
         break;
     case MSG_WATCH:
-        cr_assert(a->watch.request == b->watch.request && a->watch.once == b->watch.once);
+        cr_assert(a->watch.request == b->watch.request);
         break;
     case MSG_FARM:
         same_farm(a, b);

@@ -64,11 +64,13 @@ static const struct farm_worker farm_workers[] = {
       .since_ms = 5,
       .end_ms = INT64_MAX,
       .labels = "a=b\nc",
+      .why = "",
       .resources = "gpus=2" },
     { .id = { 2 },
       .name = "w",
       .host = "",
-      .state = WORKER_DRAINING,
+      .state = WORKER_QUARANTINED,
+      .why = "9 of 10 failed within a second",
       .labels = "",
       .resources = "" },
 };
@@ -311,7 +313,6 @@ static struct message watch(void)
     struct message m = of(MSG_WATCH);
 
     m.watch.request = 6;
-    m.watch.once = true;
     return m;
 }
 
