@@ -335,7 +335,7 @@ static enum err write_svg(const char *path, const struct buf *dot, struct fault 
     int status = pclose(pipe);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return fault_set(
-            f, ERR_NOT_FOUND,
+            f, ERR_IO,
             "the program dot, which draws, is not here; install graphviz, or write DOT: "
             "grange graph -o %.*s.dot",
             (int)(strlen(path) - strlen(".svg")), path);

@@ -363,17 +363,20 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
     }
 }
 
-/* Over when every part is, or waits for one that will not go on. */
+/* Over when every part is, or waits for one that was stopped: one that waits for parts that all
+ * came to their end will hear so. */
 static bool is_over(const struct session *s, ms_t now)
 {
-    bool stuck = true;
+    bool waits = false, stopped = false;
     for (size_t i = 0; i < s->n_parts; i++) {
-        enum part_state state = part_state(&s->parts[i], s->lost_ms != 0, s->level > 0, now);
+        const struct part *p = &s->parts[i];
+        enum part_state state = part_state(p, s->lost_ms != 0, s->level > 0, now);
         if (state == PART_RUNS)
             return false;
-        stuck = stuck && (state == PART_OVER || i > 0); /* the first waits for nobody */
+        waits = waits || state == PART_WAITS;
+        stopped = stopped || (state == PART_OVER && part_to_do(&p->counts) > 0);
     }
-    return stuck;
+    return !waits || stopped;
 }
 
 static void label(const struct part *part, uint64_t index, char *text, size_t bytes)
