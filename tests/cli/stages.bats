@@ -87,7 +87,7 @@ before() { # FIRST SECOND: the line of one is above that of the other in `ran`
 }
 
 @test "kill -9 of the run in the middle, then the same again: nothing is done twice" {
-    sed -i 's/cat {mesh.out}\/m;/while [ ! -e go ] \&\& [ {alpha} != 0 ]; do sleep 0.02; done; &/' wing.yaml
+    sed -i 's/cat {mesh.out}\/m;/while [ ! -e go ] \&\& [ {alpha} != 0 ]; do sleep 0.02; done; &/' wing.yaml # a point
     start run "$GRANGE" run wing.yaml -j 2
     poll_until 20 grep -qx post0 ran
     poll_until 20 grep -qx simulate1 ran
