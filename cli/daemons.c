@@ -17,6 +17,8 @@
 #include "worker/offer.h"
 #include "worker/worker.h"
 
+enum { LISTEN_MAX = 7 }; /* the socket and two listeners each are within LISTENERS_MAX */
+
 enum {
     OPT_LIFELINE = OPT_VERB,
     OPT_READY,
@@ -24,6 +26,8 @@ enum {
     OPT_LOG,
     OPT_LEVEL,
     OPT_CONNECT,
+    OPT_LISTEN,
+    OPT_FARM,
     OPT_NAME,
     OPT_MEMORY,
     OPT_GRACE_TIME,
@@ -79,6 +83,18 @@ static error_t parse_fd(const char *what, const char *arg, int *fd)
 
 /* ---- scheduler ---- */
 
+/* add_listen - the addresses live as long as the process does. */
+static error_t add_listen(struct scheduler_options *o, const char *url)
+{
+    static const char *listen[LISTEN_MAX];
+
+    if (o->n_listen == LISTEN_MAX)
+        return cli_bad("--listen was given more than %d times", (int)LISTEN_MAX);
+    listen[o->n_listen++] = url;
+    o->listen = listen;
+    return 0;
+}
+
 static error_t parse_scheduler(int key, char *arg, struct argp_state *state)
 {
     static const char *const syncs[] = { "full", "normal", "off", NULL }; /* in this order */
@@ -101,6 +117,11 @@ static error_t parse_scheduler(int key, char *arg, struct argp_state *state)
         return parse_fd("--ready-fd", arg, &o->ready_fd);
     case OPT_SYNC:
         return one_of("--sync", arg, syncs, &o->sync);
+    case OPT_LISTEN:
+        return add_listen(o, arg);
+    case OPT_FARM:
+        o->farm = arg;
+        return 0;
     case ARGP_KEY_ARG:
         return cli_bad("grange scheduler takes no '%s'", arg);
     default:
@@ -113,6 +134,11 @@ static const struct argp_option scheduler_options[] = {
     { "sync", OPT_SYNC, "full|normal|off", 0,
       "how results are written: full (default) survives a power cut", 0 },
     { "owner", OPT_OWNER, "TEXT", 0, "who started it: \"run PID\"", 0 },
+    { "listen", OPT_LISTEN, "URL", 0,
+      "tls+tcp://HOST:PORT for workers and clients on other hosts (PORT 0: any; clients at PORT, "
+      "workers at PORT+1); may be repeated; tcp:// is open to everybody, ipc://PATH a socket",
+      0 },
+    { "farm", OPT_FARM, "NAME", 0, "the name that connection files say", 0 },
     { "ready-fd", OPT_READY, "N", 0, "write \"ready\" to this descriptor once it serves", 0 },
     LOG_OPTIONS,
     { 0 },
@@ -302,7 +328,10 @@ static error_t parse_worker(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option worker_options[] = {
     CLI_OPTION_DIR,
-    { "connect", OPT_CONNECT, "URL", 0, "where the scheduler is (default: that of --dir)", 0 },
+    { "connect", OPT_CONNECT, "FILE", 0,
+      "where the scheduler is: the worker.json that it wrote, an address or the name of a farm "
+      "(default: that of --dir)",
+      0 },
     { "slots", 'j', "N", 0, "points at a time (default: the cores of this machine)", 0 },
     { "jobs", 0, 0, OPTION_ALIAS, 0, 0 },
     { "memory", OPT_SIZE, "SIZE", 0,

@@ -60,6 +60,15 @@ static enum err find(const char *where, struct connection *c, struct fault *f)
     return connection_find(where, CONNECTION_CLIENT, c, f);
 }
 
+static enum err no_answer(struct grange *g, const char *url, ms_t waited, struct fault *f)
+{
+    char why[200];
+
+    link_trouble(g->link, why, sizeof why);
+    return fault_set(f, ERR_TIMEOUT, "no scheduler answered at %s within %lld ms%s%s%s", url,
+                     (long long)waited, *why ? " (" : "", why, *why ? ")" : "");
+}
+
 /* try - one of the addresses. */
 static enum err try(const struct connection *c, unsigned i, ms_t until, struct grange **g,
                     struct fault *f)
@@ -76,8 +85,7 @@ static enum err try(const struct connection *c, unsigned i, ms_t until, struct g
     if ((*g)->refused)
         *f = (*g)->refusal, err = f->code;
     else if (!(*g)->welcomed)
-        err = fault_set(f, ERR_TIMEOUT, "no scheduler answered at %s within %lld ms", c->urls[i],
-                        (long long)(until - from));
+        err = no_answer(*g, c->urls[i], until - from, f);
     session_leave(*g, GRANGE_OK);
     if (err) {
         session_close(*g);

@@ -386,6 +386,15 @@ static void excuse(struct grange *g, ms_t now)
     g->turn_ms = now;
 }
 
+/* not_accepted - the handshake failed; who was never welcome need not try again. */
+static void not_accepted(struct grange *g)
+{
+    char why[200];
+
+    link_trouble(g->link, why, sizeof why);
+    refuse(g, ERR_PERMISSION, why);
+}
+
 bool session_take(struct grange *g, ms_t now)
 {
     struct link_event ev;
@@ -403,6 +412,8 @@ bool session_take(struct grange *g, ms_t now)
         } else if (ev.kind == LINK_FRAME) {
             on_frame(g, &ev, now);
         } else {
+            if (ev.reason == ERR_PERMISSION && !g->was_welcomed)
+                not_accepted(g);
             leave(g, now);
         }
     }

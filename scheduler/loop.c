@@ -108,6 +108,7 @@ static bool take(struct scheduler *s)
             must(p != NULL);
             p->id = ev.peer.n;
             p->since_ms = s->now;
+            p->roles = ev.roles;
             HASH_ADD(hh, s->peers, id, sizeof p->id, p);
         } else if (ev.kind == LINK_GONE) {
             peer_gone(s, ev.peer);
@@ -209,12 +210,23 @@ bool loop_flush(struct scheduler *s)
     return !s->failed;
 }
 
+/* At most a line a second, however many there are. */
+static void log_turned_away(struct scheduler *s)
+{
+    uint64_t n = link_turned_away(s->link);
+
+    if (n != s->turned_away)
+        log_info("event=turned_away connections=%llu", (unsigned long long)(n - s->turned_away));
+    s->turned_away = n;
+}
+
 static void beat(struct scheduler *s)
 {
     struct peer *p, *next;
     struct message m = { .kind = MSG_BEAT };
 
     s->next_beat_ms = s->now + BEAT_MS;
+    log_turned_away(s);
     direct_forget(s->direct, s->now);
     HASH_ITER(hh, s->peers, p, next)
     {

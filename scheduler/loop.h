@@ -55,7 +55,8 @@ struct scheduler {
     size_t n_views, cap_views;
     ms_t now, next_beat_ms;
     uint32_t epoch;
-    bool swept; /* directories of old attempts were looked after */
+    uint64_t turned_away; /* connections, as last logged */
+    bool swept;           /* directories of old attempts were looked after */
     bool stopping;
     bool going_down; /* a client asked for the end: once all workers have left */
     bool down_asked; /* they have not been told yet */
@@ -69,6 +70,7 @@ struct scheduler {
 struct peer {
     uint64_t id;
     enum role role; /* 0: has not said hello */
+    unsigned roles; /* that it may have: what its listener is for */
     ms_t since_ms;
     bool left;       /* it took its leave */
     array_id *specs; /* arrays whose spec a worker has */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "scheduler/calls.h"
 #include "scheduler/direct.h"
+#include "scheduler/listen.h"
 #include "scheduler/loop.h"
 
 /* Takes DIR/lock, which says who holds it. Returns the descriptor, or -1. */
@@ -22,7 +23,8 @@ static int lock_directory(const struct scheduler_options *opt, struct fault *f)
 {
     char path[PATH_MAX], who[128] = "";
 
-    if (mkdir(opt->dir, 0777) && errno != EEXIST) {
+    /* Only for its owner: who can connect to the socket in it can run commands. */
+    if (mkdir(opt->dir, 0700) && errno != EEXIST) {
         fault_set(f, ERR_PERMISSION, "cannot make the directory %s: %s", opt->dir, strerror(errno));
         return -1;
     }
@@ -89,17 +91,6 @@ static void pass_on(void *context, peer_id to, const struct message *m)
     send_message(context, to, m);
 }
 
-static enum err listen_start(struct scheduler *s, struct fault *f)
-{
-    char url[PATH_MAX + 32];
-
-    s->link = link_new();
-    s->direct = direct_new(pass_on, s);
-    s->calls = calls_table_new();
-    snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
-    return link_listen(s->link, url, ROLE_CLIENT | ROLE_WORKER, NULL, f);
-}
-
 static void say_ready(int fd)
 {
     if (fd < 0)
@@ -150,6 +141,8 @@ int scheduler_main(const struct scheduler_options *opt)
     }
     outbox_init(&s.out);
     s.now = clock_farm_ms();
+    s.direct = direct_new(pass_on, &s);
+    s.calls = calls_table_new();
     enum err err = store_start(&s, &f);
     if (!err)
         err = listen_start(&s, &f);

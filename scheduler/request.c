@@ -79,6 +79,18 @@ static void on_worker_hello(struct scheduler *s, peer_id from, const struct mess
     buf_fini(&labels);
 }
 
+/* Which listener took a connection says what it may be: see scheduler/listen.h. */
+static void wrong_role(struct scheduler *s, peer_id from, enum role role)
+{
+    request_refuse(s, from, 0, ERR_PERMISSION,
+                   role == ROLE_CLIENT
+                       ? "these are the credentials of a worker: they cannot submit or steer; a "
+                         "client needs client.json"
+                       : "these are the credentials of a client: they cannot do a worker's part; a "
+                         "worker needs worker.json");
+    link_close_peer(s->link, from);
+}
+
 static void on_hello_message(struct scheduler *s, struct peer *p, const struct message *m)
 {
     peer_id from = { p->id };
@@ -92,6 +104,10 @@ static void on_hello_message(struct scheduler *s, struct peer *p, const struct m
                  m->hello.version < WIRE_VERSION ? "former" : "latter");
         request_refuse(s, from, 0, ERR_VERSION, text);
         link_close_peer(s->link, from);
+        return;
+    }
+    if (!(p->roles & m->hello.role)) {
+        wrong_role(s, from, m->hello.role);
         return;
     }
     p->role = m->hello.role;
@@ -146,6 +162,7 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
         break;
     default:
         request_refuse(s, from, 0, ERR_MALFORMED, "a worker does not send this");
+        link_close_peer(s->link, from);
         break;
     }
 }
@@ -247,6 +264,7 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         break;
     default:
         request_refuse(s, from, 0, ERR_MALFORMED, "a client does not send this");
+        link_close_peer(s->link, from);
         break;
     }
 }
@@ -262,6 +280,8 @@ void request_handle(struct scheduler *s, struct peer *p, struct message *m)
         from_worker(s, from, m);
     else if (p->role == ROLE_CLIENT)
         from_client(s, from, m);
-    else
+    else {
         request_refuse(s, from, 0, ERR_STATE, "say hello first");
+        link_close_peer(s->link, from);
+    }
 }

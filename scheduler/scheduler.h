@@ -3,6 +3,8 @@
 /* scheduler - the daemon: owns one grange directory, its store and its socket, and runs the loop
  * around the core until it is told to end. */
 
+#include <stddef.h>
+
 #include "base/log.h"
 
 /* Exit codes of the scheduler process: `grange run` acts on them. */
@@ -23,11 +25,14 @@ struct scheduler_options {
     int lifeline_fd; /* end of file on it: whoever started us is gone, end; -1: none */
     int ready_fd;    /* "ready\n" is written to it once clients may connect; -1: none */
     int sync;        /* enum store_sync */
+    const char *const *listen; /* addresses beside the socket, see scheduler/listen.h */
+    size_t n_listen;
+    const char *farm; /* its name, for the connection files; NULL: none */
 };
 
 /* scheduler_main - returns an exit code. Errors a person must read are on stderr, as "grange: ...".
  * It holds flock(DIR/lock), which contains "PID OWNER\n", as long as it lives, and listens on
- * ipc://DIR/scheduler.sock. SIGTERM and SIGINT end it in good order. */
+ * ipc://DIR/scheduler.sock and where `listen` says. SIGTERM and SIGINT end it in good order. */
 int scheduler_main(const struct scheduler_options *opt);
 
 #endif

@@ -44,7 +44,7 @@ static void welcome(struct worker *w, const struct message *m)
         return;
     }
     log_info("event=welcome epoch=%u id=%u", m->welcome.epoch, m->welcome.worker.n);
-    w->welcomed = true;
+    w->welcomed = w->ever_welcomed = true;
     say_ready(w);
     worker_feed(w, &(struct agent_event){ .kind = AGENT_WELCOME });
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "farm/connection.h"
 #include "worker/crew.h"
 #include "worker/supervise.h"
 #include "worker/tree.h"
@@ -146,6 +147,22 @@ static void take_signals(struct worker *w)
     reap(w);
 }
 
+/* not_accepted - the handshake failed for good: trying again changes nothing. A worker that was
+ * welcome before goes on trying, since what it runs is worth more than our guess. */
+static void not_accepted(struct worker *w)
+{
+    char why[200];
+
+    link_trouble(w->link, why, sizeof why);
+    log_error("event=not_accepted text=\"%s\"", why);
+    if (w->ever_welcomed)
+        return;
+    fprintf(stderr,
+            "grange: %s (is %s the worker.json that the scheduler there wrote last?)\n",
+            why, w->opt->url);
+    worker_end(w, WORKER_REFUSED);
+}
+
 static void take_link(struct worker *w)
 {
     struct link_event ev;
@@ -162,6 +179,8 @@ static void take_link(struct worker *w)
             if (ev.peer.n != w->peer.n)
                 break;
             log_info("event=gone reason=\"%s\"", err_text((int)ev.reason));
+            if (ev.reason == ERR_PERMISSION)
+                not_accepted(w);
             w->peer = (peer_id){ 0 };
             w->welcomed = false;
             w->results.n = w->returned.n = w->bytes_out = 0;
@@ -362,6 +381,18 @@ static void tell_children(const char *url)
     }
 }
 
+static enum err dial(struct worker *w, struct fault *f)
+{
+    struct connection c;
+    enum err err = connection_find(w->opt->url, CONNECTION_WORKER, &c, f);
+    struct link_credentials with = { c.credential.ca, c.credential.cert, c.credential.key };
+
+    for (unsigned i = 0; i < c.n_urls && !err; i++)
+        err = link_dial(w->link, c.urls[i], &with, f);
+    connection_fini(&c);
+    return err;
+}
+
 static int worker_open(struct worker *w)
 {
     struct agent_config cfg;
@@ -386,7 +417,7 @@ static int worker_open(struct worker *w)
     w->held = malloc(w->held_cap * sizeof *w->held);
     must(w->slots != NULL && w->held != NULL);
     w->link = link_new();
-    if (link_dial(w->link, w->opt->url, NULL, &fault)) {
+    if (dial(w, &fault)) {
         fprintf(stderr, "grange: %s\n", fault.text);
         w->exit_code = WORKER_TROUBLE;
         return -1;

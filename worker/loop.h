@@ -66,6 +66,7 @@ struct worker {
     int epoll_fd, signal_fd;
     ms_t now;
     bool draining, welcomed, running;
+    bool ever_welcomed;
     bool grace_over; /* draining, without patience */
     int asked;       /* how many signals told us to end */
     bool was_ready;  /* and has said so */

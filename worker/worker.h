@@ -20,7 +20,7 @@ enum worker_exit {
 };
 
 struct worker_options {
-    const char *url;  /* where the scheduler is; see link_dial */
+    const char *url;  /* where the scheduler is: URL, connection file, farm; see connection_find */
     uint32_t slots;   /* points at a time; 0: the cores this process may use */
     const char *name; /* the same for the worker that replaces this one; NULL: HOST-PID */
     const char

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# Farms that listen: credentials, roles, what others may not do. Loopback and ports of the kernel's choice.
+# shellcheck disable=SC2030,SC2031
+
+load helper
+
+# start_farm ARGS... - a scheduler with its connection files written.
+start_farm() {
+    local ready
+    exec {ready}<> <(:)
+    start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" "$@"
+    scheduler=$pid
+    read -rt 20 -u "$ready"
+    exec {ready}>&-
+}
+
+start_worker() {
+    start worker "$GRANGE" worker "$@" --log worker.log
+}
+
+stop() {
+    kill "$1"
+    finish "$1"
+}
+
+mode_of() { stat -c %a "$1"; }
+
+@test "over TLS a study runs as it does embedded" {
+    grange run --dir embedded -q 'echo v={x}{y}' ::: x=1:20 y=a,b
+    want=$(results --dir embedded)
+    start_farm --listen tls+tcp://127.0.0.1:0
+    start_worker --connect farm/worker.json -j 2
+    grange run --connect farm/client.json -q 'echo v={x}{y}' ::: x=1:20 y=a,b
+    got=$(results --dir farm)
+    for c in index x y state; do same "$(column "$c" <<<"$want")" "$(column "$c" <<<"$got")"; done
+    [ "$(column state <<<"$got" | sort | uniq -c | tr -s ' ')" = " 40 done" ]
+}
+
+@test "keys and connection files are for their owner only, whatever the umask" {
+    umask 000
+    start_farm --listen tls+tcp://127.0.0.1:0
+    [ "$(mode_of farm)" = 700 ]
+    [ "$(mode_of farm/keys.json)" = 600 ]
+    [ "$(mode_of farm/worker.json)" = 600 ]
+    [ "$(mode_of farm/client.json)" = 600 ]
+    [ "$(mode_of farm/scheduler.sock)" = 600 ]
+    chmod 644 farm/client.json
+    run ! grange run --connect farm/client.json -q true ::: x=1
+    has "$output" "chmod 600"
+}
+
+@test "a worker's credentials cannot submit, a client's cannot work" {
+    start_farm --listen tls+tcp://127.0.0.1:0
+    run ! grange worker --connect farm/client.json
+    has "$output" "connection file of a client"
+    run ! grange run --connect farm/worker.json -q true ::: x=1
+    has "$output" "connection file of a worker"
+
+    # the same, with the file made to lie about its role
+    jq '.role = "worker"' farm/client.json >lie.json
+    jq '.role = "client"' farm/worker.json >lie2.json
+    # ... and with the other role's address too
+    jq --argjson u "$(jq .urls farm/worker.json)" '.urls = $u' lie.json >lie3.json
+    jq --argjson u "$(jq .urls farm/client.json)" '.urls = $u' lie2.json >lie4.json
+    chmod 600 lie*.json
+    run -20 grange worker --connect lie.json
+    has "$output" "credentials of a client"
+    run ! grange run --connect lie2.json -q true ::: x=1
+    has "$output" "credentials of a worker"
+    run -20 grange worker --connect lie3.json
+    has "$output" "certificate"
+    run ! grange run --connect lie4.json -q true ::: x=1
+    has "$output" "certificate"
+    [ "$(DIR=farm sql 'select count(*) from study')" = 0 ]
+}
+
+@test "the credentials of another farm are refused" {
+    start_farm --listen tls+tcp://127.0.0.1:0
+    cp farm/worker.json other.json
+    stop "$scheduler"
+    rm farm/keys.json
+    start_farm --listen tls+tcp://127.0.0.1:0
+    jq --argjson u "$(jq .urls farm/worker.json)" '.urls = $u' other.json >old.json
+    chmod 600 old.json
+    run -20 grange worker --connect old.json
+    has "$output" "certificate"
+}
+
+@test "a scheduler that starts again keeps keys and ports, and its workers come back" {
+    start_farm --listen tls+tcp://127.0.0.1:0
+    start_worker --connect farm/worker.json -j 1
+    grange run --connect farm/client.json -q true ::: x=1:3
+    before=$(jq -c '.urls, .ca' farm/worker.json farm/client.json)
+    stop "$scheduler"
+    start_farm --listen tls+tcp://127.0.0.1:0
+    grange run --connect farm/client.json -q true ::: x=4:6
+    same "$before" "$(jq -c '.urls, .ca' farm/worker.json farm/client.json)"
+}
+
+@test "plain tcp must be asked for by name, and warns" {
+    start_farm --listen tcp://127.0.0.1:0
+    poll_until 10 grep -q 'warning: tcp://127.0.0.1' farm.err
+    grep -q 'not encrypted' farm.log
+    [ ! -e farm/keys.json ]
+    jq -e 'has("key") | not' farm/worker.json
+    start_worker --connect "$(jq -r '.urls[0]' farm/worker.json)" -j 1
+    grange run --connect farm/client.json -q true ::: x=1:3
+    run ! grange scheduler --dir other --listen 127.0.0.1:0
+    has "$output" "tls+tcp://HOST:PORT"
+    for wrong in tls+tcp://127.0.0.1 tls+tcp://:1 tls+tcp://h:x tls+tcp://::1:5 tcp://h:70000 tls+tcp://h:65535; do
+        run ! grange scheduler --dir other --listen "$wrong"
+        has "$output" "--listen $wrong"
+    done
+}
+
+@test "an address of all interfaces becomes addresses that can be dialled" {
+    start_farm --listen tls+tcp://0.0.0.0:0
+    run jq -r '.urls[]' farm/worker.json
+    has_not "$output" "0.0.0.0"
+    has "$output" "tls+tcp://"
+    start_worker --connect farm/worker.json -j 1
+    grange run --connect farm/client.json -q true ::: x=1:3
+}
