@@ -389,6 +389,8 @@ static enum err dial(struct worker *w, struct fault *f)
 
     for (unsigned i = 0; i < c.n_urls && !err; i++)
         err = link_dial(w->link, c.urls[i], &with, f);
+    if (c.n_urls)
+        tell_children(c.urls[0]);
     connection_fini(&c);
     return err;
 }
@@ -400,7 +402,6 @@ static int worker_open(struct worker *w)
 
     w->now = clock_mono_ms();
     describe(w);
-    tell_children(w->opt->url);
     reaper_become();
     if (open_signals(w) != 0 || open_place(w) != 0)
         return -1;
