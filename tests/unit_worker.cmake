@@ -8,3 +8,4 @@ if(TARGET unit_engine AND TARGET grange AND TARGET collatz)
   target_compile_definitions(unit_engine PRIVATE GRANGE_PROGRAM="$<TARGET_FILE:grange>" COLLATZ="$<TARGET_FILE:collatz>"
     ENGINE_PY="${CMAKE_SOURCE_DIR}/examples/engine/engine.py")
 endif()
+grange_unit_test(agent_calls LINK grange_agent)
