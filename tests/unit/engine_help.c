@@ -105,10 +105,7 @@ void driver_array(struct driver *d, uint32_t array, const char *function, const 
     struct buf spec = { 0 };
     struct message m = { .kind = MSG_SPEC };
 
-    buf_addf(&spec,
-             "{\"version\":1,\"name\":\"t\",\"function\":\"%s\",\"factors\":[\"i=1:60000000\"],"
-             "\"cwd\":\"/\"%s}",
-             function, more);
+    buf_addf(&spec, "{\"calls\":{\"function\":\"%s\"}%s}", function, more);
     m.spec.array.n = array;
     m.spec.first.n = (uint64_t)array << TASKS_BITS;
     m.spec.spec = spec.data;
