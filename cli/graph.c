@@ -128,14 +128,14 @@ static enum err add_stage(struct look *l, const char *stage, struct buf *out, st
         err = look_count_left_out(l, &left_out, f);
     if (err)
         return err;
-    uint64_t failed = c.failed + c.quarantined, skipped = c.cancelled + c.skipped;
+    uint64_t failed = c.failed + c.quarantined, skipped = c.cancelled + c.unmet;
     uint64_t waiting = c.left > c.running + left_out ? c.left - c.running - left_out : 0;
     buf_adds(&label, stage);
     add_count(c.done, "done", &label);
     add_count(failed, "failed", &label);
     add_count(c.running, "running", &label);
     add_count(c.cancelled, "cancelled", &label);
-    add_count(c.skipped, "skipped", &label);
+    add_count(c.unmet, "skipped", &label);
     add_count(waiting, "left", &label);
     add_node(study_name(l->study), buf_text(&label),
              colour(c.done, failed, c.running, skipped, waiting), out);

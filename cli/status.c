@@ -46,6 +46,7 @@ static const struct argp argp = {
     "[STUDY]",
     "A line a study: its points, how many are done, failed, running (those that have run for a "
     "second) and left, the time left, and its state: done, failed (all ended, not all succeeded), "
+    "skipped (what it waits for failed), "
     "running, or stopped (points are left and nothing runs them; grange resume STUDY). The time "
     "left is an estimate from the points that are done.\n"
     "\v"
@@ -77,7 +78,10 @@ struct lines {
 static const char *state_of(const struct line *l, const struct reader_study *row, bool serves)
 {
     if (l->counts.left == 0 && l->counts.running == 0)
-        return l->failed ? "failed" : l->counts.cancelled ? "cancelled" : "done";
+        return l->failed             ? "failed"
+               : l->counts.cancelled ? "cancelled"
+               : l->counts.unmet     ? "skipped"
+                                     : "done";
     return serves && row->active ? "running" : "stopped";
 }
 
@@ -178,9 +182,10 @@ static void print_json(const struct lines *all)
         const struct reader_counts *c = &l->counts;
         printf("%s\n  {\"study\": \"%s\", \"points\": %" PRIu64 ", \"done\": %" PRIu64
                ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64 ", \"quarantined\": %" PRIu64
-               ", \"left_out\": %" PRIu64 ", \"running\": %" PRIu64 ", \"left\": %" PRIu64,
+               ", \"skipped\": %" PRIu64 ", \"left_out\": %" PRIu64 ", \"running\": %" PRIu64
+               ", \"left\": %" PRIu64,
                i ? "," : "", l->name, c->n, c->done, c->failed, c->cancelled, c->quarantined,
-               c->skipped, c->running, c->left);
+               c->unmet, c->skipped, c->running, c->left);
         if (l->left_ms < 0)
             printf(", \"time_left_s\": null");
         else

@@ -200,7 +200,7 @@ static void count_end(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
     uint64_t *const count[N_TASK_STATES] = {
         [TASK_DONE] = &c->done,           [TASK_FAILED] = &c->failed,
         [TASK_CANCELLED] = &c->cancelled, [TASK_QUARANTINED] = &c->quarantined,
-        [TASK_SKIPPED] = &c->skipped,     [TASK_UNMET] = &c->skipped,
+        [TASK_SKIPPED] = &c->skipped,     [TASK_UNMET] = &c->unmet,
     };
     int state = sqlite3_column_int(s, 1);
 

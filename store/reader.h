@@ -40,6 +40,7 @@ enum err reader_studies(struct reader *r, reader_study_fn fn, void *ctx, struct 
  * older than DURABLE_LEASE_MS, as the last commit has them. */
 struct reader_counts {
     uint64_t n, done, failed, cancelled, quarantined, skipped, running, left;
+    uint64_t unmet; /* ended without a run: what they wait for did not end as it had to */
     uint64_t wall_us_sum, n_wall;         /* of DONE points: for an estimate of the time left */
     ms_t first_started_ms, last_ended_ms; /* 0 when none */
 };

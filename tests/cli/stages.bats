@@ -142,3 +142,13 @@ before() { # FIRST SECOND: the line of one is above that of the other in `ran`
     run -0 grange resume wing --quiet --retry-failed
     same "0 2 4 6 8" "$(results wing.post | column drag | xargs)"
 }
+
+@test "status says which stages were skipped" {
+    sed -i 's/echo nodes 42 > {out}\/m/false/' wing.yaml
+    run -1 grange run --quiet wing.yaml
+    run -0 grange status --json
+    same "failed skipped skipped skipped" "$(jq -r '.[].state' <<<"$output" | xargs)"
+    same "1 0 0 0" "$(jq -r '.[].failed' <<<"$output" | xargs)"
+    same "0 5 1 5" "$(jq -r '.[].skipped' <<<"$output" | xargs)"
+    same "1 5 1 5" "$(jq -r '.[].points' <<<"$output" | xargs)"
+}
