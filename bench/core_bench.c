@@ -1,16 +1,24 @@
-/* core_bench N - tasks a second that the core decides: a submit, then a worker that answers every
- * assign with results, in batches as they come, without a wire and without a store. */
+/* core_bench N [calls|chain|graph|fail] - tasks a second that the core decides: a submit, then a
+ * worker that answers every assign with results, in batches as they come, without a wire and
+ * without a store. Of points; with a word of calls that are appended a thousand at a time: without
+ * edges, in one chain, in a random graph with two edges a call, or in such a graph whose first call
+ * fails. Then the memory that grew with them is printed too, in bytes a call. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/rng.h"
 #include "scheduler/core.h"
 
 enum { WORKER_PEER = 1, CLIENT_PEER = 2 };
 
 struct farm {
     struct core *core;
+    const char *shape; /* of calls; NULL: points */
+    bool first_failed;
     struct outbox out;
     ms_t now;
     struct core_grant *todo; /* given out and not answered */
@@ -42,6 +50,47 @@ static void step(struct farm *f, struct event ev)
     core_step(f->core, f->now, &ev, &f->out);
 }
 
+enum { APPEND = 1000 };
+
+/* The edges of the calls from at on; every graph can be run from its first call on. */
+static size_t draw_edges(const struct farm *f, struct rng *rng, uint64_t at, struct edge *edges)
+{
+    size_t n = 0;
+
+    for (uint64_t i = 0; i < APPEND; i++) {
+        uint64_t call = at + i;
+        if (strcmp(f->shape, "calls") == 0 || !call)
+            continue;
+        if (strcmp(f->shape, "chain") == 0) {
+            edges[n++] = (struct edge){ .call = i, .on = { call } };
+            continue;
+        }
+        bool wide = strcmp(f->shape, "fail") == 0; /* all of them wait for the first one too */
+        edges[n++] = (struct edge){ .call = i, .on = { wide ? 1 : 1 + rng_below(rng, call) } };
+        edges[n++] = (struct edge){ .call = i, .on = { 1 + rng_below(rng, call) } };
+    }
+    return n;
+}
+
+static void append_all(struct farm *f, uint64_t n)
+{
+    static struct edge edges[2 * APPEND];
+    struct rng rng = { .state = 7 };
+
+    for (uint64_t at = 0; at < n; at += APPEND) {
+        size_t n_edges = draw_edges(f, &rng, at, edges);
+        step(f, (struct event){ .kind = EV_APPEND,
+                                .from = { CLIENT_PEER },
+                                .array_id = { 1 },
+                                .at = at,
+                                .n = APPEND,
+                                .edges = edges,
+                                .n_edges = n_edges,
+                                .close = at + APPEND == n });
+        outbox_clear(&f->out);
+    }
+}
+
 static void begin(struct farm *f, uint64_t n)
 {
     struct core_config cfg;
@@ -51,7 +100,8 @@ static void begin(struct farm *f, uint64_t n)
     struct array_row array = { .id = { 1 },
                                .study = { 1 },
                                .first = { 1 },
-                               .n = n,
+                               .kind = f->shape ? ARRAY_CALLS : ARRAY_POINTS,
+                               .n = f->shape ? 0 : n,
                                .name = "bench",
                                .policy = { .needs.cores = 1 } };
 
@@ -68,6 +118,8 @@ static void begin(struct farm *f, uint64_t n)
                             .request = 1,
                             .array = &array,
                             .is_new = true });
+    if (f->shape)
+        append_all(f, n);
     step(f, (struct event){ .kind = EV_TIMEOUT });
     collect(f);
 }
@@ -84,9 +136,12 @@ static void answer(struct farm *f)
         struct end_row end = { .task = todo[i].task,
                                .lease = todo[i].lease,
                                .reason = END_EXIT,
+                               .code =
+                                   f->shape && !f->first_failed && strcmp(f->shape, "fail") == 0,
                                .wall_us = 10,
                                .started_ms = f->now,
                                .ended_ms = f->now };
+        f->first_failed = true;
         step(f, (struct event){ .kind = EV_RESULT,
                                 .from = { WORKER_PEER },
                                 .task = end.task,
@@ -99,14 +154,25 @@ static void answer(struct farm *f)
     collect(f);
 }
 
+static double peak_bytes(void)
+{
+    struct rusage ru;
+
+    getrusage(RUSAGE_SELF, &ru);
+    return 1024.0 * (double)ru.ru_maxrss;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    struct farm f = { 0 };
+    struct farm f = { .shape = argc > 2 ? argv[2] : NULL };
+    double before = peak_bytes();
 
     outbox_init(&f.out);
-    begin(&f, n);
     uint64_t start = clock_mono_us();
+    begin(&f, n);
+    if (!f.shape)
+        start = clock_mono_us();
     while (f.n_ended < n) {
         if (!f.n_todo) {
             ms_t due = core_deadline(f.core);
@@ -115,7 +181,10 @@ int main(int argc, char **argv)
         }
         answer(&f);
     }
-    printf("%.0f\n", (double)n * 1e6 / (double)(clock_mono_us() - start));
+    printf("%.0f", (double)n * 1e6 / (double)(clock_mono_us() - start));
+    if (f.shape)
+        printf(" %.1f", (peak_bytes() - before) / (double)n);
+    puts("");
     core_free(f.core);
     outbox_fini(&f.out);
     free(f.todo);

@@ -1,8 +1,14 @@
 # shellcheck shell=bash disable=SC2154 # variables of bench/run and bench/lib.bash
 # One part alone, on one core.
 bench_stages() {
+    local rate bytes
     say "stages alone: $million"
     record "stage: core decides" "$("$programs/core_bench" "$million")" "/s"
+    read -r rate bytes < <("$programs/core_bench" "$million" graph)
+    record "stage: core decides a graph, 2 edges a call" "$rate" "/s"
+    record "stage: core, memory of such a call" "$bytes" "B" "<=" 60
+    read -r rate bytes < <("$programs/core_bench" "$million" chain)
+    record "stage: core decides one chain" "$rate" "/s"
     record "stage: codec, both ways" "$("$programs/wire_bench" "$million" 256)" "/s"
     mkdir "$work/s1" "$work/s2"
     record "stage: store, 1,000 ends a transaction" "$("$programs/store_bench" "$work/s1" "$million" 1000)" "/s" ">=" 200000
