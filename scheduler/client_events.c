@@ -99,6 +99,7 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
     s->array = a->row.id;
     s->study = a->row.study;
     s->flag = ev->template_changed;
+    s->n = a->row.kind == ARRAY_CALLS ? a->row.n : 0;
 }
 
 void core_reply(struct outbox *out, peer_id to, uint64_t request, uint64_t n)

@@ -159,7 +159,7 @@ struct send {
     study_id study;   /* PROGRESS, SUBMITTED */
     worker_id worker; /* WELCOME */
     size_t grants, n; /* ASSIGN, REVOKE, ACK: out->grants[grants .. grants + n); RECALL, REPLY,
-                            APPENDED: n */
+                            APPENDED: n, and SUBMITTED for calls */
     ms_t limit_ms;    /* ASSIGN, LIMIT; DRAIN: the grace */
     int err;          /* REFUSED: enum err */
     const char *text; /* REFUSED: static */

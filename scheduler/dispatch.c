@@ -203,14 +203,21 @@ static void recall_for_idle(struct core *c, struct outbox *out)
 /* Calls that run where another one ran come first: nobody else takes them. */
 static void grant_followers(struct core *c, struct worker *w)
 {
+    size_t kept = 0, at = 0;
     struct array *a;
-    task_id task;
 
-    for (; follow_next(c, w, &a, &task); w->wanted_at++) {
-        if (a->mode != MODE_ACTIVE || !room_fits(c, a->shape, w))
-            return;
-        grant(c, w, a, task);
+    for (; at < w->n_wanted && w->room; at++) {
+        task_id task = w->wanted[at];
+        if (!follow_is_for(c, w, task, &a))
+            continue;
+        if (a->mode == MODE_ACTIVE && room_fits(c, a->shape, w))
+            grant(c, w, a, task);
+        else
+            w->wanted[kept++] = task;
     }
+    while (at < w->n_wanted)
+        w->wanted[kept++] = w->wanted[at++];
+    w->n_wanted = kept;
 }
 
 void dispatch(struct core *c, struct outbox *out)

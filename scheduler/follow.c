@@ -50,25 +50,21 @@ bool follow_wait(struct core *c, struct array *a, uint64_t index)
     return true;
 }
 
-bool follow_next(struct core *c, struct worker *w, struct array **array, task_id *task)
+bool follow_is_for(const struct core *c, const struct worker *w, task_id task, struct array **a)
 {
-    for (; w->wanted_at < w->n_wanted; w->wanted_at++) {
-        *task = w->wanted[w->wanted_at];
-        *array = array_of_task(c, *task);
-        if (*array && waits_for(*array, task->n - (*array)->row.first.n, w->row.id.n))
-            return true;
-    }
-    w->n_wanted = w->wanted_at = 0;
-    return false;
+    *a = array_of_task(c, task);
+    return *a && waits_for(*a, task.n - (*a)->row.first.n, w->row.id.n);
 }
 
 void follow_release(struct core *c, struct worker *w)
 {
     struct array *a;
-    task_id task;
 
-    for (; follow_next(c, w, &a, &task); w->wanted_at++) {
-        a->graph->ran_on[task.n - a->row.first.n] = 0;
-        array_move(c, a, task, TASK_READY);
+    for (size_t i = 0; i < w->n_wanted; i++) {
+        if (!follow_is_for(c, w, w->wanted[i], &a))
+            continue;
+        a->graph->ran_on[w->wanted[i].n - a->row.first.n] = 0;
+        array_move(c, a, w->wanted[i], TASK_READY);
     }
+    w->n_wanted = 0;
 }

@@ -209,6 +209,10 @@ static size_t settle(struct core *c, struct array *a, uint64_t index, task_id be
     want = graph_wants(a, index);
     if (want == state || a->retired)
         return 1;
+    if (want == TASK_UNMET && c->graph.n_undo) { /* something else of it may be taken back yet */
+        graph_settle_later(c, task, because);
+        return 1;
+    }
     if (want == TASK_UNMET) {
         if (!because.n && a->graph->gate_bad)
             because = a->graph->gate_because;

@@ -117,7 +117,7 @@ struct worker {
     uint64_t n_ended;  /* results that it sent */
     ms_t recall_until; /* a recall is out: ask no other before */
     task_id *wanted;   /* calls that follow others to it and wait for room here: see follow.c */
-    size_t n_wanted, wanted_at, cap_wanted;
+    size_t n_wanted, cap_wanted;
     UT_hash_handle hh; /* by peer, while it is up */
 };
 
@@ -284,9 +284,8 @@ void pool_lose(struct core *c, struct worker *w, bool counted,
 void pool_check_time(struct core *c, struct outbox *out);
 ms_t pool_deadline(const struct core *c);
 
-/* follow.c, beside what graph.h has: the next call that waits for this worker; it is taken by
- * moving wanted_at on */
-bool follow_next(struct core *c, struct worker *w, struct array **array, task_id *task);
+/* follow.c, beside what graph.h has: whether a call of w->wanted still waits for that worker */
+bool follow_is_for(const struct core *c, const struct worker *w, task_id task, struct array **a);
 
 /* dispatch.c */
 void dispatch(struct core *c, struct outbox *out);

@@ -2,6 +2,7 @@
  * resumes, cancels, retries, edits. Requests are sent once; a submit is repeated on every
  * connection. */
 
+#include "base/must.h"
 #include "tests/sim/sim.h"
 
 static void request(struct sim *s, struct packet p)
@@ -27,8 +28,39 @@ void client_resubmit(struct sim *s)
     }
 }
 
+/* The next calls of a study; the last time with the word that there are no more. What is on its way
+ * may be sent again: the scheduler takes it once. */
+static void append_more(struct sim *s, uint32_t study)
+{
+    uint64_t left = s->opt.study[study].n - s->client.appended[study];
+    uint64_t n = 1 + sim_below(s, APPEND_MAX);
+
+    request(s, (struct packet){ .kind = P_APPEND,
+                                .study = study,
+                                .there = s->client.appended[study],
+                                .n = (uint32_t)(n < left ? n : left),
+                                .close = n >= left });
+}
+
+static void on_appended(struct sim *s, const struct packet *p)
+{
+    const struct array_row *row = world_array(s, p->array);
+
+    must(row != NULL);
+    uint32_t study = row->study.n - 1;
+    bool news = p->kind == P_SUBMITTED || p->there > s->client.appended[study];
+    if (!s->opt.study[study].calls)
+        return;
+    if (p->there > s->client.appended[study])
+        s->client.appended[study] = p->there;
+    if (news && (p->kind == P_SUBMITTED || p->there < s->opt.study[study].n))
+        append_more(s, study);
+}
+
 void client_receive(struct sim *s, struct packet *p)
 {
+    if (p->kind == P_SUBMITTED || p->kind == P_APPENDED)
+        on_appended(s, p);
     if (p->kind == P_UP)
         client_resubmit(s);
     if (p->kind == P_GONE) {
@@ -71,7 +103,7 @@ void client_request(struct sim *s)
         pick_some(s, &p);
         break;
     case 5:
-        if (s->opt.edits)
+        if (s->opt.edits && !s->opt.study[p.study].calls)
             s->client.variant[p.study] = (uint32_t)sim_below(s, SIM_VARIANTS);
         submit(s, p.study);
         return;

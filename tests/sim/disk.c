@@ -23,7 +23,7 @@ static void reopen_failed(struct sim *s, const struct change *c)
 {
     for (uint64_t i = c->task.n; i <= c->from.n; i++) {
         struct disk_task *t = task_at(s, (task_id){ i });
-        if (t->ended && t->state != TASK_DONE)
+        if (t->ended && t->state != TASK_DONE && t->state != TASK_UNMET)
             reopen(t);
     }
 }
@@ -62,6 +62,49 @@ static void array(struct sim *s, const struct change *c)
         if (d->arrays[i].id.n == c->array.id.n)
             d->arrays[i].policy = c->array.policy;
     d->study[c->array.study.n].current = c->array.id;
+}
+
+static struct array_row *disk_array(struct sim *s, array_id id)
+{
+    size_t i = 0;
+
+    while (i < s->disk.n_arrays && s->disk.arrays[i].id.n != id.n)
+        i++;
+    must(i < s->disk.n_arrays);
+    return &s->disk.arrays[i];
+}
+
+static void append(struct sim *s, const struct change *c)
+{
+    struct array_row *row = disk_array(s, c->append.array);
+
+    must(row->n == c->append.at && s->disk.n_appends < SIM_APPENDS);
+    row->n += c->append.n;
+    s->disk.appends[s->disk.n_appends++] =
+        (struct disk_append){ row->id, c->append.at, c->append.n };
+}
+
+bool disk_append(const struct sim *s, size_t k, study_id study, struct event *ev)
+{
+    static uint8_t states[SIM_TASKS];
+    static struct world_append w;
+    const struct disk_append *d = &s->disk.appends[k];
+    const struct array_row *row = world_array(s, d->array);
+
+    if (row->study.n != study.n)
+        return false;
+    disk_states(s, row, states);
+    world_append(s, row, d->at, d->n, &w);
+    *ev = (struct event){ .kind = EV_APPEND,
+                          .array_id = d->array,
+                          .at = d->at,
+                          .n = d->n,
+                          .states = states + d->at,
+                          .rules = w.rules,
+                          .edges = w.edges,
+                          .n_edges = w.n_edges,
+                          .stored = true };
+    return true;
 }
 
 static void running(struct disk *d, const struct end_row *e)
@@ -164,7 +207,10 @@ static void apply(struct sim *s, const struct change *c)
         worker_gone(&s->disk, c->worker.id);
         break;
     case CHG_APPEND:
+        append(s, c);
+        break;
     case CHG_CLOSED:
+        disk_array(s, c->append.array)->closed = true;
         break;
     }
 }
@@ -196,6 +242,10 @@ static void restore_array(const struct sim *s, struct core *core, const struct a
     core_step(core, now,
               &(struct event){ .kind = EV_ARRAY, .array = row, .states = states, .active = active },
               out);
+    struct event ev;
+    for (size_t k = 0; k < s->disk.n_appends; k++)
+        if (row->kind == ARRAY_CALLS && disk_append(s, k, row->study, &ev))
+            core_step(core, now, &ev, out);
     for (uint64_t i = 0; i < row->n; i++) {
         const struct disk_task *t = &s->disk.task[row->first.n + i];
         if (!t->ended && (t->failures || t->losses))

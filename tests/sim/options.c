@@ -57,6 +57,20 @@ static void draw_study(struct study_options *st, struct rng *r, bool fault_free)
     draw_policy(&st->policy, r, fault_free);
 }
 
+/* Some studies are calls; drawn apart, so that the others of a seed stay what they were. */
+static void draw_calls(struct options *o, uint64_t seed)
+{
+    struct rng r = { rng_mix(seed + 0xca115) };
+
+    for (uint32_t i = 0; i < SIM_STUDIES && !o->fault_free; i++) {
+        if (rng_below(&r, 3))
+            continue;
+        o->study[i].calls = true;
+        o->study[i].skips = false;
+        o->study[i].policy.order_seed = 0;
+    }
+}
+
 void options_draw(struct options *o, uint64_t seed)
 {
     struct rng r = { rng_mix(seed) };
@@ -69,6 +83,7 @@ void options_draw(struct options *o, uint64_t seed)
     o->n_studies = o->fault_free ? 1 : 1 + (uint32_t)rng_below(&r, SIM_STUDIES);
     for (uint32_t i = 0; i < SIM_STUDIES; i++)
         draw_study(&o->study[i], &r, o->fault_free);
+    draw_calls(o, seed);
     o->delay_max = coin(&r) ? 2 : between(&r, 1, o->fault_free ? 10 : 150);
     o->commit_max = coin(&r) ? 2 : between(&r, 1, o->fault_free ? 10 : 60);
     o->dial_max = 490;

@@ -133,6 +133,8 @@ static void on_event(struct sim *s, const struct event *ev, const struct outbox 
             clear(o, ev->held[i].task.n);
 }
 
+static enum task_state core_says(const struct sim *s, task_id task);
+
 static void worker_gone(struct sim *s, worker_id id)
 {
     uint64_t instance = oracle_instance(s, id);
@@ -167,6 +169,9 @@ static void decided(struct sim *s, const struct change *c)
             sim_fail(s, "task %llu: lease %llx counts and is not the current one (%llx)",
                      (unsigned long long)t, (unsigned long long)c->end.lease.n,
                      (unsigned long long)o->current[t].lease.n);
+        if (c->kind == CHG_END && c->end.state == TASK_UNMET &&
+            world_verdict(s, c->end.task, core_says) != VERDICT_NEVER)
+            sim_fail(s, "task %llu is skipped and could run", (unsigned long long)t);
         if (o->long_running[t].n == c->end.lease.n || c->kind == CHG_END)
             o->long_running[t].n = 0;
         clear(o, t);
@@ -200,6 +205,11 @@ static void check_room(struct sim *s, uint64_t instance, peer_id peer)
                  (unsigned long long)cores, (unsigned long long)slots, (unsigned long long)extra);
 }
 
+static enum task_state core_says(const struct sim *s, task_id task)
+{
+    return core_task_state(s->scheduler.core, task);
+}
+
 static void granted(struct sim *s, const struct send *d, const struct outbox *out)
 {
     struct oracle *o = s->oracle;
@@ -218,6 +228,9 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
             sim_fail(s, "task %llu is given out while it is leased", (unsigned long long)t);
         if (o->long_running[t].n)
             sim_fail(s, "task %llu runs again only because the scheduler died",
+                     (unsigned long long)t);
+        if (world_verdict(s, g->task, core_says) != VERDICT_RUN)
+            sim_fail(s, "task %llu is given out and what it waits for does not allow it",
                      (unsigned long long)t);
         e->granted = true;
         o->current[t].lease = g->lease;

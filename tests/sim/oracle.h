@@ -12,6 +12,8 @@
  *    spent, neither sooner nor later.
  * g  After the world healed everything ends and no lease is left.
  * h  A core that is built from the disk knows what this one knows.
+ * j  A task starts only when the rule of its edges holds; it is skipped only when that can never
+ *    be, and then it is, when all has ended.
  * i  When nothing goes wrong no slot idles while a task is ready. */
 
 #include "base/must.h"

@@ -138,7 +138,7 @@ static void check_counts(struct sim *s, study_id study)
         return;
     count_disk(s, &cs, count);
     if (cs.counts.done != count[TASK_DONE] || cs.counts.failed != count[TASK_FAILED] ||
-        cs.counts.cancelled != count[TASK_CANCELLED] ||
+        cs.counts.cancelled != count[TASK_CANCELLED] || cs.counts.unmet != count[TASK_UNMET] ||
         cs.counts.quarantined != count[TASK_QUARANTINED])
         sim_fail(s, "study %u: the counts that are told are not those on the disk", study.n);
     bool goes_on = cs.mode == MODE_ACTIVE && !cs.ended;

@@ -88,7 +88,7 @@ static bool array_over(const struct sim *s, const struct array_row *row)
     for (uint64_t i = 0; i < row->n; i++)
         if (!s->disk.task[row->first.n + i].ended && !world_skips(s, row, i))
             return false;
-    return true;
+    return row->kind == ARRAY_POINTS || row->closed;
 }
 
 bool oracle_all_ended(struct sim *s)
@@ -133,6 +133,13 @@ static void check_makespan(struct sim *s)
                  (unsigned long long)ideal, (unsigned long long)allowed);
 }
 
+static enum task_state disk_says(const struct sim *s, task_id task)
+{
+    const struct disk_task *t = &s->disk.task[task.n];
+
+    return t->ended ? (enum task_state)t->state : TASK_READY;
+}
+
 void oracle_end(struct sim *s)
 {
     struct core_farm farm;
@@ -147,6 +154,11 @@ void oracle_end(struct sim *s)
     for (uint64_t t = 1; t < SIM_TASKS; t++)
         if (s->oracle->current[t].lease.n && !s->oracle->current[t].soft)
             sim_fail(s, "all has ended and task %llu is leased", (unsigned long long)t);
+    for (uint64_t t = 1; t < SIM_TASKS; t++)
+        if (s->disk.task[t].ended && s->disk.task[t].state == TASK_UNMET &&
+            world_verdict(s, (task_id){ t }, disk_says) != VERDICT_NEVER)
+            sim_fail(s, "all has ended and task %llu is skipped though it could run",
+                     (unsigned long long)t);
     if (s->disk.n_running)
         sim_fail(s, "all has ended and %zu leases are on the disk as running", s->disk.n_running);
     if (s->opt.fault_free)

@@ -46,7 +46,9 @@ void scheduler_start(struct sim *s)
     sc->next_array = (uint32_t)s->disk.n_arrays + 1;
     sc->next_task = 1;
     for (size_t i = 0; i < s->disk.n_arrays; i++)
-        sc->next_task += s->disk.arrays[i].n;
+        sc->next_task += s->disk.arrays[i].kind == ARRAY_CALLS
+                             ? s->opt.study[s->disk.arrays[i].study.n - 1].n
+                             : s->disk.arrays[i].n;
     outbox_init(&sc->out);
     s->disk.epoch++;
     sim_note(s, "scheduler", "starts, epoch %u", s->disk.epoch);
@@ -213,19 +215,29 @@ static void troubles(struct sim *s, const struct array_row *row)
     }
 }
 
+static bool load(struct sim *s, uint32_t study);
+
 /* Puts an array into the core: one that a client submits, or one that is only in the store. */
 static void enter(struct sim *s, struct event *ev)
 {
     static uint8_t states[SIM_TASKS];
     static struct change adopts[2 * SIM_TASKS];
+    struct event append;
 
-    if (!core_array_loaded(s->scheduler.core, ev->array->id)) {
+    bool loaded = core_array_loaded(s->scheduler.core, ev->array->id);
+
+    if (!loaded && ev->array->kind == ARRAY_POINTS) {
         disk_states(s, ev->array, states);
         ev->states = states;
         ev->n_adopts = find_adopts(s, ev->array, states, adopts);
         ev->adopts = adopts;
     }
+    if (!loaded && ev->kind == EV_SUBMIT && !ev->is_new && ev->array->kind == ARRAY_CALLS)
+        load(s, ev->array->study.n - 1);
     step(s, ev);
+    for (size_t k = 0; !loaded && ev->kind == EV_ARRAY && k < s->disk.n_appends; k++)
+        if (ev->array->kind == ARRAY_CALLS && disk_append(s, k, ev->array->study, &append))
+            step(s, &append);
     if (!ev->is_new)
         troubles(s, ev->array);
 }
@@ -243,7 +255,7 @@ static void submit(struct sim *s, peer_id from, const struct packet *p)
         world_design(s, p->study, p->variant, row);
         row->id.n = sc->next_array++;
         row->first.n = sc->next_task;
-        sc->next_task += row->n;
+        sc->next_task += s->opt.study[p->study].calls ? s->opt.study[p->study].n : row->n;
         must(sc->next_task < SIM_TASKS);
         ev.array = row;
     }
@@ -264,6 +276,26 @@ static bool load(struct sim *s, uint32_t study)
                               .array = world_array(s, current),
                               .active = s->disk.study[study + 1].active });
     return true;
+}
+
+static void append(struct sim *s, peer_id from, const struct packet *p)
+{
+    const struct array_row *row = find_array(s, p->study, 0);
+    struct world_append w;
+
+    if (!row || !core_array_loaded(s->scheduler.core, row->id))
+        return; /* its open was lost: the client says it again */
+    world_append(s, row, p->there, p->n, &w);
+    step(s, &(struct event){ .kind = EV_APPEND,
+                             .from = from,
+                             .request = p->request,
+                             .array_id = row->id,
+                             .at = p->there,
+                             .n = p->n,
+                             .rules = w.rules,
+                             .edges = w.edges,
+                             .n_edges = w.n_edges,
+                             .close = p->close });
 }
 
 static void about_study(struct sim *s, peer_id from, const struct packet *p)
@@ -295,6 +327,9 @@ static void take(struct sim *s, peer_id from, const struct packet *p)
     switch (p->kind) {
     case P_SUBMIT:
         submit(s, from, p);
+        return;
+    case P_APPEND:
+        append(s, from, p);
         return;
     case P_HOLD:
     case P_CANCEL:
@@ -331,8 +366,8 @@ static void take(struct sim *s, peer_id from, const struct packet *p)
 /* What reads the store must not be in a turn whose changes the store has not seen. */
 static bool reads_store(const struct packet *p)
 {
-    return p->kind == P_SUBMIT || p->kind == P_HOLD || p->kind == P_CANCEL || p->kind == P_RETRY ||
-           p->kind == P_FOLLOW;
+    return p->kind == P_SUBMIT || p->kind == P_APPEND || p->kind == P_HOLD || p->kind == P_CANCEL ||
+           p->kind == P_RETRY || p->kind == P_FOLLOW;
 }
 
 static void take_inbox(struct sim *s)
@@ -368,9 +403,11 @@ static void send_one(struct sim *s, const struct send *d)
         [SEND_WELCOME] = P_WELCOME, [SEND_REFUSED] = P_REFUSED,   [SEND_SUBMITTED] = P_SUBMITTED,
         [SEND_REPLY] = P_REPLY,     [SEND_PROGRESS] = P_PROGRESS, [SEND_ASSIGN] = P_ASSIGN,
         [SEND_REVOKE] = P_REVOKE,   [SEND_RECALL] = P_RECALL,     [SEND_ACK] = P_ACK,
-        [SEND_LIMIT] = P_LIMIT,
+        [SEND_LIMIT] = P_LIMIT,     [SEND_APPENDED] = P_APPENDED,
     };
-    struct packet p = { .array = d->array, .limit_ms = d->limit_ms, .n = (uint32_t)d->n };
+    struct packet p = {
+        .array = d->array, .limit_ms = d->limit_ms, .n = (uint32_t)d->n, .there = d->n
+    };
 
     if (!d->to.n)
         return;

@@ -24,6 +24,9 @@ enum {
     SIM_ARRAYS = SIM_STUDIES * SIM_VARIANTS,
     SIM_TASKS = 4096,
     TRACE_LINES = 40,
+    EDGES_MAX = 3,   /* of one call */
+    APPEND_MAX = 30, /* calls in one append */
+    SIM_APPENDS = 2048,
     ACTOR_CLIENT = SIM_WORKERS, /* actors: the workers, then the client */
     N_ACTORS
 };
@@ -34,6 +37,7 @@ struct study_options {
     ms_t fastest, slowest; /* of its points, drawn so that each decade is as likely */
     struct policy policy;
     bool skips; /* as if by --where: every fifth point */
+    bool calls; /* an array of calls, appended to while it runs, that wait for each other */
 };
 struct options {
     uint32_t n_workers, slots[SIM_WORKERS], n_studies;
@@ -87,11 +91,13 @@ enum packet_kind {
     P_ACK,
     P_LIMIT,
     P_SUBMIT,
+    P_APPEND,
     P_HOLD,
     P_CANCEL,
     P_RETRY,
     P_FOLLOW,
     P_SUBMITTED,
+    P_APPENDED,
     P_REPLY,
     P_PROGRESS
 };
@@ -104,6 +110,8 @@ struct packet {
     size_t n_held;
     struct end_row end; /* RESULT */
     uint32_t study, variant, n;
+    uint64_t there; /* APPEND: the first; APPENDED: how many there are */
+    bool close;
     array_id array;
     ms_t limit_ms;
     bool now, failed;
@@ -176,7 +184,8 @@ struct sim_scheduler {
 struct sim_client {
     uint32_t connection;
     bool dialling;
-    uint32_t variant[SIM_STUDIES]; /* which design it wants */
+    uint32_t variant[SIM_STUDIES];  /* which design it wants */
+    uint64_t appended[SIM_STUDIES]; /* calls that it knows to be there */
     uint64_t request;
 };
 
@@ -201,6 +210,11 @@ struct disk {
         array_id current;
         bool active;
     } study[SIM_STUDIES + 1]; /* by study id */
+    struct disk_append {
+        array_id array;
+        uint64_t at, n;
+    } appends[SIM_APPENDS];
+    size_t n_appends;
     struct disk_task task[SIM_TASKS];
     struct disk_running *running;
     size_t n_running, cap_running;
@@ -265,6 +279,23 @@ bool world_skips(const struct sim *s, const struct array_row *row, uint64_t inde
 ms_t world_duration(const struct sim *s, task_id task);
 void world_outcome(struct sim *s, struct process *p); /* how it will end if nobody stops it */
 
+/* calls.c: the same of calls */
+struct world_append {
+    uint8_t rules[APPEND_MAX];
+    struct edge edges[APPEND_MAX * EDGES_MAX];
+    size_t n_edges;
+};
+enum verdict { VERDICT_RUN, VERDICT_WAIT, VERDICT_NEVER };
+typedef enum task_state (*world_state_fn)(const struct sim *s, task_id task);
+bool world_calls(const struct sim *s, study_id study);
+size_t world_edges(const struct sim *s, const struct array_row *row, uint64_t index,
+                   uint64_t on[EDGES_MAX]);
+uint8_t world_rule(const struct sim *s, const struct array_row *row, uint64_t index);
+/* world_verdict - whether a task may start, by the ends of those it waits for as `state` says. */
+enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn state);
+void world_append(const struct sim *s, const struct array_row *row, uint64_t at, uint64_t n,
+                  struct world_append *w);
+
 /* net.c */
 void net_connect(struct sim *s, uint32_t actor); /* the scheduler is alive */
 void net_send(struct sim *s, uint32_t connection, int to,
@@ -283,6 +314,9 @@ struct event_held *packet_hold(struct packet *p); /* one more held lease, zeroed
 void disk_commit(struct sim *s, const struct change *changes, size_t n);
 void disk_states(const struct sim *s, const struct array_row *row,
                  uint8_t *states); /* skipped ones too */
+/* disk_append - the k-th append of the disk as an event, when it is of this study. What it borrows
+ * lives until the next call. */
+bool disk_append(const struct sim *s, size_t k, study_id study, struct event *ev);
 /* disk_restore - a core as a start would build it; with `loaded`, of the studies that this one has.
  */
 struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const struct core *loaded,

@@ -21,19 +21,23 @@ const struct array_row *world_array(const struct sim *s, array_id id)
     return NULL;
 }
 
-static const struct array_row *row_of(const struct array_row *rows, size_t n, task_id task)
+static const struct array_row *row_of(const struct sim *s, const struct array_row *rows, size_t n,
+                                      task_id task)
 {
-    for (size_t i = 0; i < n; i++)
-        if (task.n >= rows[i].first.n && task.n < rows[i].first.n + rows[i].n)
+    for (size_t i = 0; i < n; i++) {
+        bool calls = rows[i].kind == ARRAY_CALLS;
+        uint64_t ids = calls ? s->opt.study[rows[i].study.n - 1].n : rows[i].n;
+        if (task.n >= rows[i].first.n && task.n < rows[i].first.n + ids)
             return &rows[i];
+    }
     return NULL;
 }
 
 const struct array_row *world_array_of(const struct sim *s, task_id task)
 {
-    const struct array_row *row = row_of(s->disk.arrays, s->disk.n_arrays, task);
+    const struct array_row *row = row_of(s, s->disk.arrays, s->disk.n_arrays, task);
 
-    return row ? row : row_of(s->scheduler.fresh, s->scheduler.n_fresh, task);
+    return row ? row : row_of(s, s->scheduler.fresh, s->scheduler.n_fresh, task);
 }
 
 static uint64_t first_point(const struct sim *s, uint32_t study, uint32_t variant)
@@ -54,6 +58,10 @@ void world_design(const struct sim *s, uint32_t study, uint32_t variant, struct 
         (struct array_row){ .study = { study + 1 }, .n = st->n, .key = { study + 1, variant + 1 } };
     if (variant == 2)
         row->n += 1 + st->n / 4;
+    if (st->calls) {
+        row->kind = ARRAY_CALLS;
+        row->n = 0;
+    }
     row->policy = st->policy;
     row->name = "study";
     row->spec = "{}";
