@@ -23,6 +23,7 @@ enum cli_exit {
     CLI_SOME_FAILED = 1,   /* it ran, and some points failed, were cancelled or are left (halted) */
     CLI_USAGE = 2,         /* wrong usage: nothing was started, nothing was stored */
     CLI_ERROR = 3,         /* the world failed: store, disk full, directory in use, no scheduler */
+    CLI_TIMED_OUT = 4,     /* grange wait: not all had ended when the time was over */
     CLI_INTERRUPTED = 130, /* by Ctrl-C or a signal; what was done is recorded */
 };
 
@@ -37,12 +38,13 @@ struct verb {
 extern const struct verb *const cli_verbs[];
 const struct verb *cli_verb(const char *name);
 
-extern const struct verb verb_run, verb_resume, verb_retry, verb_cancel;
+extern const struct verb verb_run, verb_submit, verb_wait, verb_resume, verb_retry, verb_cancel;
 extern const struct verb verb_status, verb_results, verb_log, verb_explain;
 extern const struct verb verb_graph;
 extern const struct verb verb_scheduler, verb_worker, verb_completion;
 extern const struct verb verb_call;
-extern const struct verb verb_up, verb_down, verb_farms;
+extern const struct verb verb_up, verb_down, verb_farms, verb_workers, verb_drain, verb_top;
+extern const struct verb verb_hold, verb_release, verb_priority;
 
 /* cli_parse - the options of a verb. Returns -1 when the verb may go on, or the exit code to return
  * at once: --help was asked for and printed (CLI_OK), or something was wrong and said (CLI_USAGE).

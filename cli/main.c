@@ -8,11 +8,16 @@
 #include "client/grange.h"
 #include "engine/host.h"
 
-/* clang-format off: a line a group */
-const struct verb *const cli_verbs[] = {
-    &verb_run,    &verb_resume,    &verb_retry,      &verb_cancel, &verb_status, &verb_results,
-    &verb_log,    &verb_explain,   &verb_graph,      &verb_up,     &verb_down,   &verb_farms,
-    &verb_worker, &verb_scheduler, &verb_call,  &verb_completion,
+/* clang-format off */
+const struct verb *const cli_verbs[] = { /* a line a group */
+    &verb_run, &verb_resume, &verb_retry, &verb_cancel,
+    &verb_submit, &verb_wait,
+    &verb_status, &verb_results, &verb_log, &verb_explain, &verb_graph,
+    &verb_up, &verb_down, &verb_farms, &verb_workers, &verb_top,
+    &verb_hold, &verb_release, &verb_priority, &verb_drain,
+    &verb_call,
+    &verb_worker, &verb_scheduler,
+    &verb_completion,
     NULL,
 };
 /* clang-format on */
@@ -66,7 +71,10 @@ static const char exit_codes[] =
     "    1  the study ran and some points failed, were cancelled, or are left because it halted\n"
     "    2  wrong usage: nothing was started and nothing was stored\n"
     "    3  an error: the store cannot be used, the disk is full, the directory is in use by\n"
-    "       another `grange run`, no scheduler could be had. What was recorded stays recorded.\n"
+    "       another `grange run`, no scheduler could be had, or that of the farm went away and "
+    "did\n"
+    "       not come back within ten seconds. What was recorded stays recorded.\n"
+    "    4  `grange wait --timeout`: the time was over before all had ended\n"
     "  130  interrupted by Ctrl-C or a signal; what was done is recorded, and the command that\n"
     "       goes on was printed\n"
     "\n"

@@ -70,7 +70,7 @@ static int run_stages(const struct run_args *a, const struct stages *stages)
 static int run_main(int argc, char **argv)
 {
     static struct run_args a; /* large */
-    int rc = run_args_parse(argc, argv, &a);
+    int rc = run_args_parse(&verb_run, argc, argv, &a);
     struct stages stages = { 0 };
     struct fault f;
     if (rc < 0) {

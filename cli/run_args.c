@@ -300,9 +300,9 @@ static int options_again(int first, int argc, char **argv)
 }
 
 /* A copy of argv with those options in front of the command. */
-static char **options_first(int argc, char **argv)
+static char **options_first(const struct verb *v, int argc, char **argv)
 {
-    int first = cli_first_argument(&verb_run, argc, argv);
+    int first = cli_first_argument(v, argc, argv);
     int again = options_again(first, argc, argv);
     char **to = calloc((size_t)argc + 1, sizeof *to);
     must(to);
@@ -347,7 +347,7 @@ static int check(struct run_args *a)
     return check_values(s) ? EINVAL : 0;
 }
 
-int run_args_parse(int argc, char **argv, struct run_args *a)
+int run_args_parse(const struct verb *v, int argc, char **argv, struct run_args *a)
 {
     *a = (struct run_args){ 0 };
     control_init(&a->control);
@@ -355,12 +355,12 @@ int run_args_parse(int argc, char **argv, struct run_args *a)
         cli_say("the current directory cannot be named: %s", strerror(errno));
         return CLI_ERROR;
     }
-    a->argv = options_first(argc, argv);
-    int rc = cli_parse(&verb_run, argc, a->argv, a);
+    a->argv = options_first(v, argc, argv);
+    int rc = cli_parse(v, argc, a->argv, a);
     if (rc >= 0)
         return rc;
     if (check(a)) {
-        fputs("see: grange help run\n", stderr);
+        fprintf(stderr, "see: grange help %s\n", v->name);
         return CLI_USAGE;
     }
     struct fault f;

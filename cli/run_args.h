@@ -23,12 +23,13 @@ struct run_args {
 
 extern const struct argp run_argp;
 
-/* run_args_parse - fills *a. Returns as cli_parse does: -1 to go on. a is large: keep it static. */
-int run_args_parse(int argc, char **argv, struct run_args *a);
+/* run_args_parse - fills *a. Returns as cli_parse does: -1 to go on. v is run or one
+ * like it. a is large: keep it static. */
+int run_args_parse(const struct verb *v, int argc, char **argv, struct run_args *a);
 void run_args_fini(struct run_args *a);
 
-/* run_args_studies - the study, or the stages of a study file; checks all that can be checked before
- * anything starts, also that the commands can be found. The caller's to stages_free. */
+/* run_args_studies - the study, or the stages of a study file; checks all that can be checked
+ * before anything starts, also that the commands can be found. The caller's to stages_free. */
 enum err run_args_studies(const struct run_args *a, struct stages *stages, struct fault *f);
 
 #endif

@@ -88,7 +88,8 @@ int session_finish(struct session *s)
     if (!all_ended)
         say_not_done(s);
     const struct grange_counts *c = &s->counts;
-    return all_ended && c->failed + c->cancelled + c->quarantined + c->unmet == 0 ? CLI_OK : CLI_SOME_FAILED;
+    return all_ended && c->failed + c->cancelled + c->quarantined + c->unmet == 0 ? CLI_OK
+                                                                                  : CLI_SOME_FAILED;
 }
 
 int session_fail(struct session *s, const struct fault *f)

@@ -9,8 +9,8 @@
 enum err stored_study(const char *dir, const char *name, struct study **s, struct fault *f);
 
 /* stored_studies - the study of that name, or, when NAME.STAGE are there instead, its stages in an
- * order in which each comes behind those that it waits for (staged is set). NULL: what was submitted
- * last, all stages of it. The caller's to stages_free. */
+ * order in which each comes behind those that it waits for (staged is set). NULL: what was
+ * submitted last, all stages of it. The caller's to stages_free. */
 enum err stored_studies(const char *dir, const char *name, struct stages *stages, struct fault *f);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/local.h"
+#include "cli/signals.h"
 #include "farm/connection.h"
 #include "farm/registry.h"
 
@@ -205,6 +206,17 @@ enum err where_connect(const struct where *w, struct grange **g, struct fault *f
     buf_fini(&url);
     buf_fini(&name);
     return (enum err)rc;
+}
+
+enum err where_open(const struct where_args *a, struct where *w, struct grange **g, struct fault *f)
+{
+    enum err err = where_up(a, w, f);
+    if (err)
+        return err;
+    signals_early();
+    err = where_connect(w, g, f);
+    signals_let(true); /* those of the threads that it made are as they were */
+    return err;
 }
 
 /* ---- saying it ---- */

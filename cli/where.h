@@ -64,6 +64,11 @@ enum err where_up(const struct where_args *a, struct where *w, struct fault *f);
 /* where_connect - to a farm that is up. signals_early must have been called: it makes threads. */
 enum err where_connect(const struct where *w, struct grange **g, struct fault *f);
 
+/* where_open - where_up, signals_early and where_connect; then signals end this process as usual.
+ */
+enum err where_open(const struct where_args *a, struct where *w, struct grange **g,
+                    struct fault *f);
+
 /* where_flag - " --dir DIR" or " --connect FILE", quoted for sh, or "" when nothing need be said:
  * for commands that are printed. where_name - "the farm NAME in DIR", for sentences. */
 void where_flag(const struct where *w, struct buf *out);

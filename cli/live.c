@@ -1,0 +1,125 @@
+#include "cli/live.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/signals.h"
+
+static void put(const char *data, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(STDOUT_FILENO, data, n);
+        if (done < 0 && errno != EINTR)
+            return;
+        data += done > 0 ? done : 0;
+        n -= done > 0 ? (size_t)done : 0;
+    }
+}
+
+static void put_text(const char *text)
+{
+    put(text, strlen(text));
+}
+
+static void measure(struct live *l)
+{
+    struct winsize size = { 0 };
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
+    l->width = known ? size.ws_col : 80;
+    l->height = known ? size.ws_row : 24;
+}
+
+void live_open(struct live *l)
+{
+    *l = (struct live){ .terminal = isatty(STDOUT_FILENO), .signal_fd = signals_open() };
+    if (!l->terminal)
+        return;
+    measure(l);
+    l->keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &l->before) == 0;
+    if (l->keys) {
+        struct termios single = l->before;
+        single.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        single.c_cc[VMIN] = 1;
+        single.c_cc[VTIME] = 0;
+        tcsetattr(STDIN_FILENO, TCSANOW, &single);
+    }
+    put_text("\033[?1049h\033[?25l");
+}
+
+void live_close(struct live *l)
+{
+    if (l->terminal)
+        put_text("\033[?25h\033[?1049l");
+    if (l->keys)
+        tcsetattr(STDIN_FILENO, TCSANOW, &l->before);
+    if (l->signal_fd >= 0)
+        close(l->signal_fd);
+}
+
+/* The columns that fit; bytes of one character, and of an escape sequence, stay together. */
+static size_t fitting(const char *line, size_t n, unsigned width)
+{
+    size_t i = 0;
+    for (unsigned column = 0; i < n;) {
+        if (line[i] == '\033') {
+            while (i < n && line[i] != 'm')
+                i++;
+            i += i < n;
+            continue;
+        }
+        if (column++ == width)
+            break;
+        for (i++; i < n && ((unsigned char)line[i] & 0xC0) == 0x80;)
+            i++;
+    }
+    return i;
+}
+
+void live_show(const struct live *l, const struct buf *text)
+{
+    const char *line = buf_text(text);
+    if (!l->terminal) {
+        put(line, text->n);
+        return;
+    }
+    struct buf frame = { 0 };
+    buf_adds(&frame, "\033[H");
+    for (unsigned row = 0; *line && row < l->height; row++) {
+        size_t n = strcspn(line, "\n");
+        buf_addf(&frame, "%s", row ? "\n" : "");
+        buf_add(&frame, line, fitting(line, n, l->width));
+        buf_adds(&frame, "\033[m\033[K");
+        line += n + (line[n] == '\n');
+    }
+    buf_adds(&frame, "\033[J");
+    put(frame.data, frame.n);
+    buf_fini(&frame);
+}
+
+bool live_wait(struct live *l, ms_t ms)
+{
+    ms_t until = clock_mono_ms() + ms;
+    for (;;) {
+        ms_t left = until - clock_mono_ms();
+        struct pollfd fds[] = { { .fd = l->signal_fd, .events = POLLIN },
+                                { .fd = l->keys ? STDIN_FILENO : -1, .events = POLLIN } };
+        if (left <= 0 || poll(fds, 2, (int)left) == 0)
+            return true;
+        char key = 0;
+        if (fds[1].revents && (read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q'))
+            return false;
+        int sig = fds[0].revents ? signals_read(l->signal_fd) : 0;
+        if (sig == SIGWINCH) {
+            measure(l);
+            return true;
+        }
+        if (sig && sig != SIGCHLD)
+            return false;
+    }
+}

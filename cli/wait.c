@@ -1,0 +1,302 @@
+/* wait - the verb `grange wait`: until studies on the farm have ended. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "cli/part.h"
+#include "cli/points.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/where.h"
+
+enum {
+    OPT_TIMEOUT = 400,
+    WAITS_MAX = 64,              /* studies at a time: what a connection follows; refused */
+    LOST_MAX_MS = 10000,         /* a scheduler that went away may come back within this */
+    TURN_MS = 1000,              /* heartbeats */
+    TIMEOUT_MAX_MS = 2000000000, /* 23 days */
+};
+
+struct wait_args {
+    struct where_args at;
+    struct where where;
+    bool json, quiet;
+    ms_t timeout_ms; /* negative: none */
+    const char *const *names;
+    size_t n;
+};
+
+struct waited {
+    const char *name; /* as it was given */
+    bool known, over, said_held;
+    struct grange_progress news;
+};
+
+struct waiting {
+    const struct wait_args *args;
+    struct grange *g;
+    struct waited *studies;
+    int signal_fd;
+    ms_t lost_ms; /* since when; 0: the scheduler is there */
+    bool interrupted;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct wait_args *a = state->input;
+    switch (key) {
+    case OPT_TIMEOUT:
+        return cli_duration("--timeout", arg, 0, TIMEOUT_MAX_MS, &a->timeout_ms);
+    case 'J':
+        a->json = true;
+        return 0;
+    case 'q':
+        a->quiet = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        a->names = (const char *const *)&state->argv[state->next];
+        a->n = (size_t)(state->argc - state->next);
+        return a->n <= WAITS_MAX ? 0 : cli_bad("at most %d studies at a time", (int)WAITS_MAX);
+    case ARGP_KEY_END:
+        return a->n ? 0 : cli_bad("for which study? for example: grange wait sim");
+    default:
+        return where_option(key, arg, &a->at);
+    }
+}
+
+static const struct argp_option options[] = {
+    { "timeout", OPT_TIMEOUT, "TIME", 0, "not longer: 30s, 10m, 2h; then exit code 4", 0 },
+    { "quiet", 'q', 0, 0, "say nothing but errors", 0 },
+    CLI_OPTION_JSON,
+    WHERE_ROWS(0),
+    { 0 },
+};
+
+static const struct argp argp = {
+    options,
+    parse,
+    "STUDY...",
+    "Waits until all points of the studies have ended. Exit code 0: all succeeded; 1: some failed, "
+    "were cancelled, or are left because the study halted; 3: the scheduler went away and did not "
+    "come back within ten seconds; 4: --timeout was over. It may be given again at any time. A "
+    "study "
+    "that is on hold is waited for until somebody releases it.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange wait sim\n"
+    "  grange wait mesh flow --timeout 10m\n"
+    "  grange wait $(grange submit ./sim {T} ::: T=1:1000)\n",
+    0,
+    0,
+    0
+};
+
+/* ---- the studies ---- */
+
+static bool is_over(const struct grange_progress *p)
+{
+    return p->state == GRANGE_ENDED || (p->state == GRANGE_HALTED && p->counts.running == 0);
+}
+
+static bool succeeded(const struct waited *w)
+{
+    const struct grange_counts *c = &w->news.counts;
+    return w->news.state == GRANGE_ENDED && c->failed + c->cancelled + c->quarantined == 0;
+}
+
+static void add_part(uint64_t n, const char *word, struct buf *b)
+{
+    if (!n)
+        return;
+    buf_adds(b, ", ");
+    progress_count(n, b);
+    buf_addf(b, " %s", word);
+}
+
+static void say_end(const struct waited *w)
+{
+    const struct grange_counts *c = &w->news.counts;
+    struct buf b = { 0 };
+    buf_addf(&b, "%s: ", w->news.name);
+    progress_count(c->n - c->skipped, &b);
+    buf_adds(&b, c->n - c->skipped == 1 ? " point: " : " points: ");
+    progress_count(c->done, &b);
+    buf_adds(&b, " done");
+    add_part(c->failed, "failed", &b);
+    add_part(c->cancelled, "cancelled", &b);
+    add_part(c->quarantined, "given up (workers were lost under them)", &b);
+    add_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
+    cli_say("%s", buf_text(&b));
+    buf_fini(&b);
+}
+
+static void print_json(const struct waiting *x)
+{
+    static const char *const states[] = { "active", "held", "halted", "ended" };
+    printf("[");
+    for (size_t i = 0; i < x->args->n; i++) {
+        const struct waited *w = &x->studies[i];
+        const struct grange_counts *c = &w->news.counts;
+        struct buf name = { 0 };
+        buf_add_json(&name, w->name, strlen(w->name));
+        printf("%s\n  {\"study\": %s, \"state\": \"%s\", \"points\": %" PRIu64
+               ", \"done\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64
+               ", \"quarantined\": %" PRIu64 ", \"left\": %" PRIu64 "}",
+               i ? "," : "", buf_text(&name), w->known ? states[w->news.state & 3] : "unknown",
+               c->n - c->skipped, c->done, c->failed, c->cancelled, c->quarantined, part_to_do(c));
+        buf_fini(&name);
+    }
+    printf("\n]\n");
+}
+
+/* ---- waiting ---- */
+
+static void take_one(struct waiting *x, const struct grange_progress *p)
+{
+    for (size_t i = 0; i < x->args->n; i++) {
+        struct waited *w = &x->studies[i];
+        if (strcmp(w->name, p->name) != 0)
+            continue;
+        w->news = *p;
+        w->known = true;
+        if (p->state == GRANGE_HELD && !w->said_held && !x->args->quiet) {
+            w->said_held = true;
+            cli_say("%s is on hold; it goes on with: grange release %s", w->name, w->name);
+        }
+        if (is_over(p) && !w->over && !x->args->quiet)
+            say_end(w);
+        w->over = is_over(p);
+    }
+}
+
+static enum err take_news(struct waiting *x, ms_t now, struct fault *f)
+{
+    for (;;) {
+        struct grange_progress p;
+        int rc = grange_next(x->g, 0, &p);
+        if (rc == GRANGE_ERR_TIMEOUT)
+            return ERR_NONE;
+        if (rc == GRANGE_ERR_LOST) {
+            if (!x->lost_ms && !x->args->quiet)
+                cli_say("the scheduler went away; waiting for it to come back");
+            x->lost_ms = x->lost_ms ? x->lost_ms : now;
+            return ERR_NONE;
+        }
+        if (rc != GRANGE_OK)
+            return fault_set(f, (enum err)rc, "%s", grange_message(x->g));
+        x->lost_ms = 0;
+        take_one(x, &p);
+    }
+}
+
+static bool all_over(const struct waiting *x)
+{
+    bool over = true;
+    for (size_t i = 0; i < x->args->n; i++)
+        over = over && x->studies[i].over;
+    return over;
+}
+
+static enum err lost(const struct waiting *x, struct fault *f)
+{
+    struct buf name = { 0 };
+    where_name(&x->args->where, &name);
+    fault_set(f, ERR_LOST,
+              "%s went away and did not come back within %d s; the same command may be "
+              "given again",
+              buf_text(&name), LOST_MAX_MS / 1000);
+    buf_fini(&name);
+    return ERR_LOST;
+}
+
+static enum err follow_all(struct waiting *x, struct fault *f)
+{
+    for (size_t i = 0; i < x->args->n; i++) {
+        int rc = grange_follow(x->g, x->studies[i].name, REQUEST_MS);
+        if (rc)
+            return fault_set(f, (enum err)rc, "%s", grange_message(x->g));
+    }
+    return ERR_NONE;
+}
+
+static enum err wait_all(struct waiting *x, struct fault *f)
+{
+    ms_t now = clock_mono_ms();
+    ms_t until = x->args->timeout_ms < 0 ? MS_NEVER : now + x->args->timeout_ms;
+    enum err err = follow_all(x, f);
+    x->signal_fd = signals_open();
+    for (; !err && !x->interrupted; now = clock_mono_ms()) {
+        err = take_news(x, now, f);
+        if (err || all_over(x))
+            return err;
+        if (now >= until)
+            return fault_set(f, ERR_TIMEOUT, "not all had ended within the time of --timeout");
+        if (x->lost_ms && now - x->lost_ms >= LOST_MAX_MS)
+            return lost(x, f);
+        ms_t left = until - now < TURN_MS ? until - now : TURN_MS;
+        struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },
+                                { .fd = x->signal_fd, .events = POLLIN } };
+        poll(fds, 2, (int)left);
+        for (int sig; (sig = signals_read(x->signal_fd)) != 0;)
+            x->interrupted = x->interrupted || (sig != SIGCHLD && sig != SIGWINCH);
+    }
+    return err;
+}
+
+static int exit_code(const struct waiting *x, enum err err, const struct fault *f)
+{
+    if (x->interrupted) {
+        cli_say("interrupted; the points go on, and the same command may be given again");
+        return CLI_INTERRUPTED;
+    }
+    if (err) {
+        int rc = cli_fail(f);
+        return err == ERR_TIMEOUT ? CLI_TIMED_OUT : rc;
+    }
+    for (size_t i = 0; i < x->args->n; i++)
+        if (!succeeded(&x->studies[i]))
+            return CLI_SOME_FAILED;
+    return CLI_OK;
+}
+
+static int wait_main(int argc, char **argv)
+{
+    static struct wait_args a; /* large */
+    a.timeout_ms = -1;
+    int rc = cli_parse(&verb_wait, argc, argv, &a);
+    if (rc >= 0)
+        return rc;
+    struct waiting x = { .args = &a, .signal_fd = -1 };
+    struct fault f;
+    x.studies = calloc(a.n, sizeof *x.studies);
+    must(x.studies);
+    for (size_t i = 0; i < a.n; i++)
+        x.studies[i].name = a.names[i];
+    enum err err = where_open(&a.at, &a.where, &x.g, &f);
+    bool connected = !err;
+    if (!err)
+        err = wait_all(&x, &f);
+    grange_close(x.g);
+    if (a.json && connected)
+        print_json(&x);
+    rc = !connected ? cli_fail(&f) : exit_code(&x, err, &f);
+    if (x.signal_fd >= 0)
+        close(x.signal_fd);
+    free(x.studies);
+    return rc;
+}
+
+const struct verb verb_wait = {
+    .name = "wait",
+    .summary = "until studies on the farm have ended; its exit code says how",
+    .argp = &argp,
+    .main = wait_main,
+};
