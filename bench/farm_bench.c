@@ -181,7 +181,7 @@ static void find_engines(void)
 {
     struct grange_engine *list;
 
-    check(grange_engines(g, WAIT_MS, &list, &n_engines), "engines");
+    check(grange_engines(g, 1, WAIT_MS, &list, &n_engines), "engines");
     n_engines = n_engines < ENGINES_MOST ? n_engines : ENGINES_MOST;
     for (size_t i = 0; i < n_engines; i++)
         engines[i] = list[i].id;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -101,7 +102,11 @@ static const struct argp argp = {
 static enum err read_all(int fd, struct buf *out, struct fault *f)
 {
     char block[65536];
+    struct stat st;
     ssize_t n;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > BLOB_BYTES_MAX)
+        return fault_set(f, ERR_LIMIT, "more than 1 GiB");
 
     while ((n = read(fd, block, sizeof block)) != 0) {
         if (n < 0 && errno == EINTR)
@@ -149,7 +154,7 @@ static enum err find_all(struct grange *g, struct call_args *a)
 {
     struct grange_engine *list;
     size_t n;
-    int code = grange_engines(g, a->timeout_ms, &list, &n);
+    int code = grange_engines(g, 0, a->timeout_ms, &list, &n);
 
     for (size_t i = 0; !code && i < n && i < ENGINES_NAMED_MAX; i++)
         a->engines[a->n_engines++] = list[i].id;
@@ -157,18 +162,16 @@ static enum err find_all(struct grange *g, struct call_args *a)
     return (enum err)code;
 }
 
-/* print - the answers that are there; false when one of them is none. */
-static bool print(struct grange_direct *d, size_t n)
+/* print - the answers that are there, and what went wrong with the others. */
+static void print(struct grange_direct *d, size_t n)
 {
     struct grange_answer a;
-    bool good = true;
 
     for (size_t i = 0; i < n; i++) {
         if (grange_direct_answer(d, i, &a) != GRANGE_OK)
             continue;
         if (a.code) {
             cli_say("engine %" PRIu64 ": %s", a.engine, *a.error ? a.error : a.reason);
-            good = false;
             continue;
         }
         if (n > 1)
@@ -177,7 +180,6 @@ static bool print(struct grange_direct *d, size_t n)
         if (n > 1 && a.bytes)
             putchar('\n');
     }
-    return good;
 }
 
 static int call_engines(struct grange *g, struct call_args *a, const struct buf *data)
@@ -195,9 +197,10 @@ static int call_engines(struct grange *g, struct call_args *a, const struct buf 
     if (code)
         return failed(g, code);
     code = grange_direct_wait(d, a->timeout_ms);
-    bool good = print(d, a->n_engines);
-    if (code == GRANGE_ERR_TIMEOUT && good)
-        failed(g, code);
+    if (code == GRANGE_ERR_TIMEOUT && !grange_direct_ready(d))
+        cli_say("the engines did not answer within %" PRId64 " ms: the call is given up",
+                (int64_t)a->timeout_ms);
+    print(d, a->n_engines);
     grange_direct_free(d);
     if (!code)
         return CLI_OK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/reason.h"
 #include "client/direct.h"
 #include "client/session.h"
@@ -61,34 +62,81 @@ void directs_on_farm(struct grange *g, const struct message *m)
     }
 }
 
-int grange_engines(struct grange *g, int64_t timeout_ms, struct grange_engine **engines, size_t *n)
+enum { ASK_AGAIN_MIN_MS = 5, ASK_AGAIN_MAX_MS = 200 };
+
+/* ask - once, for a list into ds->list; one thread at a time asks. */
+static enum err ask(struct grange *g, const struct wait *w)
 {
     struct message m = { .kind = MSG_WATCH };
-    struct wait w = wait_for(timeout_ms);
     struct directs *ds = &g->directs;
     enum err err = ERR_NONE;
     uint64_t sent = 0; /* over which connection it was asked */
 
-    *engines = NULL;
-    *n = 0;
-    session_enter(g);
-    while (ds->list_request && !wait_end(g, &w, "the scheduler did not answer", &err))
-        pump_turn(g, wait_patience(g, &w)); /* another thread asks */
+    while (ds->list_request && !wait_end(g, w, "the scheduler did not answer", &err))
+        pump_turn(g, wait_patience(g, w));
     if (err)
-        return session_leave(g, (int)err);
-    m.watch.request = ds->list_request = session_number(g);
-    while (ds->list_request && !wait_end(g, &w, "the scheduler did not answer", &err)) {
+        return err;
+    uint64_t request = m.watch.request = ds->list_request = session_number(g);
+    while (ds->list_request == request && !wait_end(g, w, "the scheduler did not answer", &err)) {
         if (g->welcomed && sent != g->peer.n) {
             sent = g->peer.n;
             session_send(g, &m);
         }
-        pump_turn(g, wait_patience(g, &w));
+        pump_turn(g, wait_patience(g, w));
     }
-    ds->list_request = 0;
+    if (ds->list_request == request)
+        ds->list_request = 0;
+    else
+        err = ERR_NONE;
+    return err;
+}
+
+static size_t n_ready(const struct directs *ds)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ds->n_list; i++)
+        n += ds->list[i].state == GRANGE_ENGINE_IDLE || ds->list[i].state == GRANGE_ENGINE_BUSY;
+    return n;
+}
+
+/* nap - until `until`, while what arrives is taken. False: the deadline comes first. */
+static bool nap(struct grange *g, const struct wait *w, ms_t until)
+{
+    while (clock_mono_ms() < until) {
+        if (wait_over(w) || pump_in_callback(g))
+            return false;
+        pump_turn(g, until < w->until ? until : w->until);
+    }
+    return true;
+}
+
+int grange_engines(struct grange *g, size_t at_least, int64_t timeout_ms,
+                   struct grange_engine **engines, size_t *n)
+{
+    struct wait w = wait_for(timeout_ms);
+    struct directs *ds = &g->directs;
+    ms_t pause = ASK_AGAIN_MIN_MS;
+
+    *engines = NULL;
+    *n = 0;
+    session_enter(g);
+    enum err err = ask(g, &w);
+    while (!err && n_ready(ds) < at_least) {
+        size_t there = n_ready(ds);
+        if (!nap(g, &w, clock_mono_ms() + pause)) {
+            err = fault_set(session_fault(), ERR_TIMEOUT, "%zu of %zu engines are ready", there,
+                            at_least);
+            break;
+        }
+        pause = pause < ASK_AGAIN_MAX_MS ? 2 * pause : pause;
+        err = ask(g, &w);
+    }
     if (!err) {
         *engines = ds->list;
         *n = ds->n_list;
         ds->list = NULL;
+        ds->n_list = 0;
     }
     return session_leave(g, (int)err);
 }

@@ -402,7 +402,8 @@ int grange_map(struct grange *g, const char *function, uint64_t n, grange_map_it
  * (grange_call) take turns with it.
  *
  * grange_engines - those that are there, by id; *engines is the caller's to free(), texts included.
- */
+ * Waits until at_least of them are idle or busy (0: does not wait), since a farm that has just begun
+ * may have none yet. */
 enum grange_engine_state {
     GRANGE_ENGINE_STARTING,
     GRANGE_ENGINE_IDLE,
@@ -417,7 +418,8 @@ struct grange_engine {
     const char *reason;    /* why it was started again, or is down; "" */
     const char *functions; /* their names, one a line */
 };
-int grange_engines(struct grange *g, int64_t timeout_ms, struct grange_engine **engines, size_t *n);
+int grange_engines(struct grange *g, size_t at_least, int64_t timeout_ms,
+                   struct grange_engine **engines, size_t *n);
 
 /* grange_farm_look - the farm as it is now: workers, engines, and the studies that the scheduler
  * has loaded. *farm is one block, with all its lists and texts, that the caller gives to free().

@@ -327,7 +327,7 @@ Test(client_engines, are_listed_with_their_workers)
     struct grange_engine *list;
     size_t n;
 
-    cr_assert_eq(grange_engines(g, LONG_MS, &list, &n), GRANGE_OK);
+    cr_assert_eq(grange_engines(g, ENGINES, LONG_MS, &list, &n), GRANGE_OK);
     cr_assert_eq(n, ENGINES);
     cr_expect_eq(list[3].id, 3);
     cr_expect_eq(list[3].restarts, 3);
@@ -337,6 +337,9 @@ Test(client_engines, are_listed_with_their_workers)
     cr_expect_str_eq(list[3].reason, "killed by SIGSEGV");
     cr_expect_str_eq(list[0].functions, "echo\nfail");
     free(list);
+    cr_expect_eq(grange_engines(g, ENGINES + 1, 30, &list, &n), GRANGE_ERR_TIMEOUT);
+    cr_expect_str_eq(grange_message(g), "4 of 5 engines are ready");
+    cr_expect_null(list);
 }
 
 Test(client_engines, a_call_gives_back_what_the_function_did)

@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154
+# Calls on engines by their ids, and the example of it: every way in which they can fail.
+load helper
+
+setup_more() {
+    build=$(cd "$(dirname "$GRANGE")/.." && pwd)
+    plugin=$build/lib/collatz.so
+    [ -e "$plugin" ] || skip "the plug-in is not built here"
+    mkdir -m 700 farm
+    url=ipc://$PWD/farm/scheduler.sock
+    start scheduler "$GRANGE" scheduler --dir farm
+    scheduler=$pid
+}
+
+# worker NAME SLOTS - a worker with that many engines.
+worker() {
+    start "$1" "$GRANGE" worker --connect "$url" --dir farm --name "$1" -j "$2" --plugin "$plugin"
+}
+
+call() { grange call --connect "$url" "$@"; }
+
+# answers N - there are N engines, and all of them answer.
+answers() { [ "$(call --all about it 2>/dev/null | grep -c slot)" -eq "$1" ]; }
+answers_one() { call --engine "$1" noop 2>/dev/null; }
+
+# process N - of engine N.
+process() { call --engine "$1" about it | sed 's/.* pid //'; }
+
+# called NAME - the call started as NAME runs at engine 0: another one has to wait.
+busy() { ! call --engine 0 --timeout 100ms noop 2>/dev/null; }
+
+@test "a call on each engine, on one, on several; answers in the order of the engines" {
+    worker one 3
+    poll_until 20 answers 3
+    run -0 call --all echo hello
+    same "engine 0: 5 bytes
+hello
+engine 1: 5 bytes
+hello
+engine 2: 5 bytes
+hello" "$output"
+    run -0 call --engine 2 --engine 0 about it
+    has "${lines[1]}" "slot 2"
+    has "${lines[3]}" "slot 0"
+    run -0 call --engine 1 echo ""
+    same "" "$output"
+    printf 'from a file' >payload
+    run -0 call --engine 1 echo @payload
+    same "from a file" "$output"
+    same "from a pipe" "$(printf 'from a pipe' | "$GRANGE" call --connect "$url" --engine 1 echo @-)"
+}
+
+@test "what a function says when it fails, and what is not there" {
+    worker one 2
+    poll_until 20 answers 2
+    run -1 call --engine 1 fail 3
+    same "grange: engine 1: failed as asked" "$output"
+    run -2 call --engine 1 nosuch
+    has "$output" "engine 1: the engine has no function 'nosuch'"
+    run -2 call --engine 7 noop
+    has "$output" "engine 7: there is no such engine; 2 are there"
+    run -2 call --engine x noop
+    has "$output" "--engine"
+    run -2 call --engine 1 --all noop
+    run -2 call
+    has "$output" "which function?"
+    run -2 call --engine 1 noop a b
+    truncate -s 1073741825 large
+    run -2 call --engine 1 echo @large
+    has "$output" "large: more than 1 GiB"
+    run -2 call --engine 1 echo @none
+    run -3 grange call noop
+    has "$output" "no farm is up"
+}
+
+@test "long payloads and results go in parts" {
+    worker one 1
+    poll_until 20 answers 1
+    head -c 9000000 /dev/urandom >payload
+    call --engine 0 echo @payload >answer
+    cmp payload answer
+    # Nothing of it stays behind.
+    same "" "$(find farm -size +200k -name '*in-*')"
+}
+
+@test "an engine that dies under a call says how, and is there again" {
+    worker one 2
+    poll_until 20 answers 2
+    run -3 call --engine 0 misbehave crash
+    same "grange: engine 0: killed by SIGABRT in misbehave" "$output"
+    poll_until 20 answers_one 0
+    victim=$(process 0)
+    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
+    held=$pid
+    poll_until 20 busy
+    kill -9 "$victim"
+    finish "$held"
+    same 3 "$rc"
+    has "$(cat held.err)" "engine 0: killed by SIGKILL"
+    run -0 call --engine 1 noop
+    poll_until 20 answers_one 0
+    [ "$(process 0)" != "$victim" ]
+}
+
+@test "a worker that is lost ends its calls at once; the next one has other engines" {
+    worker one 1
+    worker=$pid
+    poll_until 20 answers 1
+    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
+    held=$pid
+    poll_until 20 busy
+    kill -9 "$worker"
+    finish "$held"
+    same 3 "$rc"
+    has "$(cat held.err)" "engine 0: its worker 'one' was lost"
+    run -3 call --engine 0 noop
+    has "$output" "its worker 'one' is away"
+    worker one 1
+    poll_until 20 answers_one 1
+    run -2 call --engine 0 noop
+    has "$output" "it is gone, and its worker with it"
+}
+
+@test "engines keep their ids while their worker is there, whatever the scheduler's connection does" {
+    worker one 2
+    poll_until 20 answers 2
+    victim=$(process 1)
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    start scheduler2 "$GRANGE" scheduler --dir farm
+    poll_until 20 answers 2
+    same "$victim" "$(process 1)"
+}
+
+@test "a call that is given up, or whose caller is killed, does not hold its engine" {
+    worker one 1
+    poll_until 20 answers 1
+    run -3 call --engine 0 --timeout 300ms misbehave wait
+    has "$output" "did not answer"
+    poll_until 20 answers_one 0
+    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
+    held=$pid
+    poll_until 20 busy
+    kill -9 "$held"
+    poll_until 20 answers_one 0
+    run -3 call --engine 0 --timeout 300ms misbehave loop # does not look whether it is cancelled
+    poll_until 20 answers_one 0
+}
+
+@test "a lost scheduler ends a call at once" {
+    worker one 1
+    poll_until 20 answers 1
+    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
+    held=$pid
+    poll_until 20 busy
+    kill -9 "$scheduler"
+    finish "$held"
+    same 3 "$rc"
+    has "$(cat held.err)" "the scheduler was lost"
+}
+
+@test "calls of the queue go to any engine" {
+    worker one 2
+    poll_until 20 answers 2
+    run -0 call echo queued
+    same "queued" "$output"
+    run -1 call fail 4
+    has "$output" "failed as asked"
+}
+
+@test "examples/c/engines.c: scatter, squares, gather" {
+    [ -e "$build/lib/libgrange.so" ] || skip "libgrange.so is not built under sanitizers"
+    export PKG_CONFIG_PATH="$build/lib/pkgconfig" LD_LIBRARY_PATH="$build/lib" TMPDIR="$PWD"
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror -o engines "$GRANGE_SOURCE/examples/c/engines.c" $(pkg-config --cflags --libs grange)
+    worker one 3
+    worker two 1
+    run -0 ./engines "$url"
+    expected="4 engines
+the sum of 1000 squares is 332833500
+engine 0 says: collatz takes 8 bytes, not 9 (2)"
+    same "$expected" "$output"
+    GRANGE_PROGRAM=$GRANGE run -0 --separate-stderr ./engines --plugin "$plugin"
+    same "$expected" "$output"
+}
