@@ -328,6 +328,20 @@ static bool taken(const struct scheduler *s, size_t from, const struct due *due)
     return false;
 }
 
+static enum err blobs_are_there(const struct scheduler *s, const struct message *m, struct fault *f)
+{
+    for (size_t i = 0; i < m->append.n_blobs; i++) {
+        const struct blob_ref *r = &m->append.blobs[i];
+        if (!blob_is_there(s, r->blob, r->bytes))
+            return fault_set(f, ERR_STATE,
+                             "the payload of call %llu is not here: send blob %016llx, %llu bytes, "
+                             "before its append",
+                             (unsigned long long)(m->append.at + r->call),
+                             (unsigned long long)r->blob, (unsigned long long)r->bytes);
+    }
+    return ERR_NONE;
+}
+
 static enum err on_append(struct scheduler *s, peer_id from, const struct message *m,
                           struct fault *f)
 {
@@ -339,6 +353,8 @@ static enum err on_append(struct scheduler *s, peer_id from, const struct messag
                         m->append.array.n);
     if (!err)
         err = in_core(s, c, f);
+    if (!err)
+        err = blobs_are_there(s, m, f);
     if (err)
         return err;
     struct chunk *k = m->append.n ? chunk_new(s, c, m) : NULL;

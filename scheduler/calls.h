@@ -108,6 +108,13 @@ bool chunk_graph(const void *data, size_t bytes, struct chunk_graph *g);
 enum err chunk_payload(struct scheduler *s, struct calls *c, uint64_t index, const void **data,
                        uint32_t *bytes, struct blob_ref *blob, struct fault *f);
 
+/* blob.c */
+bool blob_request(struct scheduler *s, peer_id from, const struct message *m); /* false: not one */
+bool blob_is_there(const struct scheduler *s, uint64_t id, uint64_t bytes);
+void blob_delete(const struct scheduler *s, uint64_t id);
+void blob_committed(struct scheduler *s); /* deletes what the last commit left without a name */
+void blob_sweep(struct scheduler *s);     /* at a start */
+
 /* collect.c */
 void collect_request(struct scheduler *s, peer_id from, const struct message *m);
 /* collect_committed - what was just committed, to who collects it; `end_n` is store_end_n before

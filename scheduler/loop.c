@@ -191,6 +191,7 @@ static int commit_and_send(struct scheduler *s)
     make_views(s);
     send_all(s);
     collect_committed(s, end_n);
+    blob_committed(s);
     outbox_clear(&s->out);
     return s->failed;
 }

@@ -126,6 +126,8 @@ static void on_hello_message(struct scheduler *s, struct peer *p, const struct m
 
 static void from_worker(struct scheduler *s, peer_id from, const struct message *m)
 {
+    if (blob_request(s, from, m))
+        return;
     switch (m->kind) {
     case MSG_BEAT:
         step(s, &(struct event){ .kind = EV_BEAT,
@@ -216,7 +218,7 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         direct_from_client(s->direct, from, m);
         return;
     }
-    if (calls_request(s, from, m))
+    if (calls_request(s, from, m) || blob_request(s, from, m))
         return;
     /* What clients ask reads the store, which must have seen what this turn decided so far. */
     if (m->kind != MSG_BEAT && m->kind != MSG_BYE && !loop_flush(s))

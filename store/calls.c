@@ -22,6 +22,24 @@ static int commit_blob(struct store *st, uint64_t id, task_id task, uint64_t byt
     return commit_run(st, ST_BLOB);
 }
 
+int commit_blobs_gone(struct store *st, sqlite3_stmt *s)
+{
+    int rc;
+
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        uint64_t id = (uint64_t)sqlite3_column_int64(s, 0);
+        buf_add(&st->gone, &id, sizeof id);
+    }
+    int reset = sqlite3_reset(s);
+    return rc == SQLITE_DONE ? reset : rc;
+}
+
+const uint64_t *store_blobs_gone(const struct store *st, size_t *n)
+{
+    *n = st->gone.n / sizeof(uint64_t);
+    return (const uint64_t *)(const void *)st->gone.data;
+}
+
 /* What succeeded is never run again, so its payload is not needed any more. */
 int commit_blobs_of(struct store *st, const struct end_row *row)
 {
@@ -30,8 +48,7 @@ int commit_blobs_of(struct store *st, const struct end_row *row)
     if (row->state == TASK_DONE) {
         sqlite3_stmt *s = st->stmt[ST_BLOB_GONE];
         sqlite3_bind_int64(s, 1, (sqlite3_int64)row->task.n);
-        sqlite3_bind_int(s, 2, 0);
-        rc = commit_run(st, ST_BLOB_GONE);
+        rc = commit_blobs_gone(st, s);
     }
     if (rc == SQLITE_OK && row->body && row->body->blob)
         rc = commit_blob(st, row->body->blob, row->task, row->body->blob_bytes, true);

@@ -344,6 +344,7 @@ static int commit_all(struct store *st, const struct change *changes, size_t n)
 
 enum err store_commit(struct store *st, const struct change *changes, size_t n, struct fault *f)
 {
+    buf_clear(&st->gone);
     if (!n)
         return ERR_NONE;
     uint64_t end_n = st->end_n;
@@ -354,6 +355,7 @@ enum err store_commit(struct store *st, const struct change *changes, size_t n, 
     }
     enum err e = db_fault(&st->db, rc, f);
     st->end_n = end_n;
+    buf_clear(&st->gone);
     buf_clear(&st->reopen);
     if (!sqlite3_get_autocommit(st->db.sql))
         sqlite3_exec(st->db.sql, "ROLLBACK", NULL, NULL, NULL);

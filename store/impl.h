@@ -98,7 +98,7 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
     X(ST_GROW, "UPDATE array SET n = ?2 WHERE id = ?1")                                            \
     X(ST_CLOSED, "UPDATE array SET closed = 1 WHERE id = ?1")                                      \
     X(ST_BLOB, "INSERT OR REPLACE INTO blob(id, task, bytes, result) VALUES(?,?,?,?)")             \
-    X(ST_BLOB_GONE, "DELETE FROM blob WHERE task = ?1 AND result = ?2")                            \
+    X(ST_BLOB_GONE, "DELETE FROM blob WHERE task = ?1 AND NOT result RETURNING id")                \
     X(ST_ENDS,                                                                                     \
       "SELECT " END_COLUMNS("e.") ", e.n, e.because, e.result, o.flags, o.out_file, o.err_file,"   \
                                   " o.out, o.err, o.blob, o.blob_bytes FROM ended e"               \
@@ -152,6 +152,7 @@ struct store {
     uint64_t end_n;    /* ended.n that was given out last */
     uint64_t n_blobs;  /* rows of blob, about: 0 is exact */
     struct buf reopen; /* struct reopen_range: CHG_REOPEN and CHG_REOPEN_FAILED not applied yet */
+    struct buf gone;   /* uint64_t: blobs that the last commit took away */
     struct buf pack;   /* scratch of a commit; borrowed by statements until they are reset */
 };
 
@@ -164,6 +165,7 @@ int reopen_flush(struct store *st);
 
 /* calls.c */
 int commit_append(struct store *st, const struct change *ch);
+int commit_blobs_gone(struct store *st, sqlite3_stmt *s); /* steps it, notes the ids, resets */
 int commit_blobs_of(struct store *st, const struct end_row *row); /* the rows of blob of a task */
 enum err store_calls_start(struct store *st, struct fault *f);    /* end_n and n_blobs */
 int store_end_n_save(struct store *st); /* before rows of ended are taken out */

@@ -87,6 +87,21 @@ static int delete_rows(struct store *st, const char *sql, const struct buf *gone
     return rc;
 }
 
+/* The results of what runs again. */
+static int blobs_gone(struct store *st)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(st->db.sql,
+                                "DELETE FROM blob WHERE result AND task IN"
+                                " (SELECT task FROM temp.reopened) RETURNING id",
+                                -1, &s, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = commit_blobs_gone(st, s);
+    sqlite3_finalize(s);
+    return rc;
+}
+
 int reopen_flush(struct store *st)
 {
     struct buf gone = { 0 };
@@ -100,8 +115,7 @@ int reopen_flush(struct store *st)
     if (rc == SQLITE_OK && gone.n)
         rc = store_end_n_save(st);
     if (rc == SQLITE_OK && gone.n && st->n_blobs)
-        rc = run_text(st, "DELETE FROM blob WHERE result AND task IN"
-                          " (SELECT task FROM temp.reopened)");
+        rc = blobs_gone(st);
     if (rc == SQLITE_OK)
         rc = delete_rows(st, "DELETE FROM ended WHERE n = ?1", &gone);
     if (rc == SQLITE_OK)

@@ -137,6 +137,7 @@ void store_close(struct store *st)
     db_close(&st->db);
     buf_fini(&st->reopen);
     buf_fini(&st->pack);
+    buf_fini(&st->gone);
     free(st);
 }
 

@@ -154,6 +154,8 @@ enum err store_end_states(struct store *st, task_id first, task_id last, uint64_
                           store_state_fn fn, void *ctx, struct fault *f);
 enum err store_worker(struct store *st, worker_id id, bool *found, struct worker_row *row,
                       struct fault *f);
+/* store_blobs_gone - ids whose last record the last commit took away; until the next commit. */
+const uint64_t *store_blobs_gone(const struct store *st, size_t *n);
 /* store_has_blob - whether a payload or result is recorded under this id. */
 enum err store_has_blob(struct store *st, uint64_t id, bool *found, struct fault *f);
 
