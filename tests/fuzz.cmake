@@ -28,3 +28,4 @@ endfunction()
 
 grange_fuzz(wire SOURCES unit/wire_samples.c unit/wire_samples_farm.c LINK grange_proto)
 grange_fuzz(study LINK grange_study)
+grange_fuzz(engine LINK grange_worker)
