@@ -28,6 +28,9 @@ struct sent {
     size_t bytes;
 };
 
+/* Of one result in a message, besides its texts and output: more than it takes. */
+enum { RESULT_ROW_BYTES = 512 };
+
 struct attempt {
     lease_id lease;
     task_id task;

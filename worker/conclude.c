@@ -1,13 +1,16 @@
 /* conclude - what an attempt that ended says: its row and its body. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/must.h"
 #include "base/zip.h"
+#include "study/metric.h"
 #include "worker/attempt.h"
 #include "worker/utf8.h"
 
@@ -110,6 +113,19 @@ static const void *stream(const struct capture *c, size_t *bytes, void **map)
     *bytes = c->spilled;
     return *map = all;
 }
+
+/* Whatever a program prints, its result fits into a frame: a byte takes up to six in JSON, and each
+ * value, metric and stream has its own bound. */
+enum {
+    JSON_BYTES = 6,
+    VALUES_BYTES_MAX = FACTORS_MAX * (JSON_BYTES * VALUE_BYTES_MAX + 4),
+    METRICS_BYTES_MAX = METRICS_MAX * (JSON_BYTES * (METRIC_VALUE_MAX + NAME_BYTES_MAX) + 8),
+    PATHS_BYTES_MAX = 3 * PATH_MAX,
+};
+_Static_assert(VALUES_BYTES_MAX + METRICS_BYTES_MAX + PATHS_BYTES_MAX + 2 * OUTPUT_STORE_MAX +
+                       ERROR_LINE_MAX + RESULT_ROW_BYTES <
+                   FRAME_BYTES_MAX,
+               "the largest result fits into a frame");
 
 static uint32_t add_metrics(const struct attempt *a, struct buf *text)
 {

@@ -14,7 +14,6 @@ enum {
     RESULTS_BYTES = 4 << 20,       /* of one message of results, if there is more than one in it */
     RESULTS_TURN_BYTES = 32 << 20, /* sent in a turn: between them comes what arrived */
     RESULTS_OUT_BYTES = 64 << 20,  /* sent and not acknowledged; well below LINK_QUEUE_BYTES_MAX */
-    RESULT_ROW_BYTES = 512, /* of one result, besides its texts and output: more than it takes */
     HELD_SHOWN_MS = 500
 };
 

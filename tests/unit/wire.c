@@ -440,3 +440,35 @@ Test(wire, a_small_message_cannot_unpack_to_gigabytes)
     cr_assert(clock_mono_ms() - start < 20000);
     buf_fini(&b);
 }
+
+Test(wire, the_largest_result_of_a_point_is_one_frame)
+{
+    enum { OUT = OUTPUT_STORE_MAX, VALUES = FACTORS_MAX * VALUE_BYTES_MAX * 6, METRICS = 7 << 20 };
+    char *values = calloc(1, VALUES + 1), *metrics = calloc(1, METRICS + 1), *out = calloc(1, OUT);
+    struct end_body body = { .out = out,
+                             .err = out,
+                             .out_bytes = OUT,
+                             .err_bytes = OUT,
+                             .error_line = "",
+                             .out_file = "",
+                             .err_file = "",
+                             .dir = "" };
+    struct end_row row = { .task = { 1 }, .lease = { 1 }, .state = TASK_DONE, .body = &body };
+    struct message m = { .kind = MSG_RESULTS, .results = { &row, 1 } }, back;
+    struct buf frame = { 0 };
+    struct fault f;
+
+    memset(values, 'v', VALUES);
+    memset(metrics, 'm', METRICS);
+    body.values = values;
+    body.metrics = metrics;
+    wire_encode(&m, &frame);
+    cr_assert(frame.n > VALUES + METRICS && frame.n <= FRAME_BYTES_MAX, "%zu bytes", frame.n);
+    cr_assert_eq(wire_decode(frame.data, frame.n, &back, &f), ERR_NONE, "%s", f.text);
+    cr_assert_str_eq(back.results.rows[0].body->values, values);
+    message_fini(&back);
+    buf_fini(&frame);
+    free(values);
+    free(metrics);
+    free(out);
+}
