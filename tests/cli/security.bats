@@ -32,7 +32,7 @@ mode_of() { stat -c %a "$1"; }
     start_worker --connect farm/worker.json -j 2
     grange run --connect farm/client.json -q 'echo v={x}{y}' ::: x=1:20 y=a,b
     got=$(results --dir farm)
-    for c in index x y state; do same "$(column "$c" <<<"$want")" "$(column "$c" <<<"$got")"; done
+    for c in point x y state; do same "$(column "$c" <<<"$want")" "$(column "$c" <<<"$got")"; done
     [ "$(column state <<<"$got" | sort | uniq -c | tr -s ' ')" = " 40 done" ]
 }
 
