@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Farms that listen: credentials, roles, what others may not do. Loopback and ports of the kernel's choice.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2030,SC2031,SC2154
 
 load helper
 

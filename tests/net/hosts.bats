@@ -2,6 +2,7 @@
 # A farm over several hosts: each is a network namespace with one cable to a switch, which is another.
 # Only the files are shared. Addresses and ports are theirs alone.
 
+# shellcheck disable=SC2016,SC2030,SC2031,SC2054,SC2154
 load ../cli/helper
 
 setup_more() {
@@ -130,7 +131,7 @@ SIM
 @test "the points of a host that lost its power run on another" {
     cat >slow.sh <<'SLOW'
 echo "$1 $2" >>ran
-while [ ! -e go ] && [ "$2" = one ]; do sleep 0.02; done
+while [ ! -e go ] && [ "$2" = one ]; do sleep 0.02; done # a point
 echo "value $1"
 SLOW
     cat >where.sh <<'WHERE'
