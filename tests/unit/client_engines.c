@@ -337,7 +337,7 @@ Test(client_engines, are_listed_with_their_workers)
     cr_expect_str_eq(list[3].reason, "killed by SIGSEGV");
     cr_expect_str_eq(list[0].functions, "echo\nfail");
     free(list);
-    cr_expect_eq(grange_engines(g, ENGINES + 1, 30, &list, &n), GRANGE_ERR_TIMEOUT);
+    cr_expect_eq(grange_engines(g, ENGINES + 1, 1000, &list, &n), GRANGE_ERR_TIMEOUT);
     cr_expect_str_eq(grange_message(g), "4 of 5 engines are ready");
     cr_expect_null(list);
 }
