@@ -331,6 +331,9 @@ static void on_message(struct driver *d, const struct message *m)
     case MSG_HELLO:
         on_hello(d, m);
         break;
+    case MSG_BEAT:
+        driver_send(d, &(struct message){ .kind = MSG_BEAT });
+        break;
     case MSG_RESULTS:
         on_results(d, m);
         break;
