@@ -210,9 +210,9 @@ static int start_scheduler(struct keeper *k, struct kept *c)
     size_t n = 0;
     char log[PATH_ROOM];
     snprintf(log, sizeof log, "%s/log/scheduler.log", k->o->dir);
-    const char *const plain[] = { "grange",        "scheduler",  "--dir",      k->o->dir,
-                                  "--lifeline-fd", "{lifeline}", "--ready-fd", "{ready}",
-                                  "--log",         log,          "--sync",     k->o->sync };
+    const char *const plain[] = { "grange",     "scheduler",  "--dir",   k->o->dir, "--lifeline-fd",
+                                  "{lifeline}", "--ready-fd", "{ready}", "--log",   log,
+                                  "--sync",     k->o->sync,   "--farm",  k->o->farm };
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         argv[n++] = plain[i];
     for (size_t i = 0; i < k->o->n_listen; i++) {

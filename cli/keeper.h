@@ -30,7 +30,7 @@ enum {
 };
 
 struct keeper_options {
-    const char *dir, *sync;
+    const char *dir, *sync, *farm;
     bool scheduler;     /* keep one too */
     uint32_t n_workers; /* named HOST-w<first> and so on */
     uint32_t first;

@@ -1,6 +1,7 @@
 /* up - the verb `grange up`: a farm in the background, with a keeper (keeper.h) above it. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,18 @@
 #include "cli/keeper.h"
 #include "cli/local.h"
 #include "cli/where.h"
+#include "farm/connection.h"
 #include "farm/registry.h"
 
-enum { OPT_LISTEN = OPT_VERB, OPT_NAME };
+enum {
+    OPT_LISTEN = OPT_VERB,
+    OPT_NAME,
+    OPT_PLUGIN,
+    OPT_ENGINE,
+    OPT_LABEL,
+    OPT_MEMORY,
+    OPT_RESOURCE,
+};
 
 struct up_args {
     struct keeper_options keep;
@@ -32,6 +42,25 @@ static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64
     error_t rc = cli_number(what, arg, min, max, &n);
     *to = (uint32_t)n;
     return rc;
+}
+
+/* hand_on - an option of the workers; they say what is wrong with its value. */
+static error_t hand_on(struct up_args *a, const char *option, const char *value)
+{
+    if (a->keep.n_worker_args + 2 > KEEPER_WORKER_ARGS_MAX)
+        return cli_bad("%s: at most %d options for workers", option, KEEPER_WORKER_ARGS_MAX / 2);
+    a->keep.worker_args[a->keep.n_worker_args++] = option;
+    a->keep.worker_args[a->keep.n_worker_args++] = value;
+    return 0;
+}
+
+/* The keeper is elsewhere: the path as it is for everybody. It lives as long as this process. */
+static error_t hand_on_path(struct up_args *a, const char *option, const char *value)
+{
+    char *path = realpath(value, NULL);
+    if (!path)
+        return cli_bad("%s: cannot read '%s': %s", option, value, strerror(errno));
+    return hand_on(a, option, path);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -52,6 +81,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             return cli_bad("--listen was given more than %d times", (int)KEEPER_LISTEN_MAX);
         a->keep.listen[a->keep.n_listen++] = arg;
         return 0;
+    case OPT_PLUGIN:
+        return hand_on_path(a, "--plugin", arg);
+    case OPT_ENGINE:
+        return hand_on(a, "--engine", arg);
+    case OPT_LABEL:
+        return hand_on(a, "--label", arg);
+    case OPT_MEMORY:
+        return hand_on(a, "--memory", arg);
+    case OPT_RESOURCE:
+        return hand_on(a, "--resource", arg);
+    case OPT_GRACE:
+        return hand_on(a, "--grace", arg);
     case OPT_NAME:
         a->name_given = true;
         snprintf(a->name, sizeof a->name, "%s", arg);
@@ -77,6 +118,13 @@ static const struct argp_option options[] = {
     { "name", OPT_NAME, "FARM", 0, "its name among your farms (default: default)", 0 },
     CLI_OPTION_DIR,
     CLI_OPTION_JSON,
+    { 0, 0, 0, 0, "Of the workers (grange help worker):", 10 },
+    { "plugin", OPT_PLUGIN, "LIB.so", 0, "functions that their engines can run; repeatable", 10 },
+    { "engine", OPT_ENGINE, "COMMAND", 0, "the program that is their engine", 10 },
+    { "label", OPT_LABEL, "K=V", 0, "what they are, for --require; repeatable", 10 },
+    { "memory", OPT_MEMORY, "SIZE", 0, "that points may take together on one: 8G", 10 },
+    { "resource", OPT_RESOURCE, "NAME=N", 0, "what one has beside cores: gpus=2; repeatable", 10 },
+    { "grace", OPT_GRACE, "TIME", 0, "that running points get after SIGTERM (30s)", 10 },
     { 0 },
 };
 
@@ -185,6 +233,16 @@ static enum err look_around(struct up_args *a, bool *there, struct fault *f)
     return ERR_NONE;
 }
 
+static void warn_of_plain(const struct up_args *a)
+{
+    for (size_t i = 0; i < a->keep.n_listen; i++)
+        if (strncmp(a->keep.listen[i], "tcp://", 6) == 0)
+            cli_say(
+                "warning: %s is not encrypted and asks nobody who he is: whoever reaches it can "
+                "run commands as you; tls+tcp:// does both",
+                a->keep.listen[i]);
+}
+
 static enum err start(struct up_args *a, bool *there, struct fault *f)
 {
     share_slots(a);
@@ -194,6 +252,8 @@ static enum err start(struct up_args *a, bool *there, struct fault *f)
     if (err || (*there && a->keep.n_workers == 0))
         return err;
     a->keep.scheduler = !*there;
+    a->keep.farm = a->name;
+    warn_of_plain(a);
     err = keeper_start(&a->keep, SCHEDULER_READY_MS, f);
     pid_t pid = 0;
     if (err == ERR_BUSY && local_holder(a->keep.dir, &pid) == HOLDER_DAEMON) {
@@ -205,6 +265,28 @@ static enum err start(struct up_args *a, bool *there, struct fault *f)
 }
 
 /* ---- telling ---- */
+
+/* Where other hosts connect, and with which file. One of an earlier start is none. */
+static bool read_connection(const struct up_args *a, enum connection_role role, char *path,
+                            unsigned bytes, struct connection *c)
+{
+    struct fault unused;
+    connection_path(a->keep.dir, role, path, bytes);
+    return a->keep.n_listen && connection_read(path, role, c, &unused) == ERR_NONE;
+}
+
+static void print_role(const struct up_args *a, enum connection_role role, const char *who)
+{
+    char path[PATH_MAX];
+    struct connection c;
+    if (!read_connection(a, role, path, sizeof path, &c))
+        return;
+    printf("  %-9s  --connect %s", who, path);
+    for (unsigned i = 0; i < c.n_urls; i++)
+        printf("%s%s", i ? ", " : "  (", c.urls[i]);
+    printf(")\n");
+    connection_fini(&c);
+}
 
 static void print_text(const struct up_args *a, bool there)
 {
@@ -218,6 +300,23 @@ static void print_text(const struct up_args *a, bool there)
                a->keep.slots, a->keep.slots == 1 ? "slot" : "slots");
     printf("  directory  %s\n", a->keep.dir);
     printf("  logs       %s/log\n", a->keep.dir);
+    print_role(a, CONNECTION_CLIENT, "clients");
+    print_role(a, CONNECTION_WORKER, "workers");
+}
+
+static void add_urls(const struct up_args *a, struct buf *b)
+{
+    char path[PATH_MAX];
+    struct connection c;
+    if (!read_connection(a, CONNECTION_CLIENT, path, sizeof path, &c))
+        return;
+    buf_adds(b, ", \"urls\": [");
+    for (unsigned i = 0; i < c.n_urls; i++) {
+        buf_adds(b, i ? ", " : "");
+        buf_add_json(b, c.urls[i], strlen(c.urls[i]));
+    }
+    buf_addc(b, ']');
+    connection_fini(&c);
 }
 
 static void print_json(const struct up_args *a, bool there)
@@ -228,6 +327,7 @@ static void print_json(const struct up_args *a, bool there)
     buf_add_json(&b, a->name, strlen(a->name));
     buf_adds(&b, ", \"dir\": ");
     buf_add_json(&b, a->keep.dir, strlen(a->keep.dir));
+    add_urls(a, &b);
     printf("%s, \"was_up\": %s, \"workers_started\": %u, \"slots\": %u}\n", buf_text(&b),
            there ? "true" : "false", a->keep.n_workers, a->keep.slots);
     buf_fini(&b);

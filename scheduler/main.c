@@ -17,6 +17,7 @@
 #include "scheduler/direct.h"
 #include "scheduler/listen.h"
 #include "scheduler/loop.h"
+#include "scheduler/notify.h"
 
 /* Takes DIR/lock, which says who holds it. Returns the descriptor, or -1. */
 static int lock_directory(const struct scheduler_options *opt, struct fault *f)
@@ -154,7 +155,9 @@ int scheduler_main(const struct scheduler_options *opt)
     if (!code) {
         log_info("event=start epoch=%u owner=\"%s\"", s.epoch, opt->owner ? opt->owner : "daemon");
         say_ready(opt->ready_fd);
+        (void)notify_send("READY=1");
         code = loop_run(&s);
+        (void)notify_send("STOPPING=1");
         log_info("event=end code=%d", code);
     }
     scheduler_fini(&s);

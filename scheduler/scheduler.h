@@ -32,7 +32,8 @@ struct scheduler_options {
 
 /* scheduler_main - returns an exit code. Errors a person must read are on stderr, as "grange: ...".
  * It holds flock(DIR/lock), which contains "PID OWNER\n", as long as it lives, and listens on
- * ipc://DIR/scheduler.sock and where `listen` says. SIGTERM and SIGINT end it in good order. */
+ * ipc://DIR/scheduler.sock and where `listen` says. SIGTERM and SIGINT end it in good order. A
+ * service manager is told when it serves and when it ends (notify.h). */
 int scheduler_main(const struct scheduler_options *opt);
 
 #endif
