@@ -63,21 +63,27 @@ static void print_verbs(void)
 }
 
 /* Verbs that name a study, for the `case` of a shell. */
-static const char study_verbs[] = "status|results|log|explain|resume|retry|cancel";
+static const char study_verbs[] =
+    "status|results|log|explain|resume|retry|cancel|graph|wait|hold|release|priority";
 
-/* grange status --json prints one object a study, each with its "study" name. */
+/* grange status --json prints one object a study, each with its "study" name; workers and farms do
+ * the like. "$@": the verb that is asked. */
 static const char studies[] =
-    "    local dir=.grange i\n"
+    "    local where=() i\n"
     "    for ((i = 2; i < ${#words[@]}; i++)); do\n"
-    "        case ${words[i-1]} in -d|--dir) dir=${words[i]} ;; esac\n"
+    "        case ${words[i-1]} in\n"
+    "            -d|--dir) where=(--dir \"${words[i]}\") ;;\n"
+    "            --farm|--connect) where=(\"${words[i-1]}\" \"${words[i]}\") ;;\n"
+    "        esac\n"
     "    done\n"
-    "    grange status --dir \"$dir\" --json 2>/dev/null |\n"
-    "        grep -o '\"\\(study\\|name\\)\": *\"[^\"]*\"' | sed 's/.*: *\"//; s/\"$//'\n";
+    "    grange \"$@\" \"${where[@]}\" --json 2>/dev/null |\n"
+    "        grep -o '\"\\(study\\|name\\|farm\\|worker\\)\": *\"[^\"]*\"' | sed 's/.*: *\"//; "
+    "s/\"$//' | sort -u\n";
 
 static void print_bash(void)
 {
     printf("# bash completion of grange; made by: grange completion bash\n"
-           "_grange_studies() {\n"
+           "_grange_names() {\n"
            "    local words=(\"${COMP_WORDS[@]}\")\n%s}\n"
            "_grange() {\n"
            "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -93,7 +99,10 @@ static void print_bash(void)
         "    fi\n"
         "    case $prev in\n"
         "        --dir|-d) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-        "        --input|-i|--save|--output|-o|--log) COMPREPLY=($(compgen -f -- \"$cur\")); "
+        "        --farm) COMPREPLY=($(compgen -W \"$(_grange_names farms)\" -- \"$cur\")); return "
+        ";;\n"
+        "        --input|-i|--save|--output|-o|--log|--connect|--plugin) COMPREPLY=($(compgen -f "
+        "-- \"$cur\")); "
         "return ;;\n"
         "        --design) COMPREPLY=($(compgen -W 'grid random lhs sobol' -- \"$cur\")); return "
         ";;\n"
@@ -108,21 +117,23 @@ static void print_bash(void)
     }
     printf("        help) COMPREPLY=($(compgen -W '");
     print_verbs();
-    printf(" exit-codes' -- \"$cur\")); return ;;\n"
-           "    esac\n"
-           "    if [[ $cur == -* ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
-           "        return\n"
-           "    fi\n"
-           "    case $verb in\n"
-           "        %s) ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W \"$(_grange_studies)\" -- "
-           "\"$cur\")) ;;\n"
-           "        run) COMPREPLY=($(compgen -c -f -- \"$cur\")) ;;\n"
-           "        completion) COMPREPLY=($(compgen -W 'bash zsh' -- \"$cur\")) ;;\n"
-           "    esac\n"
-           "}\n"
-           "complete -o default -F _grange grange\n",
-           study_verbs);
+    printf(
+        " exit-codes' -- \"$cur\")); return ;;\n"
+        "    esac\n"
+        "    if [[ $cur == -* ]]; then\n"
+        "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
+        "        return\n"
+        "    fi\n"
+        "    case $verb in\n"
+        "        %s) ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W \"$(_grange_names status)\" -- "
+        "\"$cur\")) ;;\n"
+        "        drain) COMPREPLY=($(compgen -W \"$(_grange_names workers)\" -- \"$cur\")) ;;\n"
+        "        run|submit) COMPREPLY=($(compgen -c -f -- \"$cur\")) ;;\n"
+        "        completion) COMPREPLY=($(compgen -W 'bash zsh' -- \"$cur\")) ;;\n"
+        "    esac\n"
+        "}\n"
+        "complete -o default -F _grange grange\n",
+        study_verbs);
 }
 
 /* Text between the brackets of a zsh option specification, itself in single quotes. */
@@ -181,12 +192,14 @@ static void print_zsh_verb(const struct verb *v)
             print_zsh_option(o, real);
     }
     printf(" \\\n            '--help[help]'");
-    if (strcmp(v->name, "run") == 0)
+    if (v->command_follows)
         printf(" \\\n            '*::command:_normal'");
     else if (strcmp(v->name, "completion") == 0)
         printf(" \\\n            '1:shell:(bash zsh)'");
+    else if (strcmp(v->name, "drain") == 0)
+        printf(" \\\n            '1:worker:($(_grange_names workers))'");
     else if (strstr(study_verbs, v->name))
-        printf(" \\\n            '1:study:($(_grange_studies))' '*: :'");
+        printf(" \\\n            '1:study:($(_grange_names status))' '*: :'");
     printf(" ;;\n");
 }
 
@@ -194,7 +207,7 @@ static void print_zsh(void)
 {
     printf("#compdef grange\n"
            "# zsh completion of grange; made by: grange completion zsh\n"
-           "_grange_studies() {\n"
+           "_grange_names() {\n"
            "    emulate -L zsh -o ksh_arrays\n%s}\n"
            "_grange() {\n"
            "    local -a verbs=(",

@@ -44,6 +44,15 @@ static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64
     return rc;
 }
 
+static error_t check_listen(const char *url)
+{
+    static const char *const schemes[] = { "tls+tcp://", "tcp://", "ipc://" };
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+            return 0;
+    return cli_bad("--listen %s: expected tls+tcp://HOST:PORT, ipc://PATH or tcp://HOST:PORT", url);
+}
+
 /* hand_on - an option of the workers; they say what is wrong with its value. */
 static error_t hand_on(struct up_args *a, const char *option, const char *value)
 {
@@ -80,7 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (a->keep.n_listen == KEEPER_LISTEN_MAX)
             return cli_bad("--listen was given more than %d times", (int)KEEPER_LISTEN_MAX);
         a->keep.listen[a->keep.n_listen++] = arg;
-        return 0;
+        return check_listen(arg);
     case OPT_PLUGIN:
         return hand_on_path(a, "--plugin", arg);
     case OPT_ENGINE:

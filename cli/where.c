@@ -144,7 +144,7 @@ enum err where_find(const struct where_args *a, struct where *w, struct fault *f
     return a->dir ? by_dir(a->dir, w, f) : by_itself(w, f);
 }
 
-enum err where_look(const struct where_args *a, struct where *w, struct fault *f)
+enum err where_look_or_ask(const struct where_args *a, struct where *w, struct fault *f)
 {
     struct where_args looked = *a;
     static struct farm farm; /* large */
@@ -152,7 +152,12 @@ enum err where_look(const struct where_args *a, struct where *w, struct fault *f
     if (a->farm && !a->connect && !a->dir && registry_find(a->farm, &farm, f) == ERR_NONE &&
         farm.state == FARM_DOWN)
         looked = (struct where_args){ .dir = farm.dir };
-    enum err err = where_find(&looked, w, f);
+    return where_find(&looked, w, f);
+}
+
+enum err where_look(const struct where_args *a, struct where *w, struct fault *f)
+{
+    enum err err = where_look_or_ask(a, w, f);
     if (!err && !w->dir[0])
         return fault_set(f, ERR_USAGE,
                          "this reads the store of the farm, which is not on this machine; do it "

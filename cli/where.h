@@ -55,6 +55,8 @@ error_t where_option(int key, char *arg, struct where_args *a);
 enum err where_find(const struct where_args *a, struct where *w, struct fault *f);
 /* where_look - the same for verbs that read the store: needs a directory on this machine. */
 enum err where_look(const struct where_args *a, struct where *w, struct fault *f);
+/* where_look_or_ask - the same where a farm elsewhere will do too (w->dir is ""): it is asked. */
+enum err where_look_or_ask(const struct where_args *a, struct where *w, struct fault *f);
 /* where_dir - where_look for a verb's main: *dir lives for ever. -1: go on; else what it returns.
  */
 int where_dir(const struct where_args *a, const char **dir);

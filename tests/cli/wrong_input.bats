@@ -249,7 +249,7 @@ wrong() {
         _grange
         echo "${COMPREPLY[*]}"
     }
-    same "results resume retry" "$(completed grange re | tr ' ' '\n' | sort | xargs)"
+    same "release results resume retry" "$(completed grange re | tr ' ' '\n' | sort | xargs)"
     has "$(completed grange run --re)" "--retry-failed"
     same "full normal off" "$(completed grange run --sync "")"
     same "first second" "$(completed grange results "" | tr ' ' '\n' | sort | xargs)"
