@@ -342,6 +342,21 @@ static enum err blobs_are_there(const struct scheduler *s, const struct message 
     return ERR_NONE;
 }
 
+/* Edges to earlier tasks cannot make a circle, so as a rule nothing is searched. */
+static enum err no_cycle(const struct calls *c, const struct message *m, struct fault *f)
+{
+    uint64_t at = c->first.n + m->append.at;
+    bool forward = false;
+    char text[FAULT_TEXT_MAX - 64];
+
+    for (size_t i = 0; i < m->append.n_edges && !forward; i++)
+        forward = m->append.edges[i].on.n >= at + m->append.edges[i].call;
+    if (forward && graph_check_cycle(m->append.at, m->append.n, c->first, m->append.edges,
+                                     m->append.n_edges, text, sizeof text))
+        return fault_set(f, ERR_USAGE, "these calls wait for each other: %s", text);
+    return ERR_NONE;
+}
+
 static enum err on_append(struct scheduler *s, peer_id from, const struct message *m,
                           struct fault *f)
 {
@@ -355,6 +370,8 @@ static enum err on_append(struct scheduler *s, peer_id from, const struct messag
         err = in_core(s, c, f);
     if (!err)
         err = blobs_are_there(s, m, f);
+    if (!err)
+        err = no_cycle(c, m, f);
     if (err)
         return err;
     struct chunk *k = m->append.n ? chunk_new(s, c, m) : NULL;

@@ -84,7 +84,6 @@ static enum err store_start(struct scheduler *s, struct fault *f)
     cfg.next_worker = (worker_id){ s->next.worker };
     cfg.hold_all = s->opt->owner && strncmp(s->opt->owner, "run", 3) == 0;
     s->core = core_new(&cfg);
-    s->calls = calls_table_new();
     blob_sweep(s);
     return restore(s, f);
 }

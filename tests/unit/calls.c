@@ -21,7 +21,7 @@ static void teardown(void)
 }
 TestSuite(calls, .init = setup, .fini = teardown, .timeout = 100);
 
-enum { N = 3000, BATCH = 40, WINDOW = 3 * BATCH };
+enum { N = 3000, BATCH = 40, WINDOW = 3 * BATCH, ROW = 25 };
 
 static const char spec[] = "{\"calls\":{\"function\":\"echo\"}}";
 
@@ -32,7 +32,7 @@ static struct {
     uint64_t n, sent, appended, cursor;
     uint32_t seen[N];
     uint64_t n_seen;
-    bool closed, caught_up;
+    bool closed, caught_up, in_rows; /* in_rows: call i waits for call i - ROW */
     char refused[300];
     enum err code;
 } client;
@@ -52,6 +52,8 @@ static void open_key(const char *key, const char *with)
 static void append(uint64_t at, uint64_t n, bool close)
 {
     uint32_t sizes[BATCH];
+    struct edge edges[BATCH];
+    size_t n_edges = 0;
     struct buf b = { 0 };
     struct message m = { .kind = MSG_APPEND };
 
@@ -59,6 +61,8 @@ static void append(uint64_t at, uint64_t n, bool close)
         size_t before = b.n;
         buf_addf(&b, "call %llu", (unsigned long long)(at + i));
         sizes[i] = (uint32_t)(b.n - before);
+        if (client.in_rows && at + i >= ROW)
+            edges[n_edges++] = (struct edge){ i, { client.first.n + at + i - ROW } };
     }
     m.append.request = 10 + at;
     m.append.array = client.array;
@@ -68,6 +72,8 @@ static void append(uint64_t at, uint64_t n, bool close)
     m.append.payloads = b.data;
     m.append.payloads_bytes = b.n;
     m.append.close = close;
+    m.append.edges = edges;
+    m.append.n_edges = n_edges;
     stage_say(&s.client, &m);
     buf_fini(&b);
 }
@@ -100,6 +106,8 @@ static void see(const struct message *m)
         const struct call_end *e = &m->ends.ends[i];
         char want[32];
         cr_assert_lt(e->index, (uint64_t)N);
+        cr_assert(!client.in_rows || e->index < ROW || client.seen[e->index - ROW] == 1,
+                  "call %llu ended before the one that it waits for", (unsigned long long)e->index);
         int n = snprintf(want, sizeof want, "call %llu", (unsigned long long)e->index);
         cr_assert_eq(++client.seen[e->index], 1, "call %llu ended twice",
                      (unsigned long long)e->index);
@@ -188,6 +196,25 @@ Test(calls, nothing_is_lost_and_nothing_ends_twice_when_the_scheduler_is_killed)
                  1);
 }
 
+Test(calls, what_waits_goes_on_waiting_after_a_start)
+{
+    struct rng r = { .state = 7 };
+    uint64_t next = 8;
+
+    start_client(1000);
+    client.in_rows = true;
+    for (int kills = 0; client.n_seen < 1000;) {
+        stage_turn(&s);
+        if (s.n_messages < next || kills == 5)
+            continue;
+        stage_kill(&s);
+        stage_start(&s);
+        kills++;
+        next = s.n_messages + 1 + rng_below(&r, 100);
+    }
+    cr_assert_eq(stored("SELECT count(DISTINCT task) FROM ended"), 1000);
+}
+
 static void turn_until_seen(uint64_t n)
 {
     while (client.n_seen < n || !client.caught_up)
@@ -248,6 +275,38 @@ Test(calls, an_append_is_done_once_and_a_gap_is_refused)
     append(5, 1, false);
     turn_until_refused();
     cr_assert(strstr(client.refused, "gap"), "%s", client.refused);
+}
+
+static void append_edges(const struct edge *edges, size_t n)
+{
+    uint32_t sizes[3] = { 0 };
+    struct message m = { .kind = MSG_APPEND };
+
+    m.append.request = 5;
+    m.append.array = client.array;
+    m.append.at = client.appended;
+    m.append.n = 3;
+    m.append.sizes = sizes;
+    m.append.edges = edges;
+    m.append.n_edges = n;
+    stage_say(&s.client, &m);
+}
+
+Test(calls, a_cycle_is_refused_with_its_path)
+{
+    start_client(0);
+    while (!client.array.n)
+        stage_turn(&s);
+    task_id a = client.first, b = { a.n + 1 }, c = { a.n + 2 };
+    append_edges((struct edge[]){ { 0, c }, { 1, a }, { 2, b } }, 3);
+    turn_until_refused();
+    cr_assert(strstr(client.refused, "cycle: 0 -> 2 -> 1 -> 0"), "%s", client.refused);
+    append_edges((struct edge[]){ { 1, b } }, 1);
+    turn_until_refused();
+    cr_assert(strstr(client.refused, "cycle: 1 -> 1"), "%s", client.refused);
+    append_edges((struct edge[]){ { 0, c }, { 1, a } }, 2);
+    while (client.appended < 3)
+        stage_turn(&s);
 }
 
 /* --- blobs: the client sends one as a payload, the worker sends one as a result --- */
