@@ -108,6 +108,8 @@ static void on_restored(struct core *c)
 {
     c->restored = true;
     graph_restored(c);
+    for (size_t i = 0; i < c->n_arrays; i++)
+        array_touch(c, c->arrays[i]); /* while it was filled nothing was said of it */
     c->settle_until = c->n_workers ? c->now + c->cfg.settle_ms : c->now;
     c->want_dispatch = true;
 }
@@ -159,7 +161,7 @@ static void settle_arrays(struct core *c, struct outbox *out)
         graph_array_moved(c, a);
         if (a->retired && !a->n_leases)
             array_remove(c, a);
-        else if (st->mode == MODE_ACTIVE && st->told_active == live_ended(st))
+        else if (c->restored && st->mode == MODE_ACTIVE && st->told_active == live_ended(st))
             live_set_mode(c, st, MODE_ACTIVE, out);
     }
 }

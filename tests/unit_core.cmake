@@ -1,1 +1,2 @@
 grange_unit_test(exhaust LINK grange_core)
+grange_unit_test(cycle LINK grange_core)
