@@ -29,7 +29,7 @@ struct core *core_new(const struct core_config *cfg)
     c->next_sequence = 1;
     c->next_worker = cfg->next_worker.n ? cfg->next_worker.n : 1;
     c->pass = 1;
-    c->reserve_at = MS_NEVER;
+    c->reserve_at = c->pool_due = MS_NEVER;
     heap_init(&c->delayed);
     return c;
 }
@@ -91,6 +91,7 @@ static void on_gone(struct core *c, peer_id peer)
         return;
     pool_away(c, w);
     w->deadline_ms = c->now + c->cfg.adopt_ms;
+    pool_due(c, w->deadline_ms);
 }
 
 static void on_trouble(struct core *c, const struct event *ev)
@@ -260,9 +261,9 @@ ms_t core_deadline(const struct core *c)
         at = sooner(at, e.at);
     if (c->restored && c->want_dispatch) {
         bool awaited = false;
-        for (size_t i = 0; i < c->n_workers; i++)
-            awaited = awaited || c->workers[i]->awaited;
-        at = sooner(at, awaited && c->settle_until > c->now ? c->settle_until : c->now);
+        for (size_t i = 0; i < c->n_workers && c->settle_until > c->now && !awaited; i++)
+            awaited = c->workers[i]->awaited;
+        at = sooner(at, awaited ? c->settle_until : c->now);
     }
     if (c->n_cancelling || (c->restored && c->graph.n_jobs))
         at = sooner(at, c->now);

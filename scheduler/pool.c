@@ -29,6 +29,7 @@ void pool_up(struct core *c, struct worker *w, peer_id peer)
     w->link = WORKER_UP;
     w->peer = peer;
     HASH_ADD(hh, c->by_peer, peer.n, sizeof w->peer.n, w);
+    pool_due(c, c->now + c->cfg.lost_after_ms);
 }
 
 struct worker *pool_by_id(const struct core *c, worker_id id)
@@ -94,30 +95,36 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
     pool_remove(c, w);
 }
 
+static ms_t due_of(const struct core *c, const struct worker *w)
+{
+    return w->link == WORKER_UP ? w->heard_ms + c->cfg.lost_after_ms : w->deadline_ms;
+}
+
 void pool_check_time(struct core *c, struct outbox *out)
 {
+    if (c->now < c->pool_due)
+        return;
     for (size_t i = 0; i < c->n_workers;) {
         struct worker *w = c->workers[i];
-        bool lost = w->link == WORKER_UP ? c->now >= w->heard_ms + c->cfg.lost_after_ms
-                                         : c->now >= w->deadline_ms;
-        if (lost)
+        if (c->now >= due_of(c, w))
             /* One that was not seen since a start may have ended with the last scheduler: that says
              * nothing about its tasks. */
             pool_lose(c, w, !w->awaited, out);
         else
             i++;
     }
+    c->pool_due = MS_NEVER;
+    for (size_t i = 0; i < c->n_workers; i++)
+        pool_due(c, due_of(c, c->workers[i]));
+}
+
+void pool_due(struct core *c, ms_t at)
+{
+    if (at < c->pool_due)
+        c->pool_due = at;
 }
 
 ms_t pool_deadline(const struct core *c)
 {
-    ms_t least = MS_NEVER;
-
-    for (size_t i = 0; i < c->n_workers; i++) {
-        const struct worker *w = c->workers[i];
-        ms_t at = w->link == WORKER_UP ? w->heard_ms + c->cfg.lost_after_ms : w->deadline_ms;
-        if (at < least)
-            least = at;
-    }
-    return least;
+    return c->pool_due;
 }

@@ -22,9 +22,9 @@ struct scheduler_options {
     const char *owner;    /* "run 4711"; NULL or "daemon": a daemon */
     const char *log_path; /* NULL: stderr */
     enum log_level log_level;
-    int lifeline_fd; /* end of file on it: whoever started us is gone, end; -1: none */
-    int ready_fd;    /* "ready\n" is written to it once clients may connect; -1: none */
-    int sync;        /* enum store_sync */
+    int lifeline_fd;           /* end of file on it: whoever started us is gone, end; -1: none */
+    int ready_fd;              /* "ready\n" is written to it once clients may connect; -1: none */
+    int sync;                  /* enum store_sync */
     const char *const *listen; /* addresses beside the socket, see scheduler/listen.h */
     size_t n_listen;
     const char *farm; /* its name, for the connection files; NULL: none */

@@ -203,7 +203,8 @@ struct core {
     size_t turn;             /* round robin over workers, of what is at hand beyond the slots */
     struct worker **workers; /* by id */
     size_t n_workers, cap_workers;
-    struct worker *by_peer;   /* hash of those that are up */
+    struct worker *by_peer; /* hash of those that are up */
+    ms_t pool_due; /* nobody is lost before: being heard of does not move it, a look at all does */
     struct lease *leases;     /* hash by id */
     struct trouble *troubles; /* hash by task */
     struct interned *texts;   /* hash by text: labels of workers */
@@ -283,6 +284,7 @@ void pool_lose(struct core *c, struct worker *w, bool counted,
                struct outbox *out); /* its tasks are ready again */
 void pool_check_time(struct core *c, struct outbox *out);
 ms_t pool_deadline(const struct core *c);
+void pool_due(struct core *c, ms_t at); /* pool_check_time must look at that time, if not before */
 
 /* follow.c, beside what graph.h has: whether a call of w->wanted still waits for that worker */
 bool follow_is_for(const struct core *c, const struct worker *w, task_id task, struct array **a);

@@ -227,6 +227,7 @@ void on_known_worker(struct core *c, const struct event *ev)
     w->link = WORKER_AWAY;
     w->awaited = true;
     w->deadline_ms = c->now + c->cfg.adopt_ms;
+    pool_due(c, w->deadline_ms);
 }
 
 void on_running(struct core *c, const struct event *ev, struct outbox *out)
