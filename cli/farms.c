@@ -110,6 +110,19 @@ static void print_json(const struct farm *farms, size_t n)
     buf_fini(&b);
 }
 
+/* An entry whose directory is gone says nothing any more. */
+static size_t forget_gone(struct farm *farms, size_t n)
+{
+    size_t kept = 0;
+    struct fault unused;
+    for (size_t i = 0; i < n; i++)
+        if (farms[i].state == FARM_DOWN && access(farms[i].dir, F_OK) != 0)
+            (void)registry_remove(farms[i].name, &unused);
+        else
+            farms[kept++] = farms[i];
+    return kept;
+}
+
 static int farms_main(int argc, char **argv)
 {
     struct farms_args a = { 0 };
@@ -121,6 +134,7 @@ static int farms_main(int argc, char **argv)
     struct fault f;
     if (registry_list(&farms, &n, &f))
         return cli_fail(&f);
+    n = forget_gone(farms, n);
     (a.json ? print_json : print_table)(farms, n);
     free(farms);
     return CLI_OK;

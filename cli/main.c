@@ -117,15 +117,18 @@ static int unknown_verb(const char *name)
 
 static void overview(FILE *to)
 {
-    fputs("grange - run many points of a study on all cores, and never lose one\n"
-          "\n"
-          "    grange run ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4    sweep a command\n"
-          "    grange run ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4    again: only what is "
-          "missing\n"
-          "    grange results sim --format csv -o sim.csv                 the table\n"
-          "\n"
-          "Verbs:\n",
-          to);
+    fputs(
+        "grange - run many points of a study on all cores, and never lose one\n"
+        "\n"
+        "    grange run ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4    sweep a command\n"
+        "    grange run ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4    again: only what is "
+        "missing\n"
+        "    grange results sim --format csv -o sim.csv                 the table\n"
+        "    grange up -n 2                                             a farm that stays up, for "
+        "all runs\n"
+        "\n"
+        "Verbs:\n",
+        to);
     for (size_t i = 0; cli_verbs[i]; i++)
         fprintf(to, "  %-11s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
     fputs("  help        help on a verb: grange help run; also grange help exit-codes\n"

@@ -396,6 +396,7 @@ size_t core_workers(const struct core *c, struct core_worker *list, size_t most)
             .row = &w->row,
             .peer = w->link == WORKER_UP ? w->peer : (peer_id){ 0 },
             .leaving = w->leaving,
+            .quarantined = w->quarantined,
             .slots_busy = w->cores_used < slots ? w->cores_used : slots,
             .queued = w->n_leases > slots ? w->n_leases - slots : 0,
             .n_ended = w->n_ended,

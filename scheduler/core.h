@@ -223,6 +223,7 @@ struct core_worker {
     const struct worker_row *row; /* until the next step */
     peer_id peer;                 /* 0: away */
     bool leaving;                 /* it drains */
+    bool quarantined;             /* a black hole: it gets nothing more */
     uint32_t slots_busy, queued; /* queued: leases that wait there for a slot, as far as is known */
     uint64_t n_ended;            /* results that it sent */
 };

@@ -23,6 +23,15 @@ static void *zeroed(size_t n, size_t size)
     return p;
 }
 
+static enum worker_state state_of(const struct core_worker *w)
+{
+    if (!w->peer.n)
+        return WORKER_AWAY;
+    if (w->leaving)
+        return WORKER_DRAINING;
+    return w->quarantined ? WORKER_QUARANTINED : WORKER_UP;
+}
+
 static void add_worker(struct farmstate *f, const struct core_worker *w)
 {
     const struct worker_row *row = w->row;
@@ -36,9 +45,7 @@ static void add_worker(struct farmstate *f, const struct core_worker *w)
         .id = row->id,
         .name = row->name,
         .host = row->host,
-        .state = !w->peer.n   ? WORKER_AWAY
-                 : w->leaving ? WORKER_DRAINING
-                              : WORKER_UP,
+        .state = state_of(w),
         .pid = row->pid,
         .slots = row->slots,
         .slots_busy = w->slots_busy,
@@ -49,7 +56,9 @@ static void add_worker(struct farmstate *f, const struct core_worker *w)
         .end_ms = row->end_ms,
         .labels = row->labels ? row->labels : "",
         .resources = buf_text(resources),
-        .why = "",
+        .why = w->quarantined ? "its last points failed at once, which do well elsewhere: start it "
+                                "again when its trouble is over"
+                              : "",
     };
 }
 

@@ -210,3 +210,61 @@ two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
     has "$output" "grange.db"
     same "" "$(keepers)"
 }
+
+@test "two at once: one starts the farm, the other finds it up" {
+    start one "$GRANGE" up -n 1 -j 1
+    one=$pid
+    start two "$GRANGE" up -n 1 -j 1
+    two=$pid
+    finish "$one"
+    same 0 "$rc"
+    finish "$two"
+    same 0 "$rc"
+    has "$(cat one.out two.out)" "is up: 1 worker"
+    has "$(cat one.out two.out)" "is up already"
+    poll_until 20 one_keeper
+    run -0 grange run --quiet 'true {n}' ::: n=1:3
+    run -0 grange down
+}
+one_keeper() { [ "$(keepers | wc -w)" = 1 ]; }
+
+@test "a farm whose directory is gone is forgotten" {
+    mkdir gone
+    run -0 grange up -n 0 --dir gone/.grange
+    for keeper in gone/.grange/keepers/*; do kill -9 "${keeper##*/}"; done
+    run -0 grange farms
+    has "$output" "gone"
+    rm -r gone
+    run -0 grange farms
+    has_not "$output" "gone"
+}
+
+@test "up and down again go on with what was left, without being asked" {
+    waiter
+    grange up -n 1 -j 2
+    grange submit --quiet --study left sh waiter.sh {n} ::: n=1:4
+    poll_until 20 lines_at_least started 2
+    run -0 grange down --grace 0
+    touch go
+    grange up -n 1 -j 2
+    run -0 grange wait left
+    same 4 "$(sql "select count(*) from results where state = 'done'")"
+    same 4 "$(sql 'select sum(attempts) from results')"
+    grange down
+}
+
+@test "down --drain: running points finish, however long they take; nothing new starts" {
+    waiter
+    grange up -n 1 -j 2
+    grange submit --quiet --study d --no-shuffle sh waiter.sh {n} ::: n=1:6
+    poll_until 20 lines_at_least started 2
+    start down "$GRANGE" down --drain
+    down=$pid
+    poll_until 20 workers_drain
+    touch go
+    finish "$down"
+    same 0 "$rc"
+    same 2 "$(wc -l <started)"
+    same 2 "$(sql 'select count(*) from ended')"
+}
+workers_drain() { grange workers | grep -q draining; }

@@ -134,6 +134,21 @@ status_is() { [ "$(grange status "$1" --json | grep -o "\"$2\": [0-9]*")" = "\"$
     grange down
 }
 
+@test "workers: one where everything fails at once, while it does well elsewhere, is quarantined, and says why" {
+    grange up -n 2 -j 1
+    cat >hole.sh <<'EOF'
+case $(tr '\0' ' ' <"/proc/$PPID/cmdline") in *"-w1 "*) exit 1 ;; esac
+sleep 0.02 # a point
+EOF
+    run -0 grange run --quiet --study h --retries 100 --backoff 10ms..20ms sh hole.sh {n} ::: n=1:60
+    run -0 grange workers
+    has "$output" "quarantined"
+    has "$output" "do well elsewhere"
+    run -0 grange workers --json
+    has "$output" '"state": "quarantined"'
+    grange down
+}
+
 @test "workers --watch shows what changes, until it is interrupted" {
     grange up -n 1 -j 1
     start watch "$GRANGE" workers --watch
