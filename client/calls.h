@@ -53,7 +53,8 @@ struct end_extra {
     char *error, *out, *err; /* never NULL */
     size_t out_bytes, err_bytes;
     uint64_t out_total, err_total;
-    char *reason; /* in words, once somebody asked; NULL */
+    char *reason;                 /* in words, once somebody asked; NULL */
+    struct grange_future because; /* skipped: of which future; 0: not known */
 };
 
 /* slot - of a future. */
@@ -142,6 +143,7 @@ struct calls {
     struct series **series; /* by number - 1 */
     size_t n_series, cap_series;
     struct series *by_key, *by_array, *by_shape, *by_request, *last;
+    struct series *found; /* by series_find_task, the last time */
     struct buf spec, shape;     /* scratch */
     struct chunk *head, **tail; /* in order: on their way, then not */
     struct chunk *unsent;       /* the first that is not */
@@ -185,6 +187,7 @@ enum err series_of_options(struct grange *g, const char *function, const struct 
 struct series *series_of_points(struct grange *g, const struct grange_submitted *r);
 struct series *series_find_key(const struct grange *g, const char *key);
 struct series *series_look(struct grange *g, const char *key); /* one that is only looked at */
+struct series *series_find_task(struct grange *g, task_id task);
 struct series *series_find_array(const struct grange *g, array_id array);
 /* series_open - asks the scheduler, unless it has been; on a new connection once more. */
 void series_open(struct grange *g, struct series *s);

@@ -270,7 +270,7 @@ static enum err open_embedded(const struct grange_embed *how, struct wait w, str
     struct connection c = { 0 };
     char url[PATH_ROOM + 30];
 
-    snprintf(e->owner, sizeof e->owner, "run %d", (int)getpid());
+    snprintf(e->owner, sizeof e->owner, "program %d", (int)getpid());
     snprintf(e->name, sizeof e->name, "embedded-%d", (int)getpid());
     if (how->slots)
         snprintf(e->slots, sizeof e->slots, "%u", how->slots);

@@ -1,4 +1,4 @@
-#include <signal.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +66,7 @@ static uint8_t outcome_of(enum task_state state)
     case TASK_CANCELLED:
         return GRANGE_CANCELLED;
     case TASK_SKIPPED:
+    case TASK_UNMET:
         return GRANGE_SKIPPED;
     case TASK_QUARANTINED:
         return GRANGE_QUARANTINED;
@@ -210,6 +211,32 @@ bool ends_set(struct grange *g, struct series *s, uint64_t index, struct end *e)
     return true;
 }
 
+/* add_because - which future did not end as the skipped one needed it, in words. */
+static void add_because(struct grange *g, struct end *e, task_id because)
+{
+    struct series *s = series_find_task(g, because);
+    struct buf b = { 0 };
+
+    if (!s || *e->extra->error)
+        return;
+    uint64_t index = because.n - s->first.n;
+    e->extra->because = series_future(s, index);
+    if (s->points)
+        buf_addf(&b, "point %" PRIu64 " of %s", index, s->home ? s->home : "the study");
+    else
+        buf_addf(&b, "%s:%" PRIu64, s->key, index);
+    const struct end *of = index < s->n_slots ? s->slots[index].end : NULL;
+    if (of)
+        buf_addf(&b, " %s%s", of->outcome > GRANGE_FAILED ? "was " : "",
+                 of->outcome == GRANGE_DONE
+                     ? "succeeded"
+                     : grange_outcome_name((enum grange_outcome)of->outcome));
+    else
+        buf_adds(&b, " did not end as it had to");
+    free(e->extra->error);
+    e->extra->error = b.data;
+}
+
 void ends_on_message(struct grange *g, const struct message *m)
 {
     struct series *s = series_find_array(g, m->ends.array);
@@ -229,6 +256,8 @@ void ends_on_message(struct grange *g, const struct message *m)
         series_room(s, from->index + 1);
         struct end *e = end_new(from);
         e->worker = from->worker < m->ends.n_workers ? number : NO_WORKER;
+        if (from->extra && from->extra->because.n)
+            add_because(g, e, from->extra->because);
         if (from->extra && from->extra->blob_bytes)
             download_add(g, s, from->index, e, from->extra);
         else
@@ -300,6 +329,7 @@ void end_result(const struct grange *g, struct end *e, struct grange_result *r)
                                  .signal = e->reason == END_SIGNAL ? e->code : 0,
                                  .reason = reason,
                                  .error = x ? x->error : "",
+                                 .because = x ? x->because : (struct grange_future){ 0 },
                                  .data = x && x->blob ? x->blob : e->data,
                                  .bytes = x && x->blob ? x->blob_bytes : e->result_bytes,
                                  .out = x ? x->out : "",

@@ -315,10 +315,12 @@ struct grange_result {
     int exit_code;      /* of a command; -1 when it did not exit */
     int signal;         /* that ended it; 0: none */
     const char *reason; /* in words: "exit 3", "killed by SIGSEGV", "timed out after 30 s" */
-    const char *error;  /* first line of stderr of a failure, or what the function said; "" */
-    const void *data;   /* what the function gave back */
-    size_t bytes;       /* at most 1 GiB */
-    const char *out;    /* what was printed, the first MiB of it */
+    const char *error;  /* first line of stderr of a failure, or what the function said, or what
+                           did not end as a skipped call needed it; "" */
+    struct grange_future because; /* skipped: that one; id 0: not known here */
+    const void *data;             /* what the function gave back */
+    size_t bytes;                 /* at most 1 GiB */
+    const char *out;              /* what was printed, the first MiB of it */
     const char *err;
     size_t out_bytes, err_bytes;   /* that are here */
     uint64_t out_total, err_total; /* that were printed */

@@ -162,6 +162,24 @@ struct series *series_find_array(const struct grange *g, array_id array)
     return s;
 }
 
+static bool has_task(const struct series *s, task_id task)
+{
+    return s->first.n && task.n >= s->first.n && task.n - s->first.n < s->n;
+}
+
+struct series *series_find_task(struct grange *g, task_id task)
+{
+    struct calls *c = &g->calls;
+
+    if (c->found && has_task(c->found, task))
+        return c->found;
+    for (size_t i = 0; i < c->n_series; i++) {
+        if (has_task(c->series[i], task))
+            return c->found = c->series[i];
+    }
+    return NULL;
+}
+
 struct series *future_find(const struct grange *g, struct grange_future f, uint64_t *index)
 {
     uint64_t number = f.id >> 32;

@@ -45,6 +45,11 @@ static struct fake_array *by_id(struct fake *s, uint32_t id)
     return id >= 1 && id <= s->n_arrays ? &s->arrays[id - 1] : NULL;
 }
 
+static uint64_t first_of(const struct fake_array *a)
+{
+    return 1 + a->id * 1000000ULL;
+}
+
 static const char *payload(const struct fake_array *a, uint64_t i, size_t *n)
 {
     const size_t *at = (const size_t *)(const void *)a->sizes.data;
@@ -89,7 +94,7 @@ static void send_ends(struct fake *s, struct fake_array *a)
     if (!a->collector.n || n == 0)
         return;
     struct call_end *ends = calloc(n, sizeof *ends);
-    struct call_extra long_result = broken;
+    struct call_extra long_result = broken, unmet = { .error = "", .out_file = "", .err_file = "" };
     must(ends != NULL);
     for (size_t k = 0; k < n; k++) {
         struct call_end *e = &ends[k];
@@ -98,6 +103,11 @@ static void send_ends(struct fake *s, struct fake_array *a)
         bool fail = begins(a, e->index, "fail"), kill = begins(a, e->index, "kill");
         e->state = fail || kill ? TASK_FAILED : TASK_DONE;
         e->reason = kill ? END_SIGNAL : END_EXIT;
+        if (begins(a, e->index, "skip")) {
+            e->state = TASK_UNMET;
+            e->reason = END_UNMET;
+            unmet.because.n = first_of(a) + e->index - 1;
+        }
         e->code = fail ? 3 : kill ? 9 : 0;
         e->attempts = 1;
         e->submitted_ms = 1000000;
@@ -107,7 +117,7 @@ static void send_ends(struct fake *s, struct fake_array *a)
         e->user_us = 300;
         e->sys_us = 100;
         e->maxrss_kib = 2048;
-        e->extra = fail ? &broken : NULL;
+        e->extra = fail ? &broken : e->reason == END_UNMET ? &unmet : NULL;
         e->result = fail || kill ? "" : payload(a, e->index, &bytes);
         e->result_bytes = fail || kill ? 0 : (uint32_t)bytes;
         if (!fail && !kill && bytes > INLINE_BYTES_MAX) { /* one a message, in these tests */
@@ -166,7 +176,7 @@ static void on_open(struct fake *s, peer_id from, const struct message *asked)
     m.opened.study = "calls";
     m.opened.id.n = 1;
     m.opened.array.n = a->id;
-    m.opened.first.n = 1 + a->id * 1000000ULL;
+    m.opened.first.n = first_of(a);
     m.opened.n = a->n;
     m.opened.closed = a->closed;
     answer(s, from, &m);
@@ -325,7 +335,7 @@ static void on_submit(struct fake *s, peer_id from, const struct message *asked)
     m.submitted.study = "sweep";
     m.submitted.id.n = 7;
     m.submitted.array.n = a->id;
-    m.submitted.first.n = 1 + a->id * 1000000ULL;
+    m.submitted.first.n = first_of(a);
     m.submitted.counts.n = 5;
     answer(s, from, &m);
 }

@@ -2,8 +2,9 @@
 #define GRANGE_TESTS_CLIENT_FAKE_H
 /* client_fake - a scheduler of calls as the tests of futures need it, in a thread: it keeps arrays
  * by key, takes appends and ends calls at once. What a payload begins with says how: "fail" exits
- * with 3, "hold" waits for fake_release, "kill" is ended by signal 9; all else is done and gives
- * its payload back. Arrays stay when the fake is stopped, so that it can be started again. */
+ * with 3, "hold" waits for fake_release, "kill" is ended by signal 9, "skip" is skipped because of
+ * the call before it; all else is done and gives its payload back. Arrays stay when the fake is
+ * stopped, so that it can be started again. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -40,6 +40,19 @@ Test(client_futures, failures_say_why)
     finish();
 }
 
+Test(client_futures, what_was_skipped_says_because_of_what)
+{
+    struct grange_options o = { .key = "k" };
+
+    begin();
+    struct grange_future fail = call("fail", &o), skip = call("skip", &o);
+    struct grange_result r = result(skip);
+    cr_assert(r.outcome == GRANGE_SKIPPED && r.because.id == fail.id);
+    cr_assert_str_eq(r.error, "k:0 failed");
+    cr_assert_eq(result(fail).because.id, 0);
+    finish();
+}
+
 Test(client_futures, options_become_words_of_a_study)
 {
     begin();

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154
+# The C programs of examples/c, compiled as anybody would: with a farm of their own, and with one that
+# is there.
+load helper
+
+setup_more() {
+    build=$(cd "$(dirname "$GRANGE")/.." && pwd)
+    [ -e "$build/lib/libgrange.so" ] || skip "libgrange.so is not built under sanitizers"
+    export PKG_CONFIG_PATH="$build/lib/pkgconfig" LD_LIBRARY_PATH="$build/lib" TMPDIR="$PWD"
+    unset XDG_RUNTIME_DIR
+}
+
+# compile NAME - from examples/c into ./NAME.
+compile() {
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror -o "$1" "$GRANGE_SOURCE/examples/c/$1.c" $(pkg-config --cflags --libs grange)
+}
+
+up() { run -0 grange up -n 1 -j 2 "$@"; }
+url() { echo "ipc://$PWD/.grange/scheduler.sock"; }
+
+# both NAME - embedded, and with a farm that is there: the same output; nothing is left behind.
+both() {
+    compile "$1"
+    run -0 --separate-stderr "./$1"
+    expected=$output
+    same "" "$(ls -d grange-?????? 2>/dev/null || true)"
+    up
+    run -0 --separate-stderr "./$1" "$(url)"
+    same "$expected" "$output"
+    run -0 grange down
+}
+
+@test "futures: a sum, a failure, a crash, one that is cancelled" {
+    both futures
+    same "a sum: done (exit 0), printed 42
+a failure: failed (exit 3), said no such file
+a crash: failed (killed by SIGSEGV)
+a sleeper: cancelled (cancelled)" "$expected"
+}
+
+@test "as_completed: all are given out, each once" {
+    both as_completed
+    same "20 of 20 done, the sum is 190" "$expected"
+}
+
+@test "map: in order and unordered" {
+    both map
+    same "in order: of 1..30, 27 takes the most steps: 111
+unordered: of 1..30, 27 takes the most steps: 111" "$expected"
+}
+
+@test "map over a function of a plug-in" {
+    compile map
+    run -0 --separate-stderr ./map --plugin "$build/lib/collatz.so"
+    same "in order: of 1..10000, 6171 takes the most steps: 261
+unordered: of 1..10000, 6171 takes the most steps: 261" "$output"
+}
+
+@test "graph: what waits for others runs after them, or is skipped with the reason" {
+    both graph
+    has "$expected" "mesh: done"
+    has "$expected" "part 1: done"
+    has "$expected" "part 2: failed"
+    has "$expected" "all parts: skipped because of part 2"
+    has "$expected" "after that: skipped because of part 2"
+    has "$expected" "any part: done"
+    has "$expected" "however they ended: done"
+}
+
+@test "reopened: futures outlive the program and its farm, and run once" {
+    compile reopened
+    run -0 --separate-stderr ./reopened
+    same "squares:0: done, 0
+squares:4: done, 16
+squares:3: done, 9" "$output"
+    run -0 --separate-stderr ./reopened
+    up
+    run -0 --separate-stderr ./reopened "$(url)"
+    has "$output" "squares:4: done, 16"
+    run -0 --separate-stderr ./reopened "$(url)"
+    run -0 grange down
+    same 10 "$(find . -name ran.txt -exec cat {} + | wc -l)" # five in each of the two farms
+}
+
+@test "a program finds the farm by its name, and says what is wrong when there is none" {
+    compile futures
+    run -1 ./futures nosuchfarm
+    has "$output" "nosuchfarm"
+    run -1 ./futures "ipc://$PWD/none.sock"
+    has "$output" "no scheduler answered"
+    run -1 env GRANGE_PROGRAM=/none ./futures
+    has "$output" "cannot run '/none'"
+    up --name lab
+    run -0 --separate-stderr ./futures lab
+    has "$output" "a sum: done"
+    run -0 grange down
+}
+
+# patient - ./patient COMMAND: waits for a command in an embedded farm, whatever happens to that.
+patient() {
+    cat >patient.c <<'END'
+#include <grange.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    struct grange *g;
+    struct grange_future f;
+    char why[300];
+    int code;
+    if (argc < 2 || grange_embed(NULL, 60000, &g, why, sizeof why) != GRANGE_OK)
+        return puts(why), 1;
+    grange_command(g, argv[1], NULL, &f);
+    while ((code = grange_wait(g, f, GRANGE_FOREVER)) == GRANGE_ERR_LOST)
+        puts("lost");
+    grange_close(g);
+    return code;
+}
+END
+    # shellcheck disable=SC2046
+    cc -o patient patient.c $(pkg-config --cflags --libs grange)
+}
+
+has_child() {
+    local p
+    for p in $(descendants "$1"); do
+        ! tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q "$2" || return 0
+    done
+    return 1
+}
+
+@test "a killed program takes its embedded farm with it" {
+    patient
+    start program ./patient "sleep 600" # a point
+    poll_until 20 has_child "$pid" sleep # a point runs
+    mapfile -t all < <(descendants "$pid")
+    [ "${#all[@]}" -ge 4 ] # scheduler, supervisor, worker, the command
+    kill -9 "$pid"
+    poll_until 20 gone "${all[@]}"
+}
+
+@test "an embedded scheduler that dies is started again, and the call goes on" {
+    patient
+    start program ./patient "until [ -e '$PWD/go' ]; do sleep 0.05; done" # a point
+    poll_until 20 has_child "$pid" sleep # a point runs
+    scheduler=$(pgrep -P "$pid" -f 'grange scheduler')
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    touch go
+    finish "$pid"
+    same 0 "$rc"
+    same "" "$(ls -d grange-?????? 2>/dev/null || true)"
+}
+
+@test "the library exports grange_ names only" {
+    names=$(nm -D --defined-only "$build/lib/libgrange.so" | awk '{ print $3 }')
+    has "$names" "grange_future_open"
+    same "" "$(grep -v '^grange_' <<<"$names" || true)"
+}
