@@ -90,9 +90,10 @@ enum {
     PROGRESS_MS = 100,    /* between two progress messages to one client */
     KILL_GRACE_MS = 2000, /* between TERM and KILL */
     RELATIVE_TIMEOUT_MIN_MS =
-        1000,                  /* a timeout of N% is no shorter: below, it would kill by chance */
-    BLACK_HOLE_FAST_MS = 2000, /* a failure that takes longer says nothing about the worker */
-    BACKOFF_MIN_MS = 100,      /* before the first retry; doubles, with jitter */
+        1000,                   /* a timeout of N% is no shorter: below, it would kill by chance */
+    BLACK_HOLE_WAIT_MS = 60000, /* until such a worker is tried again; doubles each time */
+    BLACK_HOLE_FAST_MS = 2000,  /* a failure that takes longer says nothing about the worker */
+    BACKOFF_MIN_MS = 100,       /* before the first retry; doubles, with jitter */
     BACKOFF_MAX_MS = 60000,
 };
 

@@ -114,6 +114,16 @@ bool labels_add(struct buf *labels, const char *label)
     return true;
 }
 
+void needs_places(const struct needs *n, const struct resource *have, size_t n_have,
+                  uint32_t take[RESOURCES_MAX])
+{
+    memset(take, 0, RESOURCES_MAX * sizeof *take);
+    for (size_t i = 0; i < n_have && i < RESOURCES_MAX; i++)
+        for (uint32_t k = 0; k < n->n_resources; k++)
+            if (strcmp(n->resources[k].name, have[i].name) == 0)
+                take[i] = n->resources[k].amount;
+}
+
 bool needs_equal(const struct needs *a, const struct needs *b)
 {
     return a->cores == b->cores && a->memory_mib == b->memory_mib && a->least_ms == b->least_ms &&

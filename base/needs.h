@@ -28,6 +28,10 @@ bool worker_add_resource(struct worker_row *w, const char *name, uint32_t amount
 /* labels_add - to the labels of a worker, one a line. */
 bool labels_add(struct buf *labels, const char *label);
 
+/* needs_places - how much it takes of each resource of a worker, in the order of those. */
+void needs_places(const struct needs *n, const struct resource *have, size_t n_have,
+                  uint32_t take[RESOURCES_MAX]);
+
 bool needs_equal(const struct needs *a, const struct needs *b);
 uint64_t needs_hash(const struct needs *n);
 

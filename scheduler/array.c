@@ -68,7 +68,7 @@ static uint64_t position_of(const struct array *a, uint64_t index)
 
 static void median_prepare(struct array *a)
 {
-    if (a->row.policy.timeout_percent && !a->median) {
+    if ((a->row.policy.timeout_percent || a->row.policy.speculate) && !a->median) {
         a->median = calloc(1, sizeof *a->median);
         must(a->median != NULL);
     }
@@ -216,6 +216,7 @@ void array_remove(struct core *c, struct array *a)
     HASH_DELETE(hh, c->by_id, a);
     share_unlist(c, a);
     shape_drop(c, a->shape);
+    c->n_speculating -= a->speculates;
     forget_limit(c, a);
     if (a->retired)
         a->study->n_retired--;

@@ -66,7 +66,7 @@ static void check_room(const struct core *c, const struct worker *w)
         for (uint32_t k = 0; k < l->shape->needs.n_resources; k++)
             if (strcmp(l->shape->needs.resources[k].name, w->row.resources[i].name) == 0)
                 used += l->shape->needs.resources[k].amount;
-        must(used == w->used[i]);
+        must(used == w->used[i] && used <= w->row.resources[i].amount);
     }
     must(w->room == (open ? room < ROOMS ? room : ROOMS - 1 : 0));
     must(!w->room || c->rooms_used & 1ULL << w->room);
@@ -101,7 +101,10 @@ static void check_leases(const struct core *c)
             must(array_of_task(c, l->task) == l->array);
             must((l->id.n >> 32) <= c->cfg.epoch);
             must(l->orphan || array_state(l->array, l->task) == TASK_LEASED);
-            live += !l->orphan;
+            live += !l->orphan && !l->backup;
+            must(!l->twin || (l->twin->twin == l && l->twin->task.n == l->task.n && !l->orphan &&
+                              l->backup != l->twin->backup && l->twin->worker != w));
+            must(l->twin || !l->backup);
             cores += l->shape->needs.cores;
             memory += l->shape->needs.memory_mib;
             listed++;

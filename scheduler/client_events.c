@@ -174,6 +174,7 @@ static void cancel_open(struct core *c, struct array *a, task_id task, struct le
     array_move(c, a, task, TASK_CANCELLED);
     if (l) {
         trouble_get(c, task); /* that it ran matters when it is reopened */
+        twin_beaten(c, l, out);
         l->orphan = true;
         lease_forget_durable(l, out); /* no start leaves the task alone for it */
         lease_revoke(c, l, out);

@@ -356,7 +356,7 @@ size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_run
         struct lease *l;
         DL_FOREACH(c->workers[k]->leases, l)
         {
-            if (l->array->study != st || l->array->retired || !l->started_ms)
+            if (l->array->study != st || l->array->retired || !l->started_ms || l->backup)
                 continue;
             struct core_running r = { .array = l->array->row.id,
                                       .task = l->task,

@@ -212,7 +212,7 @@ static void grant_followers(struct core *c, struct worker *w)
             continue;
         if (a->mode == MODE_ACTIVE && room_fits(c, a->shape, w))
             grant(c, w, a, task);
-        else
+        else if (!follow_give_up(c, w, a, task))
             w->wanted[kept++] = task;
     }
     while (at < w->n_wanted)
@@ -242,5 +242,6 @@ void dispatch(struct core *c, struct outbox *out)
         return;
     }
     room_pass_over(c);
+    speculate(c, out);
     recall_for_idle(c, out);
 }

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/needs.h"
 #include "scheduler/state.h"
 
-static bool can_run(const struct worker *w, const struct array *a)
+static bool can_run(const struct core *c, const struct worker *w, const struct array *a)
 {
-    const struct needs *n = &a->row.policy.needs;
-
-    return !w->leaving && n->cores <= w->row.slots && n->memory_mib <= w->row.memory_mib;
+    return !w->leaving && !w->quarantined && room_in_time(c, a->shape, w) &&
+           needs_fit(&a->shape->needs, &w->row);
 }
 
 /* Whether a call is free to run and waits only for the worker with this id. */
@@ -36,7 +36,7 @@ bool follow_wait(struct core *c, struct array *a, uint64_t index)
     if (!g || !g->ran_on || !g->ran_on[index])
         return false;
     struct worker *w = pool_by_id(c, (worker_id){ g->ran_on[index] });
-    if (!w || !can_run(w, a)) {
+    if (!w || !can_run(c, w, a)) {
         g->ran_on[index] = 0;
         return false;
     }
@@ -54,6 +54,15 @@ bool follow_is_for(const struct core *c, const struct worker *w, task_id task, s
 {
     *a = array_of_task(c, task);
     return *a && waits_for(*a, task.n - (*a)->row.first.n, w->row.id.n);
+}
+
+bool follow_give_up(struct core *c, struct worker *w, struct array *a, task_id task)
+{
+    if (can_run(c, w, a))
+        return false;
+    a->graph->ran_on[task.n - a->row.first.n] = 0;
+    array_move(c, a, task, TASK_READY);
+    return true;
 }
 
 void follow_release(struct core *c, struct worker *w)

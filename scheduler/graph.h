@@ -131,6 +131,8 @@ enum {
  * until it has room, and are ready for all when it is gone or cannot run them. */
 bool follow_wait(struct core *c, struct array *a, uint64_t index); /* false: it need not */
 bool follow_waits(const struct core *c, const struct array *a, uint64_t index);
+/* follow_give_up - the worker cannot run it any more: it may run anywhere. False: it still can. */
+bool follow_give_up(struct core *c, struct worker *w, struct array *a, task_id task);
 void follow_release(struct core *c, struct worker *w);
 
 /* between graph.c and graph_arrays.c: room for a's tasks in a part that exists only when needed */

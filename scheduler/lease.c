@@ -14,7 +14,7 @@ struct lease *lease_find(const struct core *c, lease_id id)
     return l;
 }
 
-struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, task_id task,
+static struct lease *make(struct core *c, struct worker *w, struct array *a, task_id task,
                           lease_id id)
 {
     struct lease *l = calloc(1, sizeof *l);
@@ -30,14 +30,38 @@ struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, tas
     a->n_leases++;
     l->shape = shape_hold_again(a->shape);
     room_take(c, l);
+    return l;
+}
+
+struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, task_id task,
+                          lease_id id)
+{
+    struct lease *l = make(c, w, a, task, id);
+
     array_move(c, a, task, TASK_LEASED);
     return l;
 }
 
-struct lease *lease_grant(struct core *c, struct worker *w, struct array *a, task_id task)
+static lease_id next_id(struct core *c)
 {
     must(c->next_sequence < UINT32_MAX); /* 4 billion leases in one epoch: start again */
-    return lease_adopt(c, w, a, task, lease_make(c->cfg.epoch, c->next_sequence++));
+    return lease_make(c->cfg.epoch, c->next_sequence++);
+}
+
+struct lease *lease_twin(struct core *c, struct worker *w, struct lease *l)
+{
+    struct lease *backup = make(c, w, l->array, l->task, next_id(c));
+
+    l->had_backup = backup->had_backup = true;
+    backup->backup = true;
+    backup->twin = l;
+    l->twin = backup;
+    return backup;
+}
+
+struct lease *lease_grant(struct core *c, struct worker *w, struct array *a, task_id task)
+{
+    return lease_adopt(c, w, a, task, next_id(c));
 }
 
 void lease_end(struct core *c, struct lease *l, struct outbox *out)
@@ -45,6 +69,7 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
     struct worker *w = l->worker;
 
     lease_forget_durable(l, out);
+    twin_part(l);
     must(w->n_leases > 0);
     if (!l->measured)
         share_measured(l, 0); /* it never ran */

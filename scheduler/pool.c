@@ -97,7 +97,9 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
 
 static ms_t due_of(const struct core *c, const struct worker *w)
 {
-    return w->link == WORKER_UP ? w->heard_ms + c->cfg.lost_after_ms : w->deadline_ms;
+    ms_t at = w->link == WORKER_UP ? w->heard_ms + c->cfg.lost_after_ms : w->deadline_ms;
+
+    return w->quarantined && w->tried_again_ms < at ? w->tried_again_ms : at;
 }
 
 void pool_check_time(struct core *c, struct outbox *out)
@@ -106,6 +108,10 @@ void pool_check_time(struct core *c, struct outbox *out)
         return;
     for (size_t i = 0; i < c->n_workers;) {
         struct worker *w = c->workers[i];
+        if (w->quarantined && c->now >= w->tried_again_ms) {
+            w->quarantined = false;
+            room_grew(c, w);
+        }
         if (c->now >= due_of(c, w))
             /* One that was not seen since a start may have ended with the last scheduler: that says
              * nothing about its tasks. */

@@ -48,6 +48,10 @@ static struct change *keep_attempt(struct lease *l, const struct end_row *from,
 
 void result_stopped(struct core *c, struct lease *l)
 {
+    if (l->twin) { /* the task is the twin's */
+        twin_part(l);
+        return;
+    }
     if (l->started_ms)
         trouble_get(c, l->task)->ran = true;
     if (!l->orphan)
@@ -61,8 +65,13 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
     if (l->orphan)
         return;
     a->lost++;
-    trouble_get(c, l->task)->ran = true;
     a->study->lost += !a->retired;
+    if (l->twin) {
+        keep_attempt(l, NULL, TASK_LEASED, counted ? END_LOST : END_REVOKED, false, out);
+        twin_part(l);
+        return;
+    }
+    trouble_get(c, l->task)->ran = true;
     if (!counted) {
         keep_attempt(l, NULL, TASK_READY, END_REVOKED, false, out);
         array_move(c, a, l->task, TASK_READY);
@@ -148,7 +157,8 @@ static void failed(struct core *c, struct lease *l, const struct end_row *end, s
 }
 
 /* A black hole: a worker where the tasks of an array fail one after the other, at once, while they
- * do well elsewhere. What it has goes on; it gets nothing more. */
+ * do well elsewhere. What it has goes on; it gets nothing more for a while, because it may be the
+ * only one that has what a task needs; then a single failure decides again. */
 static void note_at_worker(struct core *c, struct lease *l, bool ok, const struct end_row *end,
                            struct outbox *out)
 {
@@ -167,23 +177,37 @@ static void note_at_worker(struct core *c, struct lease *l, bool ok, const struc
     if (w->quarantined || w->streak < BLACK_HOLE_FAILS || a->n_good < BLACK_HOLE_FAILS ||
         a->n_good < BLACK_HOLE_GOOD * elsewhere)
         return;
+    ms_t wait = (ms_t)BLACK_HOLE_WAIT_MS << (w->times_quarantined < 8 ? w->times_quarantined : 8);
     w->quarantined = true;
+    w->times_quarantined++;
+    w->tried_again_ms = c->now + wait;
+    pool_due(c, w->tried_again_ms);
+    w->streak = BLACK_HOLE_FAILS - 1;
     room_close(c, w);
+    follow_release(c, w);
     if (w->link == WORKER_UP && w->n_leases > 1)
         out_send(out, SEND_RECALL, w->peer)->n = w->n_leases;
+}
+
+static enum exit_action action_of(const struct array *a, const struct end_row *end)
+{
+    return end->reason == END_EXIT ? (enum exit_action)a->row.policy.exit_action[end->code & 255]
+                                   : EXIT_DEFAULT;
+}
+
+static bool succeeded(const struct array *a, const struct end_row *end)
+{
+    enum exit_action action = action_of(a, end);
+
+    return action == EXIT_WARN || action == EXIT_OK ||
+           (end->reason == END_EXIT && end->code == 0 && action == EXIT_DEFAULT);
 }
 
 static void ended_by_itself(struct core *c, struct lease *l, const struct end_row *end,
                             struct outbox *out)
 {
     struct array *a = l->array;
-    enum exit_action action = EXIT_DEFAULT;
-
-    if (end->reason == END_EXIT)
-        action = (enum exit_action)a->row.policy.exit_action[end->code & 255];
-    bool warned = action == EXIT_WARN;
-    bool ok = warned || action == EXIT_OK ||
-              (end->reason == END_EXIT && end->code == 0 && action == EXIT_DEFAULT);
+    bool ok = succeeded(a, end), warned = action_of(a, end) == EXIT_WARN;
 
     array_note_duration(c, a, end->wall_us);
     note_at_worker(c, l, ok, end, out);
@@ -258,6 +282,9 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     share_measured(l, ev->end->wall_us);
     if (l->orphan) {
         keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
+    } else if (l->twin && !succeeded(l->array, ev->end)) {
+        keep_attempt(l, ev->end, TASK_LEASED, ev->end->reason, false, out);
+        twin_part(l);
     } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {
         keep_attempt(l, ev->end, TASK_READY, END_REVOKED, false, out);
         trouble_get(c, l->task)->ran |= ev->end->wall_us > 0;
@@ -265,6 +292,7 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     } else if (ev->end->reason == END_INFRA) {
         infra(c, l, ev->end, out);
     } else {
+        twin_beaten(c, l, out);
         ended_by_itself(c, l, ev->end, out);
     }
     lease_end(c, l, out);

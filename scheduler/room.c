@@ -160,12 +160,17 @@ void room_give(struct core *c, struct lease *l)
     room_grew(c, w);
 }
 
+bool room_in_time(const struct core *c, const struct shape *s, const struct worker *w)
+{
+    return !w->row.end_ms || c->now + s->needs.least_ms < w->row.end_ms;
+}
+
 /* In time, and whether what it takes is there besides cores and memory. */
 bool room_may_start(const struct core *c, const struct shape *s, const struct worker *w)
 {
     const struct needs *n = &s->needs;
 
-    if (w->row.end_ms && c->now + n->least_ms >= w->row.end_ms)
+    if (!room_in_time(c, s, w))
         return false;
     for (uint32_t i = 0; i < n->n_resources; i++) {
         uint32_t at = place_of(w, n->resources[i].name);
@@ -277,9 +282,8 @@ static struct worker *choose(struct core *c, const struct shape *s)
     for (size_t i = 0; i < c->n_workers; i++) {
         struct worker *w = c->workers[i];
         c->n_looks++;
-        if (!worker_open(w) || w->reserved || !needs_fit(&s->needs, &w->row))
-            continue;
-        if (w->row.end_ms && c->now + s->needs.least_ms >= w->row.end_ms)
+        if (!worker_open(w) || w->reserved || !room_in_time(c, s, w) ||
+            !needs_fit(&s->needs, &w->row))
             continue;
         if (!best || room_free(w) > room_free(best))
             best = w;

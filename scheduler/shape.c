@@ -63,6 +63,8 @@ void shape_of_array(struct core *c, struct array *a)
 {
     struct shape *old = a->shape;
 
+    c->n_speculating += (size_t)a->row.policy.speculate - a->speculates;
+    a->speculates = a->row.policy.speculate;
     if (!a->row.policy.needs.cores)
         a->row.policy.needs.cores = 1;
     share_unlist(c, a);

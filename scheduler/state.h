@@ -58,6 +58,7 @@ struct array {
                              many there are, closed is true of points too */
     struct live *study;
     struct shape *shape;
+    bool speculates;    /* it is among core.n_speculating */
     size_t listed;      /* its place in core.ready, from 1; 0: nothing of it is ready */
     uint64_t full_pass; /* the pass of dispatch in which no worker took more to have at hand */
     struct array *next, *prev; /* in its study */
@@ -100,6 +101,8 @@ struct worker {
     bool quarantined;   /* what others do well fails here: nothing new */
     array_id streak_of; /* of this array so many tasks in a row failed here; not looked into */
     uint32_t streak;
+    uint32_t times_quarantined;
+    ms_t tried_again_ms; /* quarantined: then one more failure decides */
     bool asked_to_leave; /* by a person: what runs is stopped at leave_by */
     ms_t leave_by;
     uint32_t cores_used;
@@ -132,11 +135,14 @@ struct lease {
     task_id task;
     struct array *array;
     struct worker *worker;
-    struct shape *shape;       /* what it takes there: the policy may change under it */
-    uint64_t charged_us;       /* what its study was charged for it so far */
-    bool is_long;              /* it is among long_cores of its worker */
-    bool measured;             /* that is how long it took, not a guess */
-    bool again;                /* there were attempts before */
+    struct shape *shape; /* what it takes there: the policy may change under it */
+    uint64_t charged_us; /* what its study was charged for it so far */
+    bool is_long;        /* it is among long_cores of its worker */
+    bool measured;       /* that is how long it took, not a guess */
+    bool again;          /* there were attempts before */
+    bool backup;         /* its task has another lease: the twin */
+    bool had_backup;     /* one is enough, also when that failed */
+    struct lease *twin;
     bool unsent;               /* within dispatch: its assign is to be sent */
     bool revoked;              /* the worker was asked to stop it */
     bool orphan;               /* its task was cancelled under it: only the slot is still its */
@@ -199,6 +205,7 @@ struct core {
     struct shape **failed; /* within a pass: they found no room, and nothing began since */
     size_t n_failed, cap_failed;
     ms_t reserve_at;         /* then a shape that waits gets a worker of its own */
+    size_t n_speculating;    /* arrays that ask for backup attempts */
     size_t n_reserved;       /* workers that are kept for a shape */
     size_t turn;             /* round robin over workers, of what is at hand beyond the slots */
     struct worker **workers; /* by id */
@@ -264,6 +271,8 @@ struct lease *lease_find(const struct core *c, lease_id id);
 struct lease *lease_grant(struct core *c, struct worker *w, struct array *a, task_id task);
 struct lease *lease_adopt(struct core *c, struct worker *w, struct array *a, task_id task,
                           lease_id id);
+/* lease_twin - a second lease of a task that is leased, on another worker */
+struct lease *lease_twin(struct core *c, struct worker *w, struct lease *l);
 void lease_end(struct core *c, struct lease *l,
                struct outbox *out); /* frees it; the task is the caller's to move */
 void lease_revoke(struct core *c, struct lease *l, struct outbox *out);
@@ -312,6 +321,7 @@ void room_mark_long(struct lease *l);
 void room_offer(struct core *c, struct worker *w, const struct worker_row *row);
 uint32_t room_free(const struct worker *w);
 bool room_fits(struct core *c, const struct shape *s, const struct worker *w); /* now, in a slot */
+bool room_in_time(const struct core *c, const struct shape *s, const struct worker *w);
 bool room_may_start(const struct core *c, const struct shape *s, const struct worker *w);
 /* room_find - a worker with room for a task of the array; NULL: there is none. tight: the one with
  * the least room, else the one with the most. */
@@ -336,6 +346,12 @@ size_t share_order(struct core *c, bool (*wanted)(const struct core *c, const st
 struct array *share_first(struct core *c, size_t *n); /* whose turn it is; NULL: nobody's */
 void share_pass(struct core *c, size_t *n);           /* the first one gives up its place */
 void on_steer(struct core *c, const struct event *ev, struct outbox *out);
+
+/* speculate.c: backup attempts */
+void speculate(struct core *c, struct outbox *out);
+void speculate_wake(struct core *c, const struct lease *l); /* it runs on: is it time? */
+void twin_part(struct lease *l);                            /* the other one is the task's lease */
+void twin_beaten(struct core *c, struct lease *l, struct outbox *out); /* the other is given up */
 
 /* result.c */
 void on_result(struct core *c, const struct event *ev, struct outbox *out);

@@ -38,6 +38,7 @@ static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struc
         share_measured(l, (uint64_t)elapsed_ms * 1000);
     if (elapsed_ms > c->cfg.prefetch_ms)
         room_mark_long(l);
+    speculate_wake(c, l);
     if (elapsed_ms >= DURABLE_LEASE_MS)
         lease_make_durable(l, out);
     l->array->study->progress_dirty = true;

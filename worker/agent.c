@@ -8,6 +8,22 @@ static void begin(struct agent *a, ms_t now);
 static void take_event(struct agent *a, ms_t now, const struct agent_event *ev, struct acts *out);
 static void check_connection(struct agent *a, ms_t now, struct acts *out);
 static void stop_due(struct agent *a, ms_t now, struct acts *out);
+static bool resources_free(const struct agent *a, const struct lease *l)
+{
+    for (size_t i = 0; i < RESOURCES_MAX; i++)
+        if (l->take[i] > a->cfg.amount[i] - a->taken[i])
+            return false;
+    return true;
+}
+
+static void use(struct agent *a, const struct lease *l, int sign)
+{
+    a->cores_busy += (uint32_t)sign * l->cores;
+    a->memory_busy += (uint64_t)(int64_t)sign * l->memory_mib;
+    for (size_t i = 0; i < RESOURCES_MAX; i++)
+        a->taken[i] += (uint32_t)sign * l->take[i];
+}
+
 static void start_queued(struct agent *a, ms_t now, struct acts *out);
 static void report(struct agent *a, ms_t now, struct acts *out);
 static void finish_drain(struct agent *a, ms_t now, struct acts *out);
@@ -162,6 +178,8 @@ static void assign(struct agent *a, const struct agent_event *ev, struct acts *o
     l->memory_mib = ev->memory_mib;
     if (l->memory_mib > a->cfg.memory_mib)
         l->memory_mib = (uint32_t)a->cfg.memory_mib;
+    for (size_t i = 0; ev->take && i < RESOURCES_MAX; i++)
+        l->take[i] = ev->take[i] < a->cfg.amount[i] ? ev->take[i] : a->cfg.amount[i];
     l->stop_at = MS_NEVER;
     l->state = LEASE_QUEUED;
     HASH_ADD(hh, a->by_id, id, sizeof l->id, l);
@@ -179,13 +197,12 @@ static void start_queued(struct agent *a, ms_t now, struct acts *out)
             continue;
         }
         if (l->cores > a->cfg.slots - a->cores_busy ||
-            l->memory_mib > a->cfg.memory_mib - a->memory_busy)
+            l->memory_mib > a->cfg.memory_mib - a->memory_busy || !resources_free(a, l))
             return;
         list_remove(l);
         list_add(&a->active, l);
         l->state = LEASE_STARTING;
-        a->cores_busy += l->cores;
-        a->memory_busy += l->memory_mib;
+        use(a, l, 1);
         agent_act_on(out, ACT_SPAWN, l);
     }
 }
@@ -214,8 +231,7 @@ static void exited(struct agent *a, const struct agent_event *ev, ms_t now, stru
         l->why = STOP_NOT; /* it ended before it could be told to */
         l->unwanted = true;
     }
-    a->cores_busy -= l->cores;
-    a->memory_busy -= l->memory_mib;
+    use(a, l, -1);
     agent_finish(a, l, now);
 }
 

@@ -21,8 +21,9 @@ struct agent;
 
 struct agent_config {
     uint32_t slots;
-    uint32_t engines;    /* 0, or one a slot */
-    uint64_t memory_mib; /* that tasks may take together */
+    uint32_t engines;               /* 0, or one a slot */
+    uint64_t memory_mib;            /* that tasks may take together */
+    uint32_t amount[RESOURCES_MAX]; /* of each named resource */
     ms_t beat_ms, lost_after_ms, orphan_after_ms, report_delay_ms, kill_grace_ms;
 };
 void agent_config_default(struct agent_config *cfg);
@@ -58,10 +59,11 @@ struct agent_event {
     uint32_t cores, memory_mib, n;
     uint32_t engine;
     uint64_t wall_us;
-    bool again;   /* ASSIGN: there were attempts before */
-    bool call;    /* a function on an engine, not a process */
-    bool direct;  /* lease is the ticket of a direct call */
-    bool bundles; /* may be given many calls at once */
+    const uint32_t *take; /* ASSIGN: [RESOURCES_MAX] of cfg.amount; NULL: nothing */
+    bool again;           /* ASSIGN: there were attempts before */
+    bool call;            /* a function on an engine, not a process */
+    bool direct;          /* lease is the ticket of a direct call */
+    bool bundles;         /* may be given many calls at once */
 };
 
 enum act_kind {

@@ -47,7 +47,7 @@ struct lease {
     bool call, direct, again;
     uint32_t engine; /* where it is */
     uint32_t est_us; /* what it counts there */
-    uint32_t cores, memory_mib;
+    uint32_t cores, memory_mib, take[RESOURCES_MAX];
     ms_t limit_ms, grace_ms;
     ms_t started; /* when AGENT_STARTED came */
     ms_t stop_at; /* running: TERM is due; stopping: KILL is due */
@@ -100,6 +100,7 @@ struct agent {
     size_t n_finished;
     uint32_t cores_busy;
     uint64_t memory_busy;
+    uint32_t taken[RESOURCES_MAX];
 
     bool began;       /* the first step sets the clocks */
     bool up, welcome; /* connected; and taken by the scheduler */

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/needs.h"
 #include "proto/wire.h"
 #include "worker/crew.h"
 
@@ -129,6 +130,8 @@ static void assign(struct worker *w, const struct message *m)
         return;
     }
     const struct policy *policy = payload_policy(p);
+    uint32_t take[RESOURCES_MAX];
+    needs_places(&policy->needs, w->offer.resources, w->offer.n_resources, take);
     const char *order = m->assign.payloads;
     for (size_t i = 0; i < m->assign.n; i++) {
         const struct grant *g = &m->assign.grants[i];
@@ -147,7 +150,8 @@ static void assign(struct worker *w, const struct message *m)
                                               .limit_ms = m->assign.limit_ms,
                                               .grace_ms = policy->grace_ms,
                                               .cores = policy->needs.cores,
-                                              .memory_mib = policy->needs.memory_mib });
+                                              .memory_mib = policy->needs.memory_mib,
+                                              .take = take });
     }
 }
 

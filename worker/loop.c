@@ -408,6 +408,8 @@ static int worker_open(struct worker *w)
     agent_config_default(&cfg);
     cfg.slots = w->n_slots;
     cfg.memory_mib = w->memory_mib;
+    for (size_t i = 0; i < w->offer.n_resources; i++)
+        cfg.amount[i] = w->offer.resources[i].amount;
     crew_open(w);
     cfg.engines = w->crew->n;
     w->agent = agent_new(&cfg);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/needs.h"
 #include "tests/sim/sim.h"
 
 static bool coin(struct rng *r)
@@ -28,6 +29,16 @@ static void draw_policy(struct policy *p, struct rng *r, bool fault_free)
     p->grace_ms = coin(r) ? between(r, 50, 3000) : 0;
     p->needs.cores = 1 + (uint32_t)(rng_below(r, 4) == 0);
     p->needs.memory_mib = rng_below(r, 3) ? 0 : (uint32_t)between(r, 50, 700);
+    p->priority = rng_below(r, 4) ? 0 : (int32_t)between(r, -2, 2);
+    p->weight = (uint32_t)rng_below(r, 4);
+    p->running_max = rng_below(r, 4) ? 0 : (uint32_t)between(r, 1, 6);
+    p->speculate = coin(r);
+    p->backoff_min_ms = coin(r) ? 0 : between(r, 10, 2000);
+    p->backoff_max_ms = p->backoff_min_ms ? 2 * p->backoff_min_ms : 0;
+    if (coin(r))
+        needs_add_resource(&p->needs, "gpus", 1 + (uint32_t)rng_below(r, 2));
+    if (rng_below(r, 4) == 0)
+        needs_add_label(&p->needs, "big");
     if (rng_below(r, 12) == 0) {
         p->halt_when = coin(r) ? HALT_SOON : HALT_NOW;
         p->halt_fails = (uint32_t)between(r, 1, 5);
@@ -55,6 +66,7 @@ static void draw_study(struct study_options *st, struct rng *r, bool fault_free)
     st->n = 1 + scales[i].n / 4 + rng_below(r, scales[i].n);
     st->skips = !fault_free && rng_below(r, 4) == 0;
     draw_policy(&st->policy, r, fault_free);
+    st->policy.needs.least_ms = coin(r) ? st->fastest : 0;
 }
 
 /* Some studies are calls; drawn apart, so that the others of a seed stay what they were. */
@@ -81,6 +93,11 @@ void options_draw(struct options *o, uint64_t seed)
     for (uint32_t w = 0; w < SIM_WORKERS; w++)
         o->slots[w] = 2 + (uint32_t)rng_below(&r, coin(&r) ? 2 : 7);
     o->n_studies = o->fault_free ? 1 : 1 + (uint32_t)rng_below(&r, SIM_STUDIES);
+    o->ends = coin(&r); /* worker 0 has all and stays: whatever is asked for can run somewhere */
+    for (uint32_t w = 0; w < SIM_WORKERS; w++) {
+        o->gpus[w] = w ? (uint32_t)rng_below(&r, 4) : 2;
+        o->big[w] = !w || coin(&r);
+    }
     for (uint32_t i = 0; i < SIM_STUDIES; i++)
         draw_study(&o->study[i], &r, o->fault_free);
     draw_calls(o, seed);

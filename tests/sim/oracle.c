@@ -61,7 +61,8 @@ uint64_t oracle_instance(const struct sim *s, worker_id id)
 
 static void clear(struct oracle *o, uint64_t task)
 {
-    memset(&o->current[task], 0, sizeof o->current[task]);
+    o->current[task] = o->backup[task]; /* a twin that is left is the task's lease */
+    memset(&o->backup[task], 0, sizeof o->backup[task]);
 }
 
 /* Is the end of a task decided, on the disk or in the batch that waits for it? */
@@ -82,6 +83,18 @@ static bool told(const struct outbox *out, size_t send, enum send_kind kind, lea
     return false;
 }
 
+static void hello_of_backup(struct oracle *o, uint64_t t, const struct event *ev)
+{
+    bool named = false;
+
+    if (!o->backup[t].lease.n || o->backup[t].instance != ev->worker->instance)
+        return;
+    for (size_t i = 0; i < ev->n_held; i++)
+        named |= ev->held[i].lease.n == o->backup[t].lease.n;
+    if (!named)
+        memset(&o->backup[t], 0, sizeof o->backup[t]);
+}
+
 /* A worker says what it has: all else that it was given is free again. */
 static void on_hello(struct sim *s, const struct event *ev, const struct outbox *out, size_t send)
 {
@@ -93,6 +106,7 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
         bool named = false;
         for (size_t i = 0; i < ev->n_held; i++)
             named |= ev->held[i].lease.n == o->current[t].lease.n;
+        hello_of_backup(o, t, ev);
         if (!named && o->current[t].instance == ev->worker->instance)
             clear(o, t);
     }
@@ -101,12 +115,19 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
         uint64_t t = h->task.n;
         bool revoked = told(out, send, SEND_REVOKE, h->lease);
         bool kept = !revoked && !told(out, send, SEND_ACK, h->lease);
+        if (h->lease.n == o->backup[t].lease.n) {
+            if (!kept)
+                memset(&o->backup[t], 0, sizeof o->backup[t]);
+            continue;
+        }
         if (kept && ended(s, h->task))
             sim_fail(s, "lease of task %llu is kept though the task has ended",
                      (unsigned long long)t);
         if (kept && o->current[t].lease.n && o->current[t].lease.n != h->lease.n &&
             !o->current[t].soft)
             sim_fail(s, "task %llu has two live leases", (unsigned long long)t);
+        if (kept && o->current[t].lease.n == h->lease.n)
+            o->current[t].soft = false;
         if (o->current[t].lease.n == h->lease.n || ended(s, h->task) || (!kept && !revoked))
             continue;
         if (kept || !o->current[t].lease.n) {
@@ -115,6 +136,15 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
             o->current[t].soft = revoked;
         }
     }
+}
+
+/* The lease has ended without an end of the task. */
+static void give_up(struct oracle *o, uint64_t task, lease_id lease)
+{
+    if (o->current[task].lease.n == lease.n)
+        clear(o, task);
+    else if (o->backup[task].lease.n == lease.n)
+        memset(&o->backup[task], 0, sizeof o->backup[task]);
 }
 
 static void on_event(struct sim *s, const struct event *ev, const struct outbox *out, size_t send)
@@ -129,8 +159,7 @@ static void on_event(struct sim *s, const struct event *ev, const struct outbox 
         oracle_seen(o, ev->end->lease)->unknown =
             core_task_state(s->scheduler.core, ev->end->task) == N_TASK_STATES;
     for (size_t i = 0; ev->kind == EV_RETURNED && i < ev->n_held; i++)
-        if (o->current[ev->held[i].task.n].lease.n == ev->held[i].lease.n)
-            clear(o, ev->held[i].task.n);
+        give_up(o, ev->held[i].task.n, ev->held[i].lease);
 }
 
 static enum task_state core_says(const struct sim *s, task_id task);
@@ -140,7 +169,9 @@ static void worker_gone(struct sim *s, worker_id id)
     uint64_t instance = oracle_instance(s, id);
 
     for (uint64_t t = 1; instance && t < SIM_TASKS; t++)
-        if (s->oracle->current[t].instance == instance)
+        if (s->oracle->backup[t].instance == instance)
+            memset(&s->oracle->backup[t], 0, sizeof s->oracle->backup[t]);
+        else if (s->oracle->current[t].instance == instance)
             clear(s->oracle, t);
 }
 
@@ -157,6 +188,11 @@ static void decided(struct sim *s, const struct change *c)
         break;
     case CHG_END:
     case CHG_ATTEMPT:
+        if (c->end.lease.n && o->backup[t].lease.n == c->end.lease.n) {
+            struct held_by other = o->current[t];
+            o->current[t] = o->backup[t];
+            o->backup[t] = other;
+        }
         current =
             o->current[t].lease.n == c->end.lease.n || (o->current[t].soft && !c->end.lease.n);
         if (c->kind == CHG_ATTEMPT && c->end.reason == END_SUPERSEDED) {
@@ -175,6 +211,8 @@ static void decided(struct sim *s, const struct change *c)
         if (o->long_running[t].n == c->end.lease.n || c->kind == CHG_END)
             o->long_running[t].n = 0;
         clear(o, t);
+        if (c->kind == CHG_END)
+            clear(o, t);
         break;
     default:
         break;
@@ -210,6 +248,15 @@ static enum task_state core_says(const struct sim *s, task_id task)
     return core_task_state(s->scheduler.core, task);
 }
 
+/* A second lease of a task, where that is allowed. */
+static bool is_backup(const struct sim *s, uint64_t t, uint64_t instance)
+{
+    const struct held_by *held = &s->oracle->current[t];
+
+    return held->lease.n && !held->soft && held->instance != instance &&
+           !s->oracle->backup[t].lease.n && world_array_of(s, (task_id){ t })->policy.speculate;
+}
+
 static void granted(struct sim *s, const struct send *d, const struct outbox *out)
 {
     struct oracle *o = s->oracle;
@@ -224,6 +271,11 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
         if (g->lease.n >> 32 != s->disk.epoch)
             sim_fail(s, "lease %llx is not of epoch %u", (unsigned long long)g->lease.n,
                      s->disk.epoch);
+        if (is_backup(s, t, instance)) {
+            o->backup[t] = (struct held_by){ g->lease, instance, false };
+            e->granted = true;
+            continue;
+        }
         if (o->current[t].lease.n && !o->current[t].soft)
             sim_fail(s, "task %llu is given out while it is leased", (unsigned long long)t);
         if (o->long_running[t].n)
@@ -233,6 +285,7 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
             sim_fail(s, "task %llu is given out and what it waits for does not allow it",
                      (unsigned long long)t);
         e->granted = true;
+        oracle_granted_in_time(s, instance, g->task);
         o->current[t].lease = g->lease;
         o->current[t].instance = instance;
         o->current[t].soft = false;

@@ -4,7 +4,8 @@
  *
  * a  An accepted task ends exactly once; its end changes only after it was reopened.
  * b  Nothing is told that the disk does not hold: acks, submissions, counts.
- * c  A task has at most one live lease, no lease id is given out twice, and a result counts only
+ * c  A task has at most one live lease, or a second one on another worker where its study asks for
+ *    backups; no lease id is given out twice, and a result counts only
  *    under the current lease of its task, and once.
  * d  No worker holds more than its slots and the prefetch that its tasks allow.
  * e  The death of the scheduler alone never makes long work run twice.
@@ -34,13 +35,13 @@ struct seen {
 
 struct oracle {
     struct seen *seen;
-    struct {
+    struct held_by {
         lease_id lease;
         uint64_t instance;
         bool soft;
-    } current[SIM_TASKS];
-    uint32_t reopened[SIM_TASKS];     /* in which epoch, the last time */
-    lease_id long_running[SIM_TASKS]; /* ran long when the scheduler died */
+    } current[SIM_TASKS], backup[SIM_TASKS]; /* backup: of a straggler, on another worker */
+    uint32_t reopened[SIM_TASKS];            /* in which epoch, the last time */
+    lease_id long_running[SIM_TASKS];        /* ran long when the scheduler died */
     struct {
         peer_id peer;
         uint64_t instance;

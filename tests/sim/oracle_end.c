@@ -36,12 +36,13 @@ void oracle_scheduler_started(struct sim *s)
     struct oracle *o = s->oracle;
 
     memset(o->current, 0, sizeof o->current);
+    memset(o->backup, 0, sizeof o->backup);
     memset(o->said_hello, 0, sizeof o->said_hello);
     for (size_t i = 0; i < s->disk.n_running; i++) {
         const struct disk_running *r = &s->disk.running[i];
         const struct array_row *row = world_array_of(s, r->task);
-        if (s->disk.task[r->task.n].ended)
-            continue;
+        if (s->disk.task[r->task.n].ended || o->current[r->task.n].lease.n)
+            continue; /* the older one of two goes on being the task's */
         o->current[r->task.n].lease = r->lease;
         o->current[r->task.n].instance = oracle_instance(s, r->worker);
         o->current[r->task.n].soft = !s->disk.study[row->study.n].active ||

@@ -41,6 +41,9 @@ struct study_options {
 };
 struct options {
     uint32_t n_workers, slots[SIM_WORKERS], n_studies;
+    uint32_t gpus[SIM_WORKERS];
+    bool big[SIM_WORKERS]; /* the label */
+    bool ends;             /* workers but the first say when they end */
     struct study_options study[SIM_STUDIES];
     ms_t delay_max, commit_max, dial_max;
     ms_t safety_ms, fault_every_ms, request_every_ms; /* 0: never */
@@ -295,6 +298,10 @@ uint8_t world_rule(const struct sim *s, const struct array_row *row, uint64_t in
 enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn state);
 void world_append(const struct sim *s, const struct array_row *row, uint64_t at, uint64_t n,
                   struct world_append *w);
+
+/* oracle_needs.c */
+void oracle_spawned(struct sim *s, uint32_t w, const struct process *started);
+void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task);
 
 /* net.c */
 void net_connect(struct sim *s, uint32_t actor); /* the scheduler is alive */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/needs.h"
 #include "tests/scenario/print.h"
 #include "tests/sim/sim.h"
 
@@ -57,9 +58,16 @@ void worker_start(struct sim *s, uint32_t w)
                                   .memory_mib = 1000,
                                   .pid = k->life };
     snprintf(k->row.name, sizeof k->row.name, "%s", name_of(w));
+    if (s->opt.gpus[w])
+        worker_add_resource(&k->row, "gpus", s->opt.gpus[w]);
+    k->row.labels = s->opt.big[w] ? "big" : NULL;
+    if (s->opt.ends && w && !s->healed)
+        k->row.end_ms = s->now + 1000 + (ms_t)sim_below(s, 15000);
     agent_config_default(&cfg);
     cfg.slots = k->row.slots;
     cfg.memory_mib = k->row.memory_mib;
+    for (uint32_t i = 0; i < k->row.n_resources; i++)
+        cfg.amount[i] = k->row.resources[i].amount;
     k->agent = agent_new(&cfg);
     acts_init(&k->acts);
     sim_note(s, name_of(w), "starts, %u slots, life %u", k->row.slots, k->life);
@@ -115,6 +123,9 @@ static void assigned(struct sim *s, uint32_t w, const struct packet *p)
 {
     const struct array_row *row = world_array(s, p->array);
     must(row != NULL);
+    uint32_t take[RESOURCES_MAX];
+    needs_places(&row->policy.needs, s->workers[w].row.resources, s->workers[w].row.n_resources,
+                 take);
 
     for (size_t i = 0; i < p->n_held; i++)
         feed(s, w,
@@ -125,7 +136,8 @@ static void assigned(struct sim *s, uint32_t w, const struct packet *p)
                                     .limit_ms = p->limit_ms,
                                     .grace_ms = row->policy.grace_ms,
                                     .cores = row->policy.needs.cores,
-                                    .memory_mib = row->policy.needs.memory_mib });
+                                    .memory_mib = row->policy.needs.memory_mib,
+                                    .take = take });
 }
 
 static void each_lease(struct sim *s, uint32_t w, enum agent_event_kind kind,
@@ -230,6 +242,7 @@ static void spawn(struct sim *s, uint32_t w, const struct act *a)
     struct process *p = &k->processes[k->n_processes++];
     *p = (struct process){ .lease = a->lease, .task = a->task, .array = a->array };
     world_outcome(s, p);
+    oracle_spawned(s, w, p);
     k->n_spawned++;
     process_at(s, w, p, (ms_t)sim_below(s, 3));
 }

@@ -1,0 +1,53 @@
+/* oracle_needs - what runs at a worker has what it asks for: never more cores, memory or of a
+ * resource in use at once than there are, labels, and time enough before the worker's end. Seen at
+ * the processes, not at the scheduler's books. */
+
+#include <string.h>
+
+#include "base/needs.h"
+#include "tests/sim/sim.h"
+
+static uint32_t amount_of(const struct needs *n, const char *name)
+{
+    for (uint32_t i = 0; i < n->n_resources; i++)
+        if (strcmp(n->resources[i].name, name) == 0)
+            return n->resources[i].amount;
+    return 0;
+}
+
+void oracle_spawned(struct sim *s, uint32_t w, const struct process *started)
+{
+    const struct sim_worker *k = &s->workers[w];
+    uint64_t cores = 0, memory = 0, gpus = 0;
+
+    for (size_t i = 0; i < k->n_processes; i++) {
+        const struct needs *n = &world_array(s, k->processes[i].array)->policy.needs;
+        cores += n->cores < k->row.slots ? n->cores : k->row.slots;
+        memory += n->memory_mib;
+        gpus += amount_of(n, "gpus");
+    }
+    const struct needs *n = &world_array(s, started->array)->policy.needs;
+    if (!needs_fit(n, &k->row))
+        sim_fail(s, "task %llu runs where it has not what it needs",
+                 (unsigned long long)started->task.n);
+    if (cores > k->row.slots || memory > k->row.memory_mib)
+        sim_fail(s, "%llu cores and %llu MiB are in use at a worker that has %u and %llu",
+                 (unsigned long long)cores, (unsigned long long)memory, k->row.slots,
+                 (unsigned long long)k->row.memory_mib);
+    if (gpus > worker_resource(&k->row, "gpus"))
+        sim_fail(s, "%llu gpus are in use at a worker that has %u", (unsigned long long)gpus,
+                 worker_resource(&k->row, "gpus"));
+}
+
+void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task)
+{
+    const struct needs *n = &world_array_of(s, task)->policy.needs;
+
+    for (uint32_t w = 0; w < s->opt.n_workers; w++) {
+        const struct worker_row *row = &s->workers[w].row;
+        if (row->instance == instance && row->end_ms && s->now + n->least_ms >= row->end_ms)
+            sim_fail(s, "task %llu is given to a worker that ends in %lld ms; it takes %lld",
+                     (unsigned long long)task.n, (long long)(row->end_ms - s->now),
+                     (long long)n->least_ms);
+    }
+}
