@@ -32,7 +32,7 @@ foreach(bug ${planted})
     DEPENDS ${bug} ${CMAKE_SOURCE_DIR}/${file} ${CMAKE_CURRENT_SOURCE_DIR}/sim/plant.sh)
   grange_sim(sim_planted_${name} ${out})
   set_source_files_properties(${out} PROPERTIES COMPILE_OPTIONS -Wno-unused) # comes after -Wall
-  add_test(NAME sim.planted.${name} COMMAND sim_planted_${name} --seeds 1..200)
+  add_test(NAME sim.planted.${name} COMMAND sim_planted_${name} --seeds 1..500)
   set_tests_properties(sim.planted.${name} PROPERTIES LABELS "sim" TIMEOUT 120
     PASS_REGULAR_EXPRESSION "To see all of it again")
 endforeach()
