@@ -1,0 +1,143 @@
+/* functions: calls of functions through the whole farm, library to engine and back: what the policy
+ * makes of what engines do. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/grange.h"
+
+static struct grange *g;
+
+static void begin(uint32_t slots)
+{
+    const char *plugins[] = { COLLATZ };
+    struct grange_embed how = {
+        .slots = slots, .plugins = plugins, .n_plugins = 1, .program = GRANGE_PROGRAM
+    };
+    char why[300];
+
+    cr_assert_eq(grange_embed(&how, 20000, &g, why, sizeof why), GRANGE_OK, "%s", why);
+}
+
+/* call - one, and its result. */
+static struct grange_result call(const char *function, const void *data, size_t n,
+                                 const struct grange_options *o)
+{
+    struct grange_future f;
+    struct grange_result r;
+
+    cr_assert_eq(grange_call(g, function, data, n, o, &f), GRANGE_OK, "%s", grange_message(g));
+    cr_assert_eq(grange_wait(g, f, 60000), GRANGE_OK, "%s: %s", function, grange_message(g));
+    cr_assert_eq(grange_get(g, f, &r), GRANGE_OK);
+    return r;
+}
+
+Test(functions, what_comes_back)
+{
+    uint64_t n = 97, steps = 0;
+
+    begin(2);
+    struct grange_result r = call("collatz", &n, sizeof n, NULL);
+    cr_assert(r.outcome == GRANGE_DONE && r.bytes == sizeof steps);
+    memcpy(&steps, r.data, sizeof steps);
+    cr_expect_eq(steps, 118);
+    cr_expect(r.started_ms > 0 && r.ended_ms >= r.started_ms && *r.worker);
+    r = call("about", "it", 2, NULL);
+    cr_expect_str_eq(r.err, "asked about it\n");
+    r = call("fail", "9", 1, NULL);
+    cr_expect(r.outcome == GRANGE_FAILED && r.exit_code == 9);
+    cr_expect_str_eq(r.error, "failed as asked");
+    grange_close(g);
+}
+
+Test(functions, a_crash_is_retried_as_the_policy_says)
+{
+    struct grange_options o = { .retries = 2, .policy = "{\"backoff\":[\"1ms\",\"2ms\"]}" };
+
+    begin(2);
+    struct grange_result r = call("misbehave", "crash", 5, &o);
+    cr_expect(r.outcome == GRANGE_FAILED && r.signal == SIGABRT, "%s", r.reason);
+    cr_expect_eq(r.attempts, 3);
+    r = call("misbehave", "exit", 4, NULL);
+    cr_expect(r.outcome == GRANGE_FAILED && r.exit_code == 7);
+    r = call("echo", "still there", 11, NULL);
+    cr_expect_str_eq(r.data, "still there");
+    grange_close(g);
+}
+
+Test(functions, a_loop_times_out)
+{
+    struct grange_options o = { .timeout_ms = 100 };
+
+    begin(1);
+    struct grange_result r = call("misbehave", "wait", 4, &o); /* it looks at grange_cancelled */
+    cr_expect(r.outcome == GRANGE_FAILED, "%s", r.reason);
+    cr_expect_not_null(strstr(r.reason, "timed out"), "%s", r.reason);
+    grange_close(g);
+}
+
+Test(functions, cancelled_while_it_runs)
+{
+    struct grange_future f;
+
+    begin(1);
+    cr_assert_eq(grange_call(g, "misbehave", "wait", 4, NULL, &f), GRANGE_OK);
+    cr_assert_eq(grange_flush(g, 10000), GRANGE_OK);
+    cr_assert_eq(grange_future_cancel(g, f, 1, 10000), GRANGE_OK, "%s", grange_message(g));
+    struct grange_result r;
+    cr_assert_eq(grange_wait(g, f, 20000), GRANGE_OK);
+    cr_assert_eq(grange_get(g, f, &r), GRANGE_OK);
+    cr_expect_eq(r.outcome, GRANGE_CANCELLED);
+    r = call("echo", "x", 1, NULL);
+    cr_expect_eq(r.outcome, GRANGE_DONE);
+    grange_close(g);
+}
+
+Test(functions, payloads_of_every_size)
+{
+    const size_t sizes[] = {
+        0, 1, 100, 65536, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 9 << 20
+    };
+
+    begin(2);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *data = malloc(sizes[i] + 1);
+        for (size_t k = 0; k < sizes[i]; k++)
+            data[k] = (char)(k * 2654435761u >> 23);
+        struct grange_result r = call("echo", data, sizes[i], NULL);
+        cr_expect(r.outcome == GRANGE_DONE && r.bytes == sizes[i] &&
+                      memcmp(r.data, data, sizes[i]) == 0,
+                  "%zu bytes: %s, %zu came back", sizes[i], r.reason, r.bytes);
+        free(data);
+    }
+    grange_close(g);
+}
+
+Test(functions, many_at_once_all_come_back)
+{
+    enum { N = 20000 };
+    struct grange_bytes *items = calloc(N, sizeof *items);
+    uint64_t *numbers = calloc(N, sizeof *numbers);
+    struct grange_future first, *all = calloc(N, sizeof *all);
+    struct grange_result r;
+
+    begin(2);
+    for (size_t i = 0; i < N; i++) {
+        numbers[i] = i;
+        items[i] = (struct grange_bytes){ &numbers[i], sizeof *numbers };
+    }
+    cr_assert_eq(grange_batch(g, "echo", items, N, NULL, &first), GRANGE_OK);
+    for (size_t i = 0; i < N; i++)
+        all[i] = grange_nth(first, i);
+    cr_assert_eq(grange_wait_all(g, all, N, 60000), GRANGE_OK, "%s", grange_message(g));
+    for (size_t i = 0; i < N; i++) {
+        cr_assert_eq(grange_get(g, all[i], &r), GRANGE_OK);
+        cr_assert(r.outcome == GRANGE_DONE && r.bytes == sizeof i &&
+                  memcmp(r.data, &numbers[i], sizeof i) == 0);
+    }
+    free(items);
+    free(numbers);
+    free(all);
+    grange_close(g);
+}
