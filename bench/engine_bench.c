@@ -2,6 +2,7 @@
  * scheduler that only hands out leases and acknowledges results, a worker, and its engines. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -34,6 +35,12 @@ int main(int argc, char **argv)
     double seconds = (double)(clock_mono_us() - start) / 1e6;
     printf("%s calls=%llu bytes=%zu engines=%s seconds=%.3f calls_per_second=%.0f\n", argv[3],
            (unsigned long long)n, bytes, argv[6], seconds, (double)n / seconds);
+    size_t expected = strcmp(argv[3], "echo") == 0 ? n * bytes : 0;
+    if (d->n_failed || d->bytes != expected) {
+        fprintf(stderr, "engine_bench: %zu calls failed, %zu bytes came back\n", d->n_failed,
+                d->bytes);
+        return 1;
+    }
     free(payload);
     return driver_close(d) == 0 ? 0 : 1;
 }

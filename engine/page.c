@@ -124,7 +124,7 @@ bool page_put(struct page *p, const void *head, size_t head_bytes, const void *b
     uint64_t put = atomic_load_explicit(&p->put, memory_order_relaxed);
     uint64_t taken = atomic_load_explicit(&p->taken, memory_order_acquire);
 
-    if (head_bytes + body_bytes > PAGE_RING_BYTES - (put - taken))
+    if (put - taken > PAGE_RING_BYTES || head_bytes + body_bytes > PAGE_RING_BYTES - (put - taken))
         return false;
     copy_in(p, put, head, head_bytes);
     if (body_bytes)
@@ -133,22 +133,20 @@ bool page_put(struct page *p, const void *head, size_t head_bytes, const void *b
     return true;
 }
 
-/* page_waiting - what an engine that lost its mind says is there does not go beyond the ring. */
-size_t page_waiting(const struct page *p)
+uint64_t page_waiting(const struct page *p, uint64_t taken)
 {
-    uint64_t n = atomic_load_explicit(&p->put, memory_order_acquire) -
-                 atomic_load_explicit(&p->taken, memory_order_relaxed);
-
-    return n > PAGE_RING_BYTES ? PAGE_RING_BYTES : (size_t)n;
+    return atomic_load_explicit(&p->put, memory_order_acquire) - taken;
 }
 
-size_t page_peek(const struct page *p, void *to, size_t n)
+size_t page_peek(const struct page *p, uint64_t taken, void *to, size_t n)
 {
-    size_t have = page_waiting(p);
-    size_t from = atomic_load_explicit(&p->taken, memory_order_relaxed) % PAGE_RING_BYTES;
+    uint64_t have = page_waiting(p, taken);
+    size_t from = taken % PAGE_RING_BYTES;
 
     if (n > have)
-        n = have;
+        n = (size_t)have;
+    if (n > PAGE_RING_BYTES)
+        n = PAGE_RING_BYTES;
     size_t first = n < PAGE_RING_BYTES - from ? n : PAGE_RING_BYTES - from;
     memcpy(to, p->ring + from, first);
     if (n > first)
@@ -156,9 +154,8 @@ size_t page_peek(const struct page *p, void *to, size_t n)
     return n;
 }
 
-void page_skip(struct page *p, size_t n)
+void page_skip(struct page *p, uint64_t *taken, size_t n)
 {
-    uint64_t taken = atomic_load_explicit(&p->taken, memory_order_relaxed);
-
-    atomic_store_explicit(&p->taken, taken + n, memory_order_release);
+    *taken += n;
+    atomic_store_explicit(&p->taken, *taken, memory_order_release);
 }

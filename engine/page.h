@@ -69,9 +69,11 @@ bool page_cancelled(const struct page *p, uint64_t call);
 /* page_put - by the engine: a frame in two pieces; false when there is no room now. */
 bool page_put(struct page *p, const void *head, size_t head_bytes, const void *body,
               size_t body_bytes);
-/* page_peek - by the worker: copies up to n bytes from the front without taking them; how many. */
-size_t page_peek(const struct page *p, void *to, size_t n);
-void page_skip(struct page *p, size_t n);
-size_t page_waiting(const struct page *p);
+/* By the worker, which counts itself what it has taken, because the engine can write anywhere.
+ * page_waiting - bytes in the ring; more than PAGE_RING_BYTES: it is spoiled. page_peek - copies up
+ * to n of them from the front without taking them; how many. page_skip - takes n. */
+uint64_t page_waiting(const struct page *p, uint64_t taken);
+size_t page_peek(const struct page *p, uint64_t taken, void *to, size_t n);
+void page_skip(struct page *p, uint64_t *taken, size_t n);
 
 #endif

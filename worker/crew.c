@@ -154,8 +154,10 @@ static void give(struct worker *w, struct call *c, uint32_t engine)
     c->started_us = 0;
     DL_APPEND(e->first, c);
     e->n++;
-    if (e->engine.bundles)
-        must(page_offer(e->engine.page, c->number) || e->engine.broken);
+    if (e->engine.bundles && !page_offer(e->engine.page, c->number)) {
+        e->engine.broken = "a page that is spoiled"; /* it wrote where it should not */
+        run_signal(&e->engine.run, SIGKILL);
+    }
     if (!c->direct)
         engine_allow(&e->engine, payload_policy(c->payload)->needs.memory_mib);
     add_call(e, c);

@@ -21,9 +21,10 @@
 #include "worker/tree.h"
 
 enum {
-    LOOK_MS = 5,         /* between two looks into the pages of engines that have several calls */
-    TELL_MS = 100,       /* between two messages about engines */
-    IDLE_DEATHS_MAX = 3, /* in a row before a call that had not begun is blamed for them */
+    FRAMES_A_TURN = 4096, /* of one engine; between them comes what others have to say */
+    LOOK_MS = 5,          /* between two looks into the pages of engines that have several calls */
+    TELL_MS = 100,        /* between two messages about engines */
+    IDLE_DEATHS_MAX = 3,  /* in a row before a call that had not begun is blamed for them */
 };
 
 static void take_frames(struct worker *w, struct at_engine *e);
@@ -325,8 +326,10 @@ static void add_log(struct at_engine *e, const struct engine_frame *f)
 static void take_frames(struct worker *w, struct at_engine *e)
 {
     struct engine_frame f;
+    int n = 0;
 
-    while (engine_next(&e->engine, e->first ? e->first->number : 0, &f)) {
+    while (n < FRAMES_A_TURN && engine_next(&e->engine, e->first ? e->first->number : 0, &f)) {
+        n++;
         if (f.kind == FRAME_RESULT)
             result(w, e, &f);
         else if (f.kind == FRAME_HELLO)
@@ -334,6 +337,7 @@ static void take_frames(struct worker *w, struct at_engine *e)
         else if (f.kind == FRAME_LOG)
             add_log(e, &f);
     }
+    e->more = n == FRAMES_A_TURN;
     if (e->engine.broken)
         run_signal(&e->engine.run, SIGKILL);
 }
@@ -367,7 +371,7 @@ void crew_event(struct worker *w, uint64_t tag)
 void crew_look(struct worker *w)
 {
     for (uint32_t i = 0; i < w->crew->n; i++)
-        if (engine_page_waits(&w->crew->engines[i].engine))
+        if (w->crew->engines[i].more || engine_page_waits(&w->crew->engines[i].engine))
             take_frames(w, &w->crew->engines[i]);
 }
 
@@ -382,8 +386,10 @@ int crew_wait_ms(const struct worker *w)
 {
     int wait = -1;
 
-    for (uint32_t i = 0; i < w->crew->n && wait < 0; i++)
-        if (w->crew->engines[i].n > 1 && w->crew->engines[i].engine.bundles)
+    for (uint32_t i = 0; i < w->crew->n && wait; i++)
+        if (w->crew->engines[i].more)
+            wait = 0;
+        else if (w->crew->engines[i].n > 1 && w->crew->engines[i].engine.bundles)
             wait = LOOK_MS;
     if (!w->crew->changed || !w->welcomed)
         return wait;
@@ -471,7 +477,9 @@ static void bury(struct worker *w, struct at_engine *e)
     struct agent_event gone = { .kind = AGENT_ENGINE_GONE, .engine = e->engine.slot };
 
     engine_read(&e->engine);
-    take_frames(w, e);
+    do
+        take_frames(w, e);
+    while (e->more);
     engine_listen(&e->engine, false);
     engine_listen(&e->engine, true);
     bool killed = WIFSIGNALED(e->engine.run.status);

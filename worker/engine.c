@@ -106,6 +106,7 @@ int engine_start(struct engine *e, const struct engine_spec *spec)
     e->broken = NULL;
     e->said[0] = '\0';
     e->memory_mib = 0;
+    e->taken = 0;
     e->n_functions = 0;
     e->epoll_fd = spec->epoll_fd;
     e->room_tag = spec->room_tag;
@@ -265,7 +266,7 @@ void engine_read(struct engine *e)
 
 bool engine_page_waits(const struct engine *e)
 {
-    return e->page && e->bundles && page_waiting(e->page) >= sizeof(struct frame);
+    return e->page && e->bundles && page_waiting(e->page, e->taken) >= sizeof(struct frame);
 }
 
 static bool wrong(struct engine *e, const char *what)
@@ -287,15 +288,18 @@ static bool next_in_page(struct engine *e, uint64_t expected, struct engine_fram
 
     if (!engine_page_waits(e))
         return false;
-    page_peek(e->page, &f, sizeof f);
-    if (f.bytes > PAGE_RING_FRAME_MAX || page_waiting(e->page) < sizeof f + f.bytes)
+    if (page_waiting(e->page, e->taken) > PAGE_RING_BYTES)
+        return wrong(e, "a page that is spoiled");
+    page_peek(e->page, e->taken, &f, sizeof f);
+    if (f.bytes > PAGE_RING_FRAME_MAX || page_waiting(e->page, e->taken) < sizeof f + f.bytes)
         return wrong(e, "a frame in the page that is cut short or too long");
     if (f.kind == FRAME_RESULT && f.call != expected)
         return false;
     buf_clear(&e->body);
     buf_reserve(&e->body, sizeof f + f.bytes);
-    page_peek(e->page, e->body.data, sizeof f + f.bytes);
-    page_skip(e->page, sizeof f + f.bytes);
+    /* Its header is the one that was looked at, whatever stands there by now. */
+    page_peek(e->page, e->taken, e->body.data, sizeof f + f.bytes);
+    page_skip(e->page, &e->taken, sizeof f + f.bytes);
     tell(to, &f, e->body.data + sizeof f);
     return true;
 }

@@ -37,6 +37,7 @@ struct engine {
     size_t to_at, from_at;
     struct page *page;
     int page_fd;
+    uint64_t taken; /* bytes of its ring */
     char *spool;
     struct buf functions; /* names, each with a zero byte */
     uint32_t n_functions;

@@ -157,8 +157,7 @@ static void not_accepted(struct worker *w)
     log_error("event=not_accepted text=\"%s\"", why);
     if (w->ever_welcomed)
         return;
-    fprintf(stderr,
-            "grange: %s (is %s the worker.json that the scheduler there wrote last?)\n",
+    fprintf(stderr, "grange: %s (is %s the worker.json that the scheduler there wrote last?)\n",
             why, w->opt->url);
     worker_end(w, WORKER_REFUSED);
 }

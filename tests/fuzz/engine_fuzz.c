@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     e.page = page_make(&e.page_fd);
     must(e.page != NULL);
     page_put(e.page, data + 1, in_page, NULL, 0);
+    if (in_page > 8 && data[1] == 0xff) /* it wrote where it should not */
+        memcpy((char *)e.page + 64, data + 2, 7);
     buf_add(&e.from, data + 1 + in_page, n - 1 - in_page);
     for (int i = 0; i < FRAMES_MAX_HERE && engine_next(&e, expected, &f); i++) {
         for (size_t k = 0; k < f.bytes; k++)

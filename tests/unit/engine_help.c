@@ -253,6 +253,10 @@ static void on_results(struct driver *d, const struct message *m)
         d->n_ends++;
         if (!d->quiet)
             keep_end(d, &m->results.rows[i]);
+        else if (m->results.rows[i].reason != END_EXIT || m->results.rows[i].code != 0)
+            d->n_failed++;
+        else
+            d->bytes += m->results.rows[i].body ? m->results.rows[i].body->result_bytes : 0;
     }
     driver_send(d, &(struct message){ .kind = MSG_ACK, .ack = { acks, m->results.n } });
     free(acks);

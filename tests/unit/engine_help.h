@@ -32,8 +32,8 @@ struct driver {
     struct buf frame;
     bool hello, quiet; /* quiet: counts ends only, for speed */
     unsigned n_hellos;
-    struct buf functions; /* of the last hello, one a line */
-    size_t n_ends, n_engines;
+    struct buf functions;                      /* of the last hello, one a line */
+    size_t n_ends, n_engines, n_failed, bytes; /* the last two: only when quiet */
     struct engine_info engines[64];
     char reasons[64][512];
     struct driver_end leases[DRIVER_ENDS_MAX], tickets[DRIVER_ENDS_MAX];
