@@ -13,9 +13,9 @@
  *    spent, neither sooner nor later.
  * g  After the world healed everything ends and no lease is left.
  * h  A core that is built from the disk knows what this one knows.
+ * i  When nothing goes wrong no slot idles while a task is ready.
  * j  A task starts only when the rule of its edges holds; it is skipped only when that can never
- *    be, and then it is, when all has ended.
- * i  When nothing goes wrong no slot idles while a task is ready. */
+ *    be, and then it is, when all has ended. */
 
 #include "base/must.h"
 #define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)
