@@ -143,7 +143,8 @@ static void on_timeout(struct core *c, struct outbox *out)
     pool_check_time(c, out);
     tell_limits(c, out);
     cancel_some(c, out);
-    graph_run(c, GRAPH_UNITS, out);
+    if (!dispatch_settling(c))
+        graph_run(c, GRAPH_UNITS, out);
     if (!c->graph.n_undo) /* what is taken back may not start meanwhile */
         dispatch(c, out);
     progress_tell(c, out);
@@ -154,7 +155,7 @@ static void on_timeout(struct core *c, struct outbox *out)
  * lease is gone. */
 static void settle_arrays(struct core *c, struct outbox *out)
 {
-    if (c->restored && c->graph.n_jobs)
+    if (c->graph.n_jobs && !dispatch_settling(c))
         graph_run(c, GRAPH_EVENT_UNITS, out);
     while (c->touched) {
         struct array *a = untouch(c);
@@ -259,13 +260,9 @@ ms_t core_deadline(const struct core *c)
 
     if (heap_peek(&c->delayed, &e))
         at = sooner(at, e.at);
-    if (c->restored && c->want_dispatch) {
-        bool awaited = false;
-        for (size_t i = 0; i < c->n_workers && c->settle_until > c->now && !awaited; i++)
-            awaited = c->workers[i]->awaited;
-        at = sooner(at, awaited ? c->settle_until : c->now);
-    }
-    if (c->n_cancelling || (c->restored && c->graph.n_jobs))
+    if (c->restored && (c->want_dispatch || c->graph.n_jobs))
+        at = sooner(at, dispatch_settling(c) ? c->settle_until : c->now);
+    if (c->n_cancelling)
         at = sooner(at, c->now);
     return at;
 }

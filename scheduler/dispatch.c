@@ -12,7 +12,7 @@
 
 enum { RECALL_WAIT_MS = 200, RECALL_WORTH_US = 500 };
 
-static bool settling(const struct core *c)
+bool dispatch_settling(const struct core *c)
 {
     if (!c->restored)
         return true;
@@ -225,7 +225,7 @@ void dispatch(struct core *c, struct outbox *out)
     dispatch_delayed(c);
     if (c->now >= c->reserve_at)
         c->want_dispatch = true;
-    if (!c->want_dispatch || settling(c))
+    if (!c->want_dispatch || dispatch_settling(c))
         return;
     c->want_dispatch = false;
     c->reserve_at = MS_NEVER;
