@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# Peers that do what no peer should (tests/hostile/hostile.c) get nothing, cost nothing, and hinder nobody.
+
+# shellcheck disable=SC2030,SC2031,SC2154
+load helper
+
+setup_more() {
+    hostile=${GRANGE%/bin/grange}/tests/hostile
+    local ready
+    exec {ready}<> <(:)
+    start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" --listen tls+tcp://127.0.0.1:0
+    scheduler=$pid
+    read -rt 20 -u "$ready"
+    exec {ready}>&-
+    port=$(jq -r '.urls[0]' farm/worker.json)
+    port=${port##*:}
+}
+
+# attack MODE [WHERE] - what came back.
+attack() { "$hostile" "$1" "${2:-farm/scheduler.sock}" </dev/null; }
+
+# works - a worker joins, a study runs, and the scheduler is the same one as before.
+works() {
+    start worker "$GRANGE" worker --connect farm/worker.json -j 1 --log worker.log
+    grange run --connect farm/client.json -q true ::: x=1:3
+    kill -0 "$scheduler"
+    [ "$(DIR=farm sql 'select count(*) from study')" = 1 ]
+}
+
+rss_kib() { sed -nE 's/^VmRSS:[^0-9]*([0-9]+).*/\1/p' "/proc/$scheduler/status"; }
+all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
+
+@test "garbage and oversized frames end the connection without a word" {
+    same closed "$(attack garbage)"
+    same closed "$(attack oversized)"
+    same closed "$(attack large-after-hello | grep -v welcome)"
+    works
+}
+
+@test "what is no message, an unknown version or role is refused with a reason" {
+    same $'refused 11: not a message of grange\nclosed' "$(attack nonsense)"
+    out=$(attack version)
+    has "$out" "refused 6: hostile speaks version 99"
+    has "$out" "closed"
+    has "$(attack role)" "refused 11: a hello from role 3"
+    works
+}
+
+@test "messages in the wrong order or of another role are refused, and the connection ends" {
+    same $'refused 14: say hello first\nclosed' "$(attack early)"
+    same $'welcome\nrefused 11: a client does not send this\nclosed' "$(attack twice)"
+    same $'welcome\nrefused 11: a client does not send this\nclosed' "$(attack client-results)"
+    has "$(attack worker-submits)" "refused 11: a worker does not send this"
+    has "$(attack worker-invents)" "refused 11: a worker does not send this"
+    works
+}
+
+@test "without TLS there is nothing to be had from the port that wants it" {
+    for mode in garbage oversized version early; do
+        out=$(attack "$mode" "$port")
+        has "$out" closed
+        has_not "$out" refused
+    done
+    works
+    grep -q event=turned_away farm.log
+}
+
+@test "a connection that never says a whole word is closed" {
+    same closed "$(attack loris)" # after GREET_MS
+    same closed "$(attack loris "$port")"
+    works
+}
+
+@test "ten thousand idle connections keep nobody out and take bounded memory" {
+    local hold i before
+    exec {hold}<> <(:)
+    before=$(rss_kib)
+    for i in 1 2 3 4 5 6 7 8; do
+        "$hostile" idle "$port" 1250 <&"$hold" >"idle$i.out" &
+        started+=("$!")
+    done
+    works # while they come
+    poll_until 120 all_open 8
+    grange run --connect farm/client.json -q true ::: x=4:6 # and when they are there
+    [ $(($(rss_kib) - before)) -lt $((192 * 1024)) ]
+    [ "$(find "/proc/$scheduler/fd" | wc -l)" -lt 1200 ] # GREETING_MAX and its own
+}
