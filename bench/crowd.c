@@ -14,7 +14,7 @@
 #include "proto/link.h"
 #include "proto/wire.h"
 
-enum { EVENTS_MAX = 256 };
+enum { EVENTS_MAX = 256, AT_ONCE = 100 };
 
 struct one {
     struct link *link;
@@ -131,6 +131,8 @@ int main(int argc, char **argv)
         all[i] = (struct one){ .link = link_new(), .worker = i < workers, .number = (uint32_t)i };
         must(link_dial(all[i].link, argv[1], NULL, &f) == ERR_NONE);
         watch(epoll_fd, link_fd(all[i].link), &all[i]);
+        if (i % AT_ONCE == AT_ONCE - 1) /* a thousand strangers at once would be an attack */
+            turn(epoll_fd, all, i + 1);
     }
     while (turn(epoll_fd, all, n)) {
         if (!told && n_welcome == n) {
