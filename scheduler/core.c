@@ -28,7 +28,6 @@ struct core *core_new(const struct core_config *cfg)
     c->rng.state = cfg->seed;
     c->next_sequence = 1;
     c->next_worker = cfg->next_worker.n ? cfg->next_worker.n : 1;
-    c->pass = 1;
     c->reserve_at = c->pool_due = MS_NEVER;
     heap_init(&c->delayed);
     return c;
@@ -400,6 +399,11 @@ size_t core_workers(const struct core *c, struct core_worker *list, size_t most)
         };
     }
     return c->n_workers;
+}
+
+uint64_t core_looks(const struct core *c)
+{
+    return c->n_looks;
 }
 
 bool core_holds(const struct core *c, lease_id lease)

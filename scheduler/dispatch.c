@@ -77,16 +77,15 @@ static bool takes_more(struct core *c, const struct array *a, const struct worke
  * looked at in the last pass. */
 static struct worker *find_queue(struct core *c, struct array *a)
 {
-    bool full = a->full_pass && a->full_pass + 1 >= c->pass;
-    struct worker **among = full ? c->grown : c->workers;
-    size_t n = full ? c->n_grown : c->n_workers;
+    struct worker **among = a->full ? c->grown : c->workers;
+    size_t n = a->full ? c->n_grown : c->n_workers;
 
     for (size_t i = 0; i < n; i++) {
         struct worker *w = among[c->turn++ % n];
         if (takes_more(c, a, w))
             return w;
     }
-    a->full_pass = c->pass;
+    a->full = true;
     return NULL;
 }
 
@@ -127,7 +126,10 @@ static uint64_t give_out(struct core *c, bool beyond, uint64_t budget)
     struct array *a;
     task_id task;
 
+    c->n_with_room = c->n_grown;
     while (budget && (a = share_first(c, &n)) != NULL) {
+        if (!beyond && !c->n_loose && !c->n_with_room)
+            break; /* what became free is taken, and the rest had no room before */
         struct worker *w =
             beyond ? find_queue(c, a) : room_find(c, a, a->shape->needs.cores < widest);
         if (!w && !beyond)

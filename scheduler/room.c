@@ -48,6 +48,8 @@ void room_close(struct core *c, struct worker *w)
     for (size_t i = 0; w->grown && i < c->n_grown; i++)
         if (c->grown[i] == w)
             c->grown[i] = c->grown[--c->n_grown];
+    if (c->n_with_room > c->n_grown)
+        c->n_with_room = c->n_grown;
     w->grown = false;
 }
 
@@ -78,7 +80,8 @@ void room_grew(struct core *c, struct worker *w)
         c->grown = realloc(c->grown, c->cap_grown * sizeof(struct worker *));
         must(c->grown != NULL);
     }
-    c->grown[c->n_grown++] = w;
+    c->grown[c->n_grown++] = c->grown[c->n_with_room];
+    c->grown[c->n_with_room++] = w;
 }
 
 /* Where a worker keeps the resource; its place in row.resources. RESOURCES_MAX: it has none. */
@@ -203,8 +206,14 @@ static struct worker *find_grown(struct core *c, const struct array *a, bool tig
 {
     struct worker *best = NULL;
 
-    for (size_t i = 0; i < c->n_grown; i++) {
+    for (size_t i = 0; i < c->n_with_room;) {
         struct worker *w = c->grown[i];
+        if (!w->room) { /* full again: nobody needs to look at it */
+            c->grown[i] = c->grown[--c->n_with_room];
+            c->grown[c->n_with_room] = w;
+            continue;
+        }
+        i++;
         if (kept_for_another(a, w) || !room_fits(c, a->shape, w))
             continue;
         if (!best || (tight ? room_free(w) < room_free(best) : room_free(w) > room_free(best)))
@@ -244,10 +253,9 @@ struct worker *room_find(struct core *c, struct array *a, bool tight)
 
     if (s->reserve && room_fits(c, s, s->reserve))
         return s->reserve;
-    bool stuck = s->stuck_pass && s->stuck_pass + 1 >= c->pass;
-    struct worker *w = stuck ? find_grown(c, a, tight) : find_any(c, a, tight);
+    struct worker *w = s->stuck ? find_grown(c, a, tight) : find_any(c, a, tight);
     if (!w)
-        s->stuck_pass = c->pass;
+        s->stuck = true;
     return w;
 }
 
@@ -255,8 +263,7 @@ void room_pass_over(struct core *c)
 {
     for (size_t i = 0; i < c->n_grown; i++)
         c->grown[i]->grown = false;
-    c->n_grown = c->n_failed = 0;
-    c->pass++;
+    c->n_grown = c->n_with_room = c->n_failed = 0;
 }
 
 /* --- a worker of its own --- */

@@ -23,7 +23,7 @@ void share_list(struct core *c, struct array *a)
     }
     c->ready[c->n_ready++] = a;
     a->listed = c->n_ready;
-    a->shape->stuck_pass = a->full_pass = 0;
+    a->shape->stuck = a->full = false;
     a->shape->n_listed++;
     if (!a->study->n_listed++ && !a->study->count[TASK_LEASED])
         a->study->joins = true;
@@ -162,6 +162,7 @@ size_t share_order(struct core *c, bool (*wanted)(const struct core *c, const st
         must(c->turns != NULL);
     }
     *widest = 0;
+    c->n_loose = 0;
     for (size_t i = 0; i < c->n_ready;) {
         struct array *a = c->ready[i];
         if (a->mode != MODE_ACTIVE || !a->count[TASK_READY]) {
@@ -171,10 +172,17 @@ size_t share_order(struct core *c, bool (*wanted)(const struct core *c, const st
         i++;
         if (a->shape->needs.cores > *widest)
             *widest = a->shape->needs.cores;
-        if (!below_running_max(a) || !wanted(c, a))
+        if (!below_running_max(a)) { /* what becomes free meanwhile is not looked at for it */
+            a->shape->stuck = a->full = false;
             continue;
+        }
+        if (!wanted(c, a)) {
+            a->full = false;
+            continue;
+        }
+        c->n_loose += !a->shape->stuck;
         joins |= a->study->joins;
-        c->turns[n++] = (struct turn){ a, share_of(a) };
+        c->turns[n++] = (struct turn){ a, share_of(a), !a->shape->stuck };
     }
     if (joins)
         join(c, n);
@@ -202,6 +210,7 @@ struct array *share_first(struct core *c, size_t *n)
 
 void share_pass(struct core *c, size_t *n)
 {
+    c->n_loose -= c->turns[0].loose;
     c->turns[0] = c->turns[--*n];
     sift_down(c->turns, *n, 0);
 }

@@ -19,7 +19,7 @@ struct shape {
     uint64_t hash;          /* of needs; the hash is by this, equal ones are told apart by needs */
     uint64_t n_users;       /* arrays and leases */
     size_t n_listed;        /* arrays in core.ready */
-    uint64_t stuck_pass;    /* the pass of dispatch in which no worker had room: room.h */
+    bool stuck;             /* only workers in core.grown may have room: room.c */
     ms_t waits_since;       /* others began while tasks of it found no room; 0: none */
     struct worker *reserve; /* the worker that is kept for it */
     struct shape *next;     /* of the same hash */
@@ -58,9 +58,9 @@ struct array {
                              many there are, closed is true of points too */
     struct live *study;
     struct shape *shape;
-    bool speculates;    /* it is among core.n_speculating */
-    size_t listed;      /* its place in core.ready, from 1; 0: nothing of it is ready */
-    uint64_t full_pass; /* the pass of dispatch in which no worker took more to have at hand */
+    bool speculates;           /* it is among core.n_speculating */
+    size_t listed;             /* its place in core.ready, from 1; 0: nothing of it is ready */
+    bool full;                 /* only workers in core.grown may take more of it to have at hand */
     struct array *next, *prev; /* in its study */
     enum study_mode mode; /* that of its study, but HELD when it is retired, or waits for arrays */
     bool retired;         /* another array is the current one: unloaded with its last lease */
@@ -200,7 +200,8 @@ struct core {
     size_t n_assigned, cap_assigned;
     struct turn *turns; /* within dispatch: the heap of arrays */
     size_t cap_turns;
-    uint64_t pass;         /* number of the pass of dispatch */
+    size_t n_with_room;    /* within dispatch: the first ones of grown, which may have room */
+    size_t n_loose;        /* within dispatch: turns whose shape is not stuck */
     uint64_t n_looks;      /* how often dispatch looked whether a task fits a worker */
     struct shape **failed; /* within a pass: they found no room, and nothing began since */
     size_t n_failed, cap_failed;
@@ -337,6 +338,7 @@ void room_unreserve(struct core *c, struct shape *s);
 struct turn {
     struct array *array;
     uint64_t share;
+    bool loose; /* its shape is not stuck: any worker may have room */
 };
 void share_list(struct core *c, struct array *a); /* something of it is ready */
 void share_unlist(struct core *c, struct array *a);

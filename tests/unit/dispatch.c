@@ -1,0 +1,111 @@
+/* dispatch: what it costs to give tasks of many shapes to many workers, counted in looks at whether
+ * a task fits a worker. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/needs.h"
+#include "scheduler/core.h"
+
+enum { TASKS = 20, SLOTS = 4 };
+
+struct farm {
+    struct core *core;
+    struct outbox out;
+    ms_t now;
+    struct core_grant *held; /* granted and not ended, in a ring */
+    uint64_t *at;            /* by whom */
+    size_t head, n, cap, granted;
+};
+
+static void take_grants(struct farm *f)
+{
+    for (size_t i = 0; i < f->out.n_sends; i++) {
+        const struct send *s = &f->out.sends[i];
+        for (size_t k = 0; s->kind == SEND_ASSIGN && k < s->n; k++) {
+            size_t to = (f->head + f->n++) % f->cap;
+            cr_assert_lt(f->n, f->cap);
+            f->held[to] = f->out.grants[s->grants + k];
+            f->at[to] = s->to.n;
+            f->granted++;
+        }
+    }
+    outbox_clear(&f->out);
+}
+
+static void step(struct farm *f, struct event ev)
+{
+    core_step(f->core, ++f->now, &ev, &f->out);
+    core_step(f->core, f->now, &(struct event){ .kind = EV_TIMEOUT }, &f->out);
+    take_grants(f);
+}
+
+static void start(struct farm *f, uint32_t shapes)
+{
+    struct core_config cfg;
+
+    core_config_default(&cfg);
+    cfg.lost_after_ms = cfg.prefetch_ms = 1000000000;
+    cfg.prefetch_ms = 0;
+    *f = (struct farm){ .core = core_new(&cfg), .now = 1000, .cap = 1 << 16 };
+    f->held = calloc(f->cap, sizeof *f->held);
+    f->at = calloc(f->cap, sizeof *f->at);
+    outbox_init(&f->out);
+    step(f, (struct event){ .kind = EV_RESTORED });
+    for (uint32_t i = 0; i < shapes; i++) {
+        struct array_row row = { .id = { i + 1 }, .study = { i + 1 }, .n = TASKS };
+        row.first.n = 1 + (uint64_t)i * TASKS;
+        row.policy.needs.cores = 1 + i % 3;
+        row.policy.needs.memory_mib = 100 + i;
+        if (i % 5 == 0)
+            needs_add_resource(&row.policy.needs, "gpus", 1);
+        step(f, (struct event){ .kind = EV_SUBMIT, .array = &row, .is_new = true });
+    }
+}
+
+static void connect_workers(struct farm *f, uint32_t workers)
+{
+    for (uint32_t i = 0; i < workers; i++) {
+        struct worker_row row = { .instance = i + 1, .slots = SLOTS, .memory_mib = 1500 };
+        snprintf(row.name, sizeof row.name, "w%u", i);
+        if (i % 4 == 0)
+            worker_add_resource(&row, "gpus", 2);
+        step(f, (struct event){ .kind = EV_HELLO, .from = { i + 1 }, .worker = &row });
+    }
+}
+
+/* Everything runs, the oldest lease ends first; looks for each grant. */
+static double looks(uint32_t shapes, uint32_t workers)
+{
+    struct farm f;
+
+    start(&f, shapes);
+    connect_workers(&f, workers);
+    while (f.n) {
+        struct core_grant g = f.held[f.head];
+        struct end_row end = { .task = g.task, .lease = g.lease, .wall_us = 1000000 };
+        uint64_t from = f.at[f.head];
+        f.head = (f.head + 1) % f.cap;
+        f.n--;
+        step(&f, (struct event){ .kind = EV_RESULT, .from = { from }, .end = &end });
+    }
+    cr_assert_eq(f.granted, (size_t)shapes * TASKS);
+    double each = (double)core_looks(f.core) / (double)f.granted;
+    core_free(f.core);
+    outbox_fini(&f.out);
+    free(f.held);
+    free(f.at);
+    return each;
+}
+
+/* A pass goes over the shapes whose turn it would be until one fits where something became free:
+ * that is bounded by the shapes, whatever the number of workers. */
+Test(dispatch, the_cost_of_a_grant_does_not_grow_with_shapes_times_workers)
+{
+    double small = looks(500, 10), large = looks(500, 50);
+
+    cr_assert_lt(looks(50, 50), 50);
+    cr_assert_lt(large, 500, "%.1f looks a grant", large);
+    cr_assert_lt(large, 1.5 * small, "%.1f looks a grant with 50 workers, %.1f with 10", large,
+                 small);
+}
