@@ -1,6 +1,7 @@
-/* farm_bench WHERE - what a program that uses libgrange reaches, on request. Connects to the farm,
- * whose engines offer noop, echo and square of examples/plugin/collatz.c, prints "ready" and
- * answers each line of stdin with a line, until stdin ends, as bench/peers.py does for other farms:
+/* farm_bench WHERE ENGINES - what a program that uses libgrange reaches, on request. Connects to
+ * the farm, whose engines offer noop, echo and square of examples/plugin/collatz.c, prints "ready"
+ * and answers each line of stdin with a line, until "end 0", as bench/peers.py does for other
+ * farms:
  *
  *     noop N         calls a second of N calls that do nothing, in one batch and waited for
  *     echo N         the same with 100 bytes that come back
@@ -177,11 +178,11 @@ static double answer(const char *verb, uint64_t n)
     exit(2);
 }
 
-static void find_engines(void)
+static void find_engines(size_t at_least)
 {
     struct grange_engine *list;
 
-    check(grange_engines(g, 1, WAIT_MS, &list, &n_engines), "engines");
+    check(grange_engines(g, at_least, WAIT_MS, &list, &n_engines), "engines");
     n_engines = n_engines < ENGINES_MOST ? n_engines : ENGINES_MOST;
     for (size_t i = 0; i < n_engines; i++)
         engines[i] = list[i].id;
@@ -194,15 +195,15 @@ int main(int argc, char **argv)
     char why[300], verb[20];
     unsigned long long n;
 
-    must(argc == 2);
+    must(argc == 3);
     if (grange_connect(argv[1], 10000, &g, why, sizeof why) != GRANGE_OK) {
         fprintf(stderr, "farm_bench: %s\n", why);
         return 1;
     }
-    find_engines();
+    find_engines(strtoull(argv[2], NULL, 10));
     printf("ready\n");
     fflush(stdout);
-    while (scanf("%19s %llu", verb, &n) == 2) {
+    while (scanf("%19s %llu", verb, &n) == 2 && strcmp(verb, "end") != 0) {
         printf("%.6g\n", answer(verb, n));
         fflush(stdout);
     }

@@ -51,7 +51,7 @@ new_dir() {
 }
 
 # start_asked NAME COMMAND... - a program that prints "ready" and then answers each line of its stdin with
-# a line, until stdin ends. False when it does not get ready. ask NAME WORDS... - one answer.
+# a line, until "end 0". False when it does not get ready. ask NAME WORDS... - one answer.
 declare -A asked_in=() asked_out=() asked_pid=()
 start_asked() {
     local name=$1 in out word=
@@ -77,6 +77,7 @@ ask() {
 }
 end_asked() {
     local in=${asked_in[$1]} out=${asked_out[$1]}
+    echo "end 0" >&"$in" # other programs may hold the pipe open
     exec {in}>&- {out}<&-
     wait "${asked_pid[$1]}" || true
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """peers.py ipp ENGINES | dask WORKERS - what other task farms reach here, on request.
 
-Starts the farm, prints "ready" and then answers each line of stdin with one line, until stdin ends:
+Starts the farm, prints "ready" and then answers each line of stdin with one line, until "end 0":
 
     noop N        calls a second of N calls of a function that does nothing, in batch and waited for
     echo N        the same with 100 bytes that come back
@@ -118,6 +118,8 @@ def main():
             print("ready", file=out, flush=True)
             for line in sys.stdin:
                 verb, amount = line.split()
+                if verb == "end":
+                    break
                 print("%.6g" % answer(farm, verb, int(amount)), file=out, flush=True)
         finally:
             farm.close()
