@@ -495,21 +495,32 @@ static void append_edges(struct core *c, struct array *a, const struct event *ev
     }
 }
 
-/* Calls of an array that goes element by element: one edge each, which nobody wrote down. */
+/* One task of an array that goes element by element; the one there that ended the wrong way, or 0.
+ */
+static task_id add_elements(struct array *a, uint64_t i)
+{
+    struct wait *w = &graph_waits(a)[i];
+    task_id wrong = { 0 };
+
+    for (const struct array_wait *aw = a->graph->in; aw; aw = aw->next_in) {
+        if (!aw->element)
+            continue;
+        bool there = aw->on && i < aw->on->row.n;
+        enum task_state state = there ? (enum task_state)aw->on->state[i] : TASK_READY;
+        w->open++;
+        if (!task_state_ended(state))
+            continue;
+        count_end(w, aw->rule, state == TASK_DONE, false);
+        if (!graph_counts(aw->rule, state == TASK_DONE))
+            wrong.n = aw->on->row.first.n + i;
+    }
+    return wrong;
+}
+
 void graph_append_elements(struct core *c, struct array *a, uint64_t at, uint64_t n)
 {
-    struct wait *waits = graph_waits(a);
-
-    for (const struct array_wait *aw = a->graph->in; aw; aw = aw->next_in)
-        for (uint64_t i = at; aw->element && i < at + n; i++) {
-            bool there = aw->on && i < aw->on->row.n;
-            enum task_state state = there ? (enum task_state)aw->on->state[i] : TASK_READY;
-            waits[i].open++;
-            if (task_state_ended(state))
-                count_end(&waits[i], aw->rule, state == TASK_DONE, false);
-        }
     for (uint64_t i = at; i < at + n; i++)
-        first_state(c, a, i, (task_id){ 0 });
+        first_state(c, a, i, add_elements(a, i));
 }
 
 void graph_append(struct core *c, struct array *a, const struct event *ev)
