@@ -434,6 +434,9 @@ void calls_tidy(struct scheduler *s)
                 continue;
             core_step(s->core, s->now, &(struct event){ .kind = EV_UNLOAD, .array_id = c->id },
                       &s->out);
+            struct core_study st;
+            if (!core_study(s->core, c->study, &st))
+                loaded_forget(s, c->study);
         } else if (++n_ended <= ENDED_KEPT) {
             continue;
         }

@@ -104,6 +104,7 @@ enum err submit_resume(struct scheduler *s, peer_id from, const struct message *
 enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct fault *f);
 struct loaded *loaded_find(struct scheduler *s, study_id id);
 struct loaded *loaded_name(struct scheduler *s, const char *name);
+void loaded_forget(struct scheduler *s, study_id id); /* the core has forgotten it */
 void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name);
 
 /* stages.c: row->after, from the spec; what it names is loaded */

@@ -301,8 +301,8 @@ bool follow_is_for(const struct core *c, const struct worker *w, task_id task, s
 
 /* dispatch.c */
 void dispatch(struct core *c, struct outbox *out);
-/* dispatch_settling - after a start, as long as workers that were known before may come back and say
- * what runs: nothing is given out, and nothing skipped */
+/* dispatch_settling - after a start, as long as workers that were known before may come back and
+ * say what runs: nothing is given out, and nothing skipped */
 bool dispatch_settling(const struct core *c);
 void dispatch_delayed(struct core *c);
 

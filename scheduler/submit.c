@@ -27,6 +27,14 @@ struct loaded *loaded_name(struct scheduler *s, const char *name)
     return NULL;
 }
 
+void loaded_forget(struct scheduler *s, study_id id)
+{
+    struct loaded *l = loaded_find(s, id);
+
+    if (l)
+        *l = s->loaded[--s->n_loaded];
+}
+
 void loaded_set(struct scheduler *s, study_id id, array_id array, const char *name)
 {
     struct loaded *l = loaded_find(s, id);

@@ -93,7 +93,7 @@ enum err store_other_arrays(struct store *st, study_id study, array_id except, s
 {
     struct query q;
 
-    query_open(&q, &st->db, "SELECT id FROM array WHERE study = ?1 AND id <> ?2 ORDER BY id");
+    query_open(&q, &st->db, "SELECT id FROM array WHERE study = ?1 AND id <> ?2 AND kind = 0 ORDER BY id");
     query_int(&q, 1, study.n);
     query_int(&q, 2, except.n);
     while (query_row(&q)) {

@@ -268,7 +268,7 @@ enum err reader_known(struct reader *r, const struct reader_study *s, reader_arr
 
     query_open(&q, &r->db,
                "SELECT " ARRAY_COLUMNS
-               " FROM array a JOIN study s ON s.id = a.study WHERE a.study = ?1 ORDER BY a.id");
+               " FROM array a JOIN study s ON s.id = a.study WHERE a.study = ?1 AND a.kind = 0 ORDER BY a.id");
     query_int(&q, 1, s->id.n);
     while (!e && query_row(&q)) {
         e = array_read(&q, &row, &text, f);

@@ -49,7 +49,7 @@ enum err reader_counts(struct reader *r, const struct reader_study *s, struct re
 /* reader_states - as store_states. */
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f);
-/* reader_known - identities are joined by the caller: each task of any array of the study that
+/* reader_known - of arrays of points; identities are joined by the caller: each task of any array of the study that
  * ended itself (an adopted end is given where it is from), array after array in the order of their
  * ids: first on_array with the spec, then on_end for its tasks, in which row->spec is borrowed from
  * the same call. */

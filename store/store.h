@@ -64,7 +64,7 @@ enum err store_find_array(struct store *st, study_id study, const uint64_t key[2
                           struct array_row *row, struct buf *text, struct fault *f);
 enum err store_array(struct store *st, array_id id, bool *found, struct array_row *row,
                      struct buf *text, struct fault *f);
-/* store_other_arrays - ids of the arrays of a study except one, in id order; *ids is a buf of
+/* store_other_arrays - ids of the arrays of points of a study except one, in id order; *ids is a buf of
  * array_id. */
 enum err store_other_arrays(struct store *st, study_id study, array_id except, struct buf *ids,
                             struct fault *f);
