@@ -220,11 +220,42 @@ static void count_end(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
         c->last_ended_ms = ended;
 }
 
+/* A study of calls has many arrays, all of which count. */
+#define OF_STUDY                                                                                   \
+    " WHERE EXISTS (SELECT 1 FROM array a WHERE a.study = ?1 AND a.kind = 1 AND task >= "          \
+    "a.first_task AND task < a.first_task + a.n)"
+
+static enum err count_calls(struct reader *r, const struct reader_study *s, struct reader_counts *c,
+                            struct fault *f)
+{
+    struct query q;
+
+    query_open(&q, &r->db,
+               "SELECT coalesce(sum(n), 0), (SELECT count(*) FROM running" OF_STUDY
+               ") FROM array WHERE study = ?1 AND kind = 1");
+    query_int(&q, 1, (int64_t)s->id.n);
+    while (query_row(&q)) {
+        c->n = c->left = (uint64_t)sqlite3_column_int64(q.stmt, 0);
+        c->running = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+    }
+    enum err e = query_close(&q, f);
+    if (e)
+        return e;
+    query_open(&q, &r->db, "SELECT 0, state, started_ms, ended_ms, wall_us FROM ended" OF_STUDY);
+    query_int(&q, 1, (int64_t)s->id.n);
+    while (query_row(&q))
+        count_end(c, 0, false, q.stmt);
+    return query_close(&q, f);
+}
+
 enum err reader_counts(struct reader *r, const struct reader_study *s, struct reader_counts *c,
                        struct fault *f)
 {
     struct query q;
 
+    *c = (struct reader_counts){ 0 };
+    if (s->array.kind == ARRAY_CALLS)
+        return count_calls(r, s, c, f);
     *c = (struct reader_counts){ .n = s->array.n, .left = s->array.n };
     enum err e =
         ends_each(&r->db, &s->array, "state, started_ms, ended_ms, wall_us", count_end, c, f);

@@ -34,10 +34,10 @@ void reader_study_fini(struct reader_study *s);
 typedef enum err (*reader_study_fn)(void *ctx, const struct reader_study *s, struct fault *f);
 enum err reader_studies(struct reader *r, reader_study_fn fn, void *ctx, struct fault *f);
 
-/* reader_counts - of the current array, adopted ends included. left = n - the ended and skipped
- * ones (those running are left). What --where leaves out is no row of the store, so `skipped` is 0
- * and such points are among the left ones here: who has the spec takes them off. running: leases
- * older than DURABLE_LEASE_MS, as the last commit has them. */
+/* reader_counts - of the current array, adopted ends included; of a study of calls all its arrays.
+ * left = n - the ended and skipped ones (those running are left). What --where leaves out is no row
+ * of the store, so `skipped` is 0 and such points are among the left ones here: who has the spec
+ * takes them off. running: leases older than DURABLE_LEASE_MS, as the last commit has them. */
 struct reader_counts {
     uint64_t n, done, failed, cancelled, quarantined, skipped, running, left;
     uint64_t unmet; /* ended without a run: what they wait for did not end as it had to */

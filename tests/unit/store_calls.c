@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "schema_1.sql.h"
+#include "store/reader.h"
 #include "store/store.h"
 #include "store_help.h"
 
@@ -208,6 +209,29 @@ Test(store_calls, ends_are_read_from_a_cursor_in_bounded_steps)
     bool found;
     cr_assert_eq(store_has_blob(st, UINT64_MAX, &found, &f), ERR_NONE);
     cr_assert(found);
+}
+
+Test(store_calls, all_arrays_of_a_study_count)
+{
+    struct reader *r;
+    struct reader_study study = { 0 };
+    struct reader_counts c;
+
+    open_store();
+    open_array(1);
+    open_array(2);
+    append(1, 1, 0, 3, "abc", 3, false);
+    append(2, 2, 0, 2, "de", 2, false);
+    struct change ch[2] = { change_end(2, 1, TASK_DONE),
+                            change_end(1 + POINTS_MAX, 2, TASK_FAILED) };
+    commit(ch, 2);
+    cr_assert_eq(reader_open(dir, &r, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(reader_study(r, "s", &study, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(reader_counts(r, &study, &c, &f), ERR_NONE, "%s", f.text);
+    cr_assert(c.n == 5 && c.done == 1 && c.failed == 1 && c.left == 3, "%llu %llu",
+              (unsigned long long)c.n, (unsigned long long)c.left);
+    reader_study_fini(&study);
+    reader_close(r);
 }
 
 Test(store_calls, a_number_is_not_given_out_again_after_a_reopen)
