@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -412,6 +413,30 @@ Test(engine, engines_die_with_their_worker)
     kill(d->pid, SIGKILL);
     cr_expect(driver_until(d, !runs((pid_t)d->engines[0].pid) && !runs((pid_t)d->engines[1].pid)));
     driver_close(d);
+}
+
+/* One that takes its time: the worker says hello without its functions, and again with them. */
+Test(engine, functions_that_are_known_later_are_told_then)
+{
+    char dir[] = "/tmp/grange-test-XXXXXX", fifo[64], engine[300];
+
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(fifo, sizeof fifo, "%s/go", dir);
+    snprintf(engine, sizeof engine, "read go <%s; exec python3 " ENGINE_PY, fifo);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    begin((const char *const[]){ "--engine", engine, "--log-level", "quiet", "-j", "1", NULL });
+    cr_expect_eq(d->functions.n, 0);
+    FILE *go = fopen(fifo, "w");
+    cr_assert_not_null(go);
+    fputs("go\n", go);
+    fclose(go);
+    cr_expect(driver_until(d, d->n_hellos == 2));
+    cr_expect_not_null(strstr(buf_text(&d->functions), "upper\n"));
+    driver_array(d, 1, "upper", "");
+    EXPECT_TEXT(call(1, 1, "late", 4)->result, "LATE");
+    unlink(fifo);
+    rmdir(dir);
+    end();
 }
 
 /* An engine that says what no engine says is killed, and the reason is told. */
