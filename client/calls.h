@@ -143,7 +143,7 @@ struct calls {
     struct series **series; /* by number - 1 */
     size_t n_series, cap_series;
     struct series *by_key, *by_array, *by_shape, *by_request, *last;
-    struct series *found; /* by series_find_task, the last time */
+    struct series *found;       /* by series_find_task, the last time */
     struct buf spec, shape;     /* scratch */
     struct chunk *head, **tail; /* in order: on their way, then not */
     struct chunk *unsent;       /* the first that is not */

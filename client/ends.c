@@ -303,6 +303,8 @@ static const char *reason_of(struct end *e)
 
     if (e->outcome == GRANGE_REFUSED)
         return "refused";
+    if (e->outcome == GRANGE_SKIPPED && e->reason == END_CANCELLED)
+        return "left out";
     if (e->reason == END_EXIT && e->code == 0)
         return "exit 0";
     if (!e->extra) {

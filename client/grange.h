@@ -113,9 +113,11 @@ struct grange_counts { /* points of a study, by state; n = the sum of all but re
     uint64_t unmet;   /* of skipped: what they wait for can no longer come */
 };
 
-/* grange_submit - a study, as JSON; points that ended before are not run again. With retry_failed
- * those that failed are; with fresh all are. grange_resume - the same for a study that the
- * scheduler's store knows by name. The reply says what there is to do; name is the study's. */
+/* grange_submit - a study, as JSON with the words of a study file: {"version": 1, "name": "sweep",
+ * "cwd": "/where/it/runs", "command": ["./sim", "{T}"], "factors": ["T=280:320:10"], ..}. Points
+ * that ended before are not run again. With retry_failed those that failed are; with fresh all are.
+ * grange_resume - the same for a study that the scheduler's store knows by name. The reply says
+ * what there is to do; name is the study's. */
 enum { GRANGE_RETRY_FAILED = 1, GRANGE_FRESH = 2 };
 struct grange_submitted {
     char name[101];
@@ -404,8 +406,8 @@ int grange_map(struct grange *g, const char *function, uint64_t n, grange_map_it
  * (grange_call) take turns with it.
  *
  * grange_engines - those that are there, by id; *engines is the caller's to free(), texts included.
- * Waits until at_least of them are idle or busy (0: does not wait), since a farm that has just begun
- * may have none yet. */
+ * Waits until at_least of them are idle or busy (0: does not wait), since a farm that has just
+ * begun may have none yet. */
 enum grange_engine_state {
     GRANGE_ENGINE_STARTING,
     GRANGE_ENGINE_IDLE,

@@ -38,7 +38,8 @@ static void calls_forget(struct scheduler *s, struct calls *c)
 
     collect_free(s, c);
     HASH_DELETE(hh, t->by_id, c);
-    HASH_DELETE(hh_key, t->by_key, c);
+    if (!c->points)
+        HASH_DELETE(hh_key, t->by_key, c);
     remove_sorted(t, c);
     if (t->last == c)
         t->last = NULL;
@@ -81,7 +82,7 @@ static void insert_sorted(struct calls_table *t, struct calls *c)
     t->sorted[i] = c;
 }
 
-struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64_t first_end)
+static struct calls *add(struct scheduler *s, const struct array_row *row, const char *key)
 {
     struct calls *c = calloc(1, sizeof *c);
 
@@ -89,13 +90,39 @@ struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64
     *c = (struct calls){ .id = row->id,
                          .study = row->study,
                          .first = row->first,
-                         .first_end = first_end,
-                         .key = strdup(row->key_text) };
+                         .span = POINTS_MAX,
+                         .key = strdup(key) };
     must(c->key != NULL);
     HASH_ADD(hh, s->calls->by_id, id, sizeof c->id, c);
-    HASH_ADD_KEYPTR(hh_key, s->calls->by_key, c->key, strlen(c->key), c);
     insert_sorted(s->calls, c);
     return c;
+}
+
+struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64_t first_end)
+{
+    struct calls *c = add(s, row, row->key_text);
+
+    c->first_end = first_end;
+    HASH_ADD_KEYPTR(hh_key, s->calls->by_key, c->key, strlen(c->key), c);
+    return c;
+}
+
+enum err calls_points(struct scheduler *s, array_id id, struct calls **c, struct fault *f)
+{
+    struct array_row row;
+    bool there;
+
+    HASH_FIND(hh, s->calls->by_id, &id, sizeof id, *c);
+    if (*c)
+        return ERR_NONE;
+    enum err err = store_array(s->store, id, &there, &row, loop_text(s), f);
+    if (err || !there || row.kind != ARRAY_POINTS)
+        return err;
+    *c = add(s, &row, "");
+    (*c)->span = row.n;
+    (*c)->points = true;
+    (*c)->submitted_ms = row.submitted_ms;
+    return ERR_NONE;
 }
 
 struct calls *calls_by_id(struct scheduler *s, array_id id)
@@ -103,7 +130,7 @@ struct calls *calls_by_id(struct scheduler *s, array_id id)
     struct calls *c;
 
     HASH_FIND(hh, s->calls->by_id, &id, sizeof id, c);
-    return c;
+    return c && !c->points ? c : NULL;
 }
 
 struct calls *calls_by_key(struct scheduler *s, const char *key)
@@ -116,7 +143,7 @@ struct calls *calls_by_key(struct scheduler *s, const char *key)
 
 static bool owns(const struct calls *c, task_id task)
 {
-    return task.n >= c->first.n && task.n - c->first.n < POINTS_MAX;
+    return task.n >= c->first.n && task.n - c->first.n < c->span;
 }
 
 struct calls *calls_by_task(struct scheduler *s, task_id task)
@@ -429,6 +456,11 @@ void calls_tidy(struct scheduler *s)
     for (size_t i = t->n; i-- > 0;) { /* the youngest are kept */
         struct calls *c = t->sorted[i];
         struct core_array a;
+        if (c->points) {
+            if (!c->collectors)
+                calls_forget(s, c);
+            continue;
+        }
         if (core_array(s->core, c->id, &a)) {
             if (!a.ended || ++n_ended <= ENDED_KEPT)
                 continue;

@@ -32,7 +32,10 @@ struct calls {
     array_id id;
     study_id study;
     task_id first;
+    uint64_t span; /* task ids that are its own */
     uint64_t first_end;
+    bool points;       /* an array of points, here only because somebody collects it; key "" */
+    ms_t submitted_ms; /* of points: of all of them */
     char *key;
     struct chunk **chunks; /* in order of `at` */
     size_t n_chunks, cap_chunks;
@@ -74,6 +77,8 @@ struct calls *calls_by_id(struct scheduler *s, array_id id);    /* NULL: not kno
 struct calls *calls_by_task(struct scheduler *s, task_id task); /* NULL: not of calls */
 struct calls *calls_by_key(struct scheduler *s, const char *key);
 struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64_t first_end);
+/* calls_points - an array of points that somebody collects; NULL: there is none of this number. */
+enum err calls_points(struct scheduler *s, array_id id, struct calls **c, struct fault *f);
 
 /* calls_load.c */
 /* calls_after - row->after, until the end of the turn; what it names is loaded. */

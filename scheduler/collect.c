@@ -240,7 +240,7 @@ static void committed(struct scheduler *s, const struct end_row *row, uint64_t n
         return;
     uint64_t index = row->task.n - c->first.n;
     struct chunk *chunk = chunk_of(c, index);
-    ms_t submitted_ms = chunk ? chunk->appended_ms : 0;
+    ms_t submitted_ms = chunk ? chunk->appended_ms : c->submitted_ms;
     if (chunk)
         chunk_ended(s, chunk);
     DL_FOREACH(c->collectors, k)
@@ -285,7 +285,7 @@ static bool fill_one(void *ctx, uint64_t n, const struct end_row *row)
     if (!wants(k, index))
         return true;
     const struct chunk *chunk = chunk_of(k->calls, index);
-    gather(k, row, chunk ? chunk->appended_ms : 0);
+    gather(k, row, chunk ? chunk->appended_ms : k->calls->submitted_ms);
     return !is_full(k);
 }
 
@@ -293,7 +293,7 @@ static bool fill_one(void *ctx, uint64_t n, const struct end_row *row)
 static bool fill(struct scheduler *s, struct collector *k)
 {
     struct fault f;
-    task_id first = k->calls->first, last = { first.n + POINTS_MAX - 1 };
+    task_id first = k->calls->first, last = { first.n + k->calls->span - 1 };
 
     if (k->cursor + 1 < k->calls->first_end)
         k->cursor = k->calls->first_end - 1;
@@ -306,6 +306,52 @@ static bool fill(struct scheduler *s, struct collector *k)
     if (k->ends.n || k->live)
         send_batch(s, k, k->live);
     return true;
+}
+
+struct adopting {
+    struct scheduler *s;
+    struct collector *k;
+};
+
+static bool fill_adopted(void *ctx, uint64_t n, const struct end_row *row)
+{
+    const struct adopting *a = ctx;
+
+    if (!fill_one(a->k, n, row))
+        send_batch(a->s, a->k, false);
+    return true;
+}
+
+/* left_out - by --where: nothing is recorded of such a point, it is skipped from the beginning. */
+static void left_out(struct adopting *a)
+{
+    static const struct end_body body = { .error_line = "left out by --where" };
+    const struct calls *c = a->k->calls;
+    struct core_array array;
+
+    if (!core_array(a->s->core, c->id, &array) || !array.counts.skipped)
+        return;
+    for (uint64_t i = 0; i < c->span; i++) {
+        struct end_row row = { .task = { c->first.n + i },
+                               .state = TASK_SKIPPED,
+                               .reason = END_CANCELLED,
+                               .body = &body };
+        if (core_task_state(a->s->core, row.task) == TASK_SKIPPED)
+            fill_adopted(a, 0, &row);
+    }
+}
+
+/* adopt - the ends of points that are those of points of older arrays: once, before all others. */
+static enum err adopt(struct scheduler *s, struct collector *k, struct fault *f)
+{
+    const struct calls *c = k->calls;
+    struct adopting a = { s, k };
+
+    if (!c->points || k->cursor)
+        return ERR_NONE;
+    left_out(&a);
+    return store_adopted_ends(s->store, c->first, (task_id){ c->first.n + c->span - 1 },
+                              fill_adopted, &a, f);
 }
 
 ms_t collect_step(struct scheduler *s)
@@ -391,6 +437,7 @@ static int compare_index(const void *a, const void *b)
 static void begin(struct scheduler *s, struct calls *c, peer_id from, const struct message *m)
 {
     struct collector *k = calloc(1, sizeof *k);
+    struct fault f;
 
     must(k != NULL);
     *k = (struct collector){ .peer = from, .calls = c, .cursor = m->collect.cursor };
@@ -405,6 +452,10 @@ static void begin(struct scheduler *s, struct calls *c, peer_id from, const stru
         k->cursor = 0;
     DL_APPEND(c->collectors, k);
     DL_APPEND2(s->calls->collectors, k, all_prev, all_next);
+    if (adopt(s, k, &f)) {
+        loop_die(s, &f);
+        s->failed = loop_exit_code(&f);
+    }
 }
 
 void collect_request(struct scheduler *s, peer_id from, const struct message *m)
@@ -413,8 +464,10 @@ void collect_request(struct scheduler *s, peer_id from, const struct message *m)
     struct fault f;
     enum err err = calls_find(s, m->collect.key, m->collect.array, &c, &f);
 
+    if (!err && !c && !*m->collect.key)
+        err = calls_points(s, m->collect.array, &c, &f);
     if (!err && !c)
-        err = fault_set(&f, ERR_NOT_FOUND, "there is no array of calls with this key or number");
+        err = fault_set(&f, ERR_NOT_FOUND, "there is no array with this key or number");
     if (err) {
         request_refuse(s, from, m->collect.request, f.code, f.text);
         return;

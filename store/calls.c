@@ -239,7 +239,7 @@ static const char *text_at(sqlite3_stmt *s, int i)
     return text ? text : "";
 }
 
-/* The columns of ST_ENDS behind those of END_COLUMNS. */
+/* The columns of END_SELECT behind those of END_COLUMNS. */
 enum {
     AT_N = 20,
     AT_BECAUSE,
@@ -300,6 +300,27 @@ enum err store_ends(struct store *st, task_id first, task_id last, uint64_t *cur
     enum err e = !more || rc == SQLITE_DONE ? ERR_NONE : db_fault(&st->db, rc, f);
     sqlite3_reset(s);
     return e;
+}
+
+enum err store_adopted_ends(struct store *st, task_id first, task_id last, store_end_fn fn,
+                            void *ctx, struct fault *f)
+{
+    struct query q;
+
+    query_open(&q, &st->db,
+               "SELECT " END_SELECT ", a.task FROM ended e CROSS JOIN adopted a"
+               " ON a.from_task = e.task LEFT JOIN output o ON o.n = e.n"
+               " WHERE a.task BETWEEN ?1 AND ?2");
+    query_int(&q, 1, (int64_t)first.n);
+    query_int(&q, 2, (int64_t)last.n);
+    while (query_row(&q)) {
+        struct end_row row;
+        struct end_body body;
+        read_end(q.stmt, &row, &body);
+        row.task.n = (uint64_t)sqlite3_column_int64(q.stmt, AT_BLOB_BYTES + 1);
+        fn(ctx, (uint64_t)sqlite3_column_int64(q.stmt, AT_N), &row);
+    }
+    return query_close(&q, f);
 }
 
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,

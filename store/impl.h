@@ -55,6 +55,11 @@ enum err query_done(struct query *q, struct fault *f);
       "started_ms," t "ended_ms," t "wall_us," t "user_us," t "sys_us," t "maxrss_kib," t          \
       "vals," t "metrics," t "error," t "dir," t "out_total," t "err_total," t "metrics_missing"
 enum { N_END_COLUMNS = 20 };
+/* What collectors get of an end, from ended e and output o. */
+#define END_SELECT                                                                                 \
+    END_COLUMNS("e.")                                                                              \
+    ", e.n, e.because, e.result, o.flags, o.out_file, o.err_file, o.out, o.err, o.blob,"           \
+    " o.blob_bytes"
 /* end_read - from END_COLUMNS starting at column `at`; text is borrowed until the next step. */
 void end_read(sqlite3_stmt *s, int at, struct end_row *row, struct end_body *body);
 
@@ -99,11 +104,8 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
     X(ST_CLOSED, "UPDATE array SET closed = 1 WHERE id = ?1")                                      \
     X(ST_BLOB, "INSERT OR REPLACE INTO blob(id, task, bytes, result) VALUES(?,?,?,?)")             \
     X(ST_BLOB_GONE, "DELETE FROM blob WHERE task = ?1 AND NOT result RETURNING id")                \
-    X(ST_ENDS,                                                                                     \
-      "SELECT " END_COLUMNS("e.") ", e.n, e.because, e.result, o.flags, o.out_file, o.err_file,"   \
-                                  " o.out, o.err, o.blob, o.blob_bytes FROM ended e"               \
-                                  " LEFT JOIN output o ON o.n = e.n"                               \
-                                  " WHERE e.n > ?1 AND e.n <= ?2 AND e.task BETWEEN ?3 AND ?4")    \
+    X(ST_ENDS, "SELECT " END_SELECT " FROM ended e LEFT JOIN output o ON o.n = e.n"                \
+               " WHERE e.n > ?1 AND e.n <= ?2 AND e.task BETWEEN ?3 AND ?4")                       \
     X(ST_CHUNK_DATA, "SELECT flags, data FROM chunk WHERE n = ?1")                                 \
     X(ST_ATTEMPT,                                                                                  \
       "INSERT INTO attempt(" END_COLUMNS("") ",counted,reopened,err_packed,err) VALUES"            \

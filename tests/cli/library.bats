@@ -69,6 +69,21 @@ unordered: of 1..10000, 6171 takes the most steps: 261" "$output"
     has "$expected" "however they ended: done"
 }
 
+@test "sweep: a future for each point, also for those that ended before or were left out" {
+    both sweep
+    same "squares: 4 points, 0 had ended before
+  point 0: done, exit 0: 1
+  point 1: skipped, left out
+  point 2: done, exit 0: 9
+  point 3: failed, exit 1: 16
+squares: 5 points, 3 had ended before
+  point 0: done, exit 0: 1
+  point 1: skipped, left out
+  point 2: done, exit 0: 9
+  point 3: failed, exit 1: 16
+  point 4: done, exit 0: 25" "$expected"
+}
+
 @test "reopened: futures outlive the program and its farm, and run once" {
     compile reopened
     run -0 --separate-stderr ./reopened
