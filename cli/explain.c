@@ -3,14 +3,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/reason.h"
 #include "cli/facts.h"
+#include "cli/local.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
 #include "cli/table.h"
+#include "cli/unfit.h"
 #include "cli/where.h"
 
 struct explain_args {
@@ -255,6 +259,22 @@ static void print_json(const struct facts *x)
     buf_fini(&b);
 }
 
+/* A point that waits for its turn may wait for ever. */
+static void say_unfit(struct facts *x)
+{
+    const struct needs *n = &study_policy(x->look->study)->needs;
+    struct buf why = { 0 };
+
+    bool waits = x->state == TASK_READY || x->state == TASK_WAITING;
+    if (!waits || !x->look->row.active || !unfit_needs(n) || !local_serves(x->look->dir))
+        return;
+    struct grange_farm *farm = unfit_look(x->look->dir);
+    if (farm && unfit_why(n, farm, clock_wall_ms(), &why))
+        buf_addf(&x->why, "; no worker that is connected can run it: %s", why.data);
+    free(farm);
+    buf_fini(&why);
+}
+
 static int explain_main(int argc, char **argv)
 {
     struct explain_args a = { 0 };
@@ -270,6 +290,8 @@ static int explain_main(int argc, char **argv)
     enum err err = look_open(&l, a.dir, a.study, &f);
     if (!err)
         err = facts_gather(&x, &l, a.point, &f);
+    if (!err)
+        say_unfit(&x);
     if (!err && a.json)
         print_json(&x);
     else if (!err)

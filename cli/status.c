@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "cli/control.h"
 #include "cli/local.h"
@@ -15,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/table.h"
+#include "cli/unfit.h"
 #include "cli/where.h"
 
 struct status_args {
@@ -67,6 +69,7 @@ struct line {
     uint64_t failed;             /* quarantined ones too */
     ms_t left_ms, submitted_ms;  /* left_ms negative: not known */
     const char *state;
+    struct needs needs; /* of its points */
 };
 
 struct lines {
@@ -139,6 +142,7 @@ static enum err add_study(void *ctx, const struct reader_study *row, struct faul
     c->n -= c->skipped;
     l->failed = c->failed + c->quarantined;
     l->state = state_of(l, row, all->serves);
+    l->needs = row->array.policy.needs;
     l->left_ms = c->left + c->running ? estimate_ms(l, &row->array.policy) : 0;
     all->n++;
     return ERR_NONE;
@@ -195,6 +199,27 @@ static void print_json(const struct lines *all)
         printf(", \"submitted_ms\": %" PRId64 ", \"state\": \"%s\"}", l->submitted_ms, l->state);
     }
     printf(all->n ? "\n]\n" : "]\n");
+}
+
+/* Studies that go on but can not: no worker has what their points need. */
+static void say_unfit(const struct lines *all, const char *dir)
+{
+    struct grange_farm *farm = NULL;
+    bool asked = false;
+
+    for (size_t i = 0; all->serves && i < all->n; i++) {
+        const struct line *l = &all->items[i];
+        struct buf why = { 0 };
+        if (!l->counts.left || strcmp(l->state, "running") != 0 || !unfit_needs(&l->needs))
+            continue;
+        if (!asked)
+            farm = unfit_look(dir);
+        asked = true;
+        if (farm && unfit_why(&l->needs, farm, clock_wall_ms(), &why))
+            cli_say("%s: no worker that is connected can run its points: %s", l->name, why.data);
+        buf_fini(&why);
+    }
+    free(farm);
 }
 
 /* ---- of a farm elsewhere ---- */
@@ -280,6 +305,8 @@ static int status_main(int argc, char **argv)
         print_json(&all);
     else if (!err)
         print_table(&all);
+    if (!err && w.dir[0])
+        say_unfit(&all, a.dir);
     reader_close(all.reader);
     free(all.items);
     return err ? cli_fail(&f) : CLI_OK;

@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# Where points may run, whose turn it is, what exit codes mean: with a scheduler and workers of their own.
+load helper
+
+# farm WORDS.. - a scheduler, and a worker with these words.
+farm() {
+    start scheduler "$GRANGE" scheduler
+    poll_until 20 test -S .grange/scheduler.sock
+    start worker "$GRANGE" worker "$@"
+}
+
+left_is() { [ "$(grange status s --json 2>/dev/null | grep -c "\"left\": $1,")" -eq 1 ]; }
+explains() { grange explain s 0 2>&1 | grep -q "$1"; }
+
+@test "a point that no worker can run waits, and explain and status say why" {
+    farm -j 1 --label small
+    start run "$GRANGE" run --quiet --study s --resource gpus=1 --require small 'echo {x}' ::: x=1,2
+    run_pid=$pid
+    poll_until 20 left_is 2
+    poll_until 20 explains "no worker that is connected can run it: needs gpus=1, has none (worker"
+    run grange status
+    has "$output" "s: no worker that is connected can run its points: needs gpus=1, has none"
+    start other "$GRANGE" worker -j 1 --label small --resource gpus=1
+    finish "$run_pid"
+    [ "$rc" -eq 0 ]
+    left_is 0
+}
+
+@test "a restart command runs from the second attempt on; a warning is a success" {
+    run grange run --study s --retries 2 --backoff 1ms..2ms --exit 3:warn --restart-command 'echo again {x}; exit 3' \
+        'echo first {x}; exit 1' ::: x=1
+    [ "$status" -eq 0 ]
+    run grange log s 0
+    has "$output" "again 1"
+    run grange explain s 0
+    has "$output" "exit 3, which is a warning"
+}
+
+@test "an exit code can set a point aside at once" {
+    run grange run --study s --retries 5 --exit 4:quarantine 'exit 4' ::: x=1
+    [ "$status" -eq 1 ]
+    run grange status s --json
+    has "$output" '"quarantined": 1'
+    run grange explain s 0
+    has "$output" "quarantined"
+}
+
+@test "words that make no sense are refused with what would be right" {
+    run grange run --resource gpus=no true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "NAME=NUMBER"
+    run grange run --require 'a b' true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "label 'a b'"
+    run grange run --least soon true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "is no duration"
+    run grange run --backoff 5s true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "MIN..MAX"
+    run grange run --priority high true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "whole number"
+    run grange run --weight 1001 true ::: x=1
+    [ "$status" -eq 2 ]
+    run grange run --exit 3:wrn true ::: x=1
+    [ "$status" -eq 2 ]; has "$output" "did you mean 3:warn?"
+    run grange worker --label 'a b'
+    [ "$status" -eq 2 ]; has "$output" "label 'a b'"
+    run grange worker --resource gpus=0
+    [ "$status" -eq 2 ]; has "$output" "NAME=NUMBER"
+    run grange worker --memory much
+    [ "$status" -eq 2 ]; has "$output" "is no amount"
+    run grange worker --end-time yesterday
+    [ "$status" -eq 2 ]; has "$output" "a time from now"
+    run grange worker --end-time 2001-01-01T00:00
+    [ "$status" -eq 2 ]; has "$output" "is over"
+}
