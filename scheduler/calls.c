@@ -64,6 +64,7 @@ void calls_table_free(struct scheduler *s)
         HASH_DELETE(hh, t->workers, w);
         free(w);
     }
+    buf_fini(&t->touched);
     free(t->sorted);
     free(t);
     s->calls = NULL;

@@ -60,6 +60,7 @@ struct calls_table {
     struct chunk *recent;
     size_t chunk_bytes;
     struct collector *collectors; /* all of them */
+    struct buf touched;           /* struct collector *: that got ends of the commit just made */
     struct worker_entry *workers;
     uint64_t stamp;
 };

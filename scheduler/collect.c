@@ -247,6 +247,8 @@ static void committed(struct scheduler *s, const struct end_row *row, uint64_t n
     {
         if (!k->live || !wants(k, index))
             continue;
+        if (!k->ends.n)
+            buf_add(&s->calls->touched, &k, sizeof k);
         gather(k, row, submitted_ms);
         k->cursor = n;
         if (is_full(k))
@@ -256,21 +258,19 @@ static void committed(struct scheduler *s, const struct end_row *row, uint64_t n
 
 void collect_committed(struct scheduler *s, uint64_t end_n)
 {
-    struct collector *k;
+    struct buf *touched = &s->calls->touched;
 
     for (size_t i = 0; i < s->out.n_changes; i++)
         if (s->out.changes[i].kind == CHG_END)
             committed(s, &s->out.changes[i].end, ++end_n);
-    DL_FOREACH2(s->calls->collectors, k, all_next)
-    {
-        if (!k->live)
-            continue;
+    for (size_t i = 0; i < touched->n / sizeof(struct collector *); i++) {
+        struct collector *k = ((struct collector **)(void *)touched->data)[i];
         k->cursor = end_n;
-        if (!k->ends.n)
-            continue;
-        send_batch(s, k, true);
+        if (k->ends.n)
+            send_batch(s, k, true);
         k->live = link_queued(s->link, k->peer) < BEHIND_BYTES;
     }
+    buf_clear(touched);
     chunk_trim(s);
 }
 

@@ -15,9 +15,10 @@
 #include "study/study.h"
 
 enum {
-    FRAMES_TURN_MAX = 512,  /* taken in one turn: bounds a transaction and the wait of the others */
-    TIMEOUTS_TURN_MAX = 4,  /* steps of work given out in one turn, GRANTS_MAX each */
-    HELLO_WITHIN_MS = 10000 /* a connection that says nothing is closed */
+    FRAMES_TURN_MAX = 512, /* taken in one turn: bounds a transaction and the wait of the others */
+    TURN_BYTES_MAX = 16 << 20, /* of frames taken in one turn, and the frame that reaches it */
+    TIMEOUTS_TURN_MAX = 4,     /* steps of work given out in one turn, GRANTS_MAX each */
+    HELLO_WITHIN_MS = 10000    /* a connection that says nothing is closed */
 };
 
 struct buf *loop_text(struct scheduler *s)
@@ -99,8 +100,9 @@ static void on_frame(struct scheduler *s, const struct link_event *ev)
 static bool take(struct scheduler *s)
 {
     struct link_event ev;
+    size_t bytes = 0;
 
-    for (int i = 0; i < FRAMES_TURN_MAX; i++) {
+    for (int i = 0; i < FRAMES_TURN_MAX && bytes < TURN_BYTES_MAX; i++) {
         if (!link_take(s->link, &ev))
             return true;
         if (ev.kind == LINK_UP) {
@@ -113,6 +115,7 @@ static bool take(struct scheduler *s)
         } else if (ev.kind == LINK_GONE) {
             peer_gone(s, ev.peer);
         } else {
+            bytes += ev.n;
             on_frame(s, &ev);
         }
     }
