@@ -323,6 +323,18 @@ static void add_log(struct at_engine *e, const struct engine_frame *f)
         buf_add(&c->log, f->body, f->bytes);
 }
 
+static void note_progress(struct at_engine *e, const struct engine_frame *f)
+{
+    struct call *c = e->first;
+    double share;
+
+    if (!c || c->number != f->call || f->bytes != sizeof share)
+        return;
+    memcpy(&share, f->body, sizeof share);
+    log_debug("event=progress slot=%u %s=%llu share=%.3f", e->engine.slot,
+              c->direct ? "ticket" : "lease", (unsigned long long)c->id.n, share);
+}
+
 static void take_frames(struct worker *w, struct at_engine *e)
 {
     struct engine_frame f;
@@ -336,6 +348,8 @@ static void take_frames(struct worker *w, struct at_engine *e)
             hello(w, e);
         else if (f.kind == FRAME_LOG)
             add_log(e, &f);
+        else if (f.kind == FRAME_PROGRESS)
+            note_progress(e, &f);
     }
     e->more = n == FRAMES_A_TURN;
     if (e->engine.broken)
@@ -354,6 +368,7 @@ void crew_event(struct worker *w, uint64_t tag)
         break;
     case SOURCE_ENGINE_PRINT:
         engine_listen(&e->engine, tag >> 32 & 1);
+        log_debug("event=printed slot=%u text=\"%s\"", e->engine.slot, e->engine.said);
         break;
     default:
         engine_read(&e->engine);

@@ -391,6 +391,20 @@ Test(engine, another_language)
     end();
 }
 
+/* It does not read while it works: the grace passes, and it is killed. */
+Test(engine, deaf_engine_is_killed_after_the_grace)
+{
+    PYTHON();
+    driver_array(d, 1, "evaluate", "");
+    const char *work = "{\"f\":\"factorial\",\"args\":[100000000]}";
+    driver_assign(d, 1, 1, 1, work, strlen(work));
+    driver_revoke(d, 1);
+    cr_assert(driver_until(d, d->leases[1].ended));
+    EXPECT_END(&d->leases[1], END_REVOKED, 0);
+    cr_expect(driver_until(d, d->engines[0].restarts == 1));
+    end();
+}
+
 static bool runs(pid_t pid)
 {
     char path[64], state = 'X';
