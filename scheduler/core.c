@@ -144,7 +144,9 @@ static void on_timeout(struct core *c, struct outbox *out)
     cancel_some(c, out);
     if (!dispatch_settling(c))
         graph_run(c, GRAPH_UNITS, out);
-    if (!c->graph.n_undo) /* what is taken back may not start meanwhile */
+    if (c->graph.n_undo) /* what is taken back may not start meanwhile */
+        dispatch_delayed(c);
+    else
         dispatch(c, out);
     progress_tell(c, out);
 }

@@ -61,7 +61,7 @@ void worker_start(struct sim *s, uint32_t w)
     if (s->opt.gpus[w])
         worker_add_resource(&k->row, "gpus", s->opt.gpus[w]);
     k->row.labels = s->opt.big[w] ? "big" : NULL;
-    if (s->opt.ends && w && !s->healed)
+    if (s->opt.ends && w && !s->healed && !s->opt.fault_free)
         k->row.end_ms = s->now + 1000 + (ms_t)sim_below(s, 15000);
     agent_config_default(&cfg);
     cfg.slots = k->row.slots;
