@@ -61,6 +61,7 @@ void core_free(struct core *c)
         HASH_DELETE(hh, c->troubles, t);
         free(t);
     }
+    HASH_CLEAR(hh, c->by_peer); /* its head is a worker */
     for (size_t i = 0; i < c->n_workers; i++)
         free(c->workers[i]->wanted), free(c->workers[i]);
     while (c->touched)
@@ -72,7 +73,6 @@ void core_free(struct core *c)
     HASH_ITER(hh, c->studies, st, next_study)
     live_free(c, st);
     shape_free(c);
-    HASH_CLEAR(hh, c->by_peer);
     graph_fini(c);
     heap_fini(&c->delayed);
     free(c->workers);
