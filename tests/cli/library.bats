@@ -168,6 +168,29 @@ has_child() {
     same "" "$(ls -d grange-?????? 2>/dev/null || true)"
 }
 
+# killing WHAT - 200,000 calls, while the daemon is killed again and again.
+killing() {
+    # shellcheck disable=SC2046
+    cc -std=c17 -O1 -Wall -Wextra -Werror -o many "$GRANGE_SOURCE/tests/cli/many.c" $(pkg-config --cflags --libs grange)
+    start many ./many "$build/lib/collatz.so" 200000
+    for line in "up 0" "submitted 200000" "got 50000" "got 150000"; do
+        poll_until 60 grep -q "^$line" many.out
+        daemon=$(pgrep -P "$pid" -f "grange $1" || true)
+        [ -z "$daemon" ] || kill -9 "$daemon" || true
+    done
+    finish "$pid"
+    same "right 200000" "$(tail -n 1 many.out)"
+    same 0 "$rc"
+}
+
+@test "a scheduler that is killed while calls go through loses none, and none comes twice" {
+    killing scheduler
+}
+
+@test "a worker that is killed while calls go through loses none" {
+    killing worker
+}
+
 @test "the library exports grange_ names only" {
     names=$(nm -D --defined-only "$build/lib/libgrange.so" | awk '{ print $3 }')
     has "$names" "grange_future_open"
