@@ -14,4 +14,13 @@ bench_stages() {
     record "stage: store, 1,000 ends a transaction" "$("$programs/store_bench" "$work/s1" "$million" 1000)" "/s" ">=" 200000
     record "stage: store, 1 end a transaction" "$("$programs/store_bench" "$work/s2" 2000 1)" "/s"
     rm -rf "$work/s1" "$work/s2"
+    new_dir
+    mkdir -m 700 "$dir"
+    record "stage: calls through a scheduler, batches of 1,000" \
+        "$("$programs/call_bench" "$grange" "$dir" "$million" 1000 2>/dev/null)" "/s" ">=" 200000
+    rm -rf "$dir"
+    mkdir -m 700 "$dir"
+    record "stage: the same with 100 bytes there and back" \
+        "$("$programs/call_bench" "$grange" "$dir" "$million" 1000 100 2>/dev/null)" "/s" ">=" 200000
+    rm -rf "$dir"
 }
