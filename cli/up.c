@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,6 +28,7 @@ enum {
     OPT_MEMORY,
     OPT_RESOURCE,
 };
+enum { ANOTHER_UP_MS = 5000, LOOK_AGAIN_MS = 10 };
 
 struct up_args {
     struct keeper_options keep;
@@ -214,12 +216,26 @@ static void share_slots(struct up_args *a)
         a->keep.slots = cores > n ? cores / n : 1;
 }
 
+/* Where there are workers the scheduler is there in a moment: another `grange up` has just begun,
+ * or it is being started again. Returns how many workers there are. */
+static uint32_t await_scheduler(struct up_args *a, enum holder *holder, pid_t *pid)
+{
+    ms_t until = clock_mono_ms() + ANOTHER_UP_MS;
+    for (;;) {
+        uint32_t have = kept_workers(a->keep.dir, &a->keep.first);
+        *holder = local_holder(a->keep.dir, pid);
+        if (*holder != HOLDER_NONE || have == 0 || clock_mono_ms() >= until)
+            return have;
+        nanosleep(&(struct timespec){ 0, LOOK_AGAIN_MS * 1000000L }, NULL);
+    }
+}
+
 /* What there is of the farm already: *there says so, and n_workers is what is to be added. */
 static enum err look_around(struct up_args *a, bool *there, struct fault *f)
 {
     pid_t pid = 0;
-    enum holder holder = local_holder(a->keep.dir, &pid);
-    uint32_t have = kept_workers(a->keep.dir, &a->keep.first);
+    enum holder holder = HOLDER_NONE;
+    uint32_t have = await_scheduler(a, &holder, &pid);
     *there = holder == HOLDER_DAEMON;
     if (holder == HOLDER_RUN)
         return fault_set(f, ERR_BUSY,
