@@ -6,7 +6,7 @@ grange_unit_test(engine SOURCES unit/engine_help.c LINK grange_proto grange_base
 if(TARGET unit_engine AND TARGET grange AND TARGET collatz)
   add_dependencies(unit_engine grange collatz)
   target_compile_definitions(unit_engine PRIVATE GRANGE_PROGRAM="$<TARGET_FILE:grange>" COLLATZ="$<TARGET_FILE:collatz>"
-    ENGINE_PY="${CMAKE_SOURCE_DIR}/examples/engine/engine.py")
+    PYTHON_ENGINE="exec python3 ${CMAKE_SOURCE_DIR}/examples/engine/engine.py")
 endif()
 grange_unit_test(agent_calls LINK grange_agent)
 # A real scheduler, with peers that the test plays.

@@ -24,8 +24,8 @@ static void begin(const char *const *args)
     begin((const char *const[]){ "--plugin", COLLATZ, "--log-level", "error", "-j", __VA_ARGS__,   \
                                  NULL })
 #define PYTHON()                                                                                   \
-    begin((const char *const[]){ "--engine", "exec python3 " ENGINE_PY, "--log-level", "error",    \
-                                 "-j", "1", NULL })
+    begin((const char *const[]){ "--engine", PYTHON_ENGINE, "--log-level", "error", "-j", "1",     \
+                                 NULL })
 
 static void end(void)
 {
@@ -436,7 +436,7 @@ Test(engine, functions_that_are_known_later_are_told_then)
 
     cr_assert_not_null(mkdtemp(dir));
     snprintf(fifo, sizeof fifo, "%s/go", dir);
-    snprintf(engine, sizeof engine, "read go <%s; exec python3 " ENGINE_PY, fifo);
+    snprintf(engine, sizeof engine, "read go <%s; %s", fifo, PYTHON_ENGINE);
     cr_assert_eq(mkfifo(fifo, 0600), 0);
     begin((const char *const[]){ "--engine", engine, "--log-level", "quiet", "-j", "1", NULL });
     cr_expect_eq(d->functions.n, 0);
