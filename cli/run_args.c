@@ -39,6 +39,7 @@ enum {
     OPT_BACKOFF,
     OPT_SPECULATE,
     OPT_RESTART,
+    OPT_LONGEST,
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state);
@@ -84,6 +85,8 @@ static const struct argp_option options[] = {
     { "shuffle", OPT_SHUFFLE, 0, 0, "in random order (default above 1,000 points)", 20 },
     { "no-shuffle", OPT_NO_SHUFFLE, 0, 0, "in order", 20 },
     { "priority", OPT_PRIORITY, "N", 0, "before studies of a lower one (default 0)", 20 },
+    { "longest-first", OPT_LONGEST, "FACTOR", 0,
+      "points with the largest values of FACTOR first, because they take longest", 20 },
     { "weight", OPT_WEIGHT, "N", 0, "share among studies of the same priority (default 1)", 20 },
     { "max-running", OPT_MAX_RUNNING, "N", 0, "at most N points at once", 20 },
     { "speculate", OPT_SPECULATE, 0, 0,
@@ -178,6 +181,9 @@ static error_t parse_place(int key, char *arg, struct run_args *a)
         return parse_u32("--weight", arg, 1, WEIGHT_MAX, &w->weight);
     case OPT_MAX_RUNNING:
         return parse_u32("--max-running", arg, 1, POINTS_MAX, &w->max_running);
+    case OPT_LONGEST:
+        w->longest_first = arg;
+        return 0;
     case OPT_BACKOFF:
         w->backoff = arg;
         return 0;

@@ -63,7 +63,22 @@ static uint64_t position_of(const struct array *a, uint64_t index)
 {
     uint64_t key = a->row.policy.order_seed;
 
+    if (a->place)
+        return a->place[index];
     return key ? perm_inverse(index, a->row.n, key) : index;
+}
+
+void array_set_order(struct array *a, const uint32_t *order)
+{
+    must(a->row.kind == ARRAY_POINTS && !a->order && !a->cursor);
+    a->order = malloc(a->row.n * sizeof *a->order);
+    a->place = malloc(a->row.n * sizeof *a->place);
+    must(a->order != NULL && a->place != NULL);
+    for (uint64_t k = 0; k < a->row.n; k++) {
+        must(order[k] < a->row.n);
+        a->order[k] = order[k];
+        a->place[order[k]] = (uint32_t)k;
+    }
 }
 
 static void median_prepare(struct array *a)
@@ -224,6 +239,8 @@ void array_remove(struct core *c, struct array *a)
         live_leave(c, a);
     graph_remove(c, a);
     free(a->state);
+    free(a->order);
+    free(a->place);
     free(a->again);
     free(a->median);
     free(a);
@@ -309,7 +326,7 @@ bool array_next_ready(struct array *a, task_id *task)
     }
     while (a->cursor < a->row.n) {
         uint64_t at = a->cursor++, key = a->row.policy.order_seed;
-        uint64_t index = key ? perm_at(at, a->row.n, key) : at;
+        uint64_t index = a->order ? a->order[at] : key ? perm_at(at, a->row.n, key) : at;
         if (a->state[index] == TASK_READY) {
             *task = (task_id){ a->row.first.n + index };
             return true;

@@ -23,6 +23,9 @@ static struct array *load(struct core *c, const struct event *ev)
 {
     struct array *a = array_add(c, ev->array, ev->states);
 
+    if (ev->order && a->row.kind == ARRAY_POINTS)
+        array_set_order(a, ev->order);
+
     a->reused = a->count[TASK_DONE] + a->count[TASK_FAILED] + a->count[TASK_CANCELLED] +
                 a->count[TASK_QUARANTINED];
     a->study->reused += a->reused;

@@ -99,6 +99,7 @@ struct event {
     bool is_new;       /* not in the store yet */
     bool active;       /* ARRAY: the study was being worked on */
     bool template_changed;
+    const uint32_t *order; /* [array->n] which point is k-th; NULL: by policy. Copied. */
     const uint64_t *durations_us;
     size_t n_durations; /* of points done before: for the median; a sample will do */
     /* APPEND */

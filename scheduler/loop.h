@@ -125,6 +125,9 @@ enum err known_find(struct scheduler *s, const struct study *spec, const struct 
                     bool is_new, bool adopt_ends, struct known *k, struct fault *f);
 void known_fini(struct known *k);
 
+/* order.c: the points in the order of their longest-first factor; NULL: it has none. malloc'd. */
+uint32_t *order_longest(const struct study *s, uint64_t n);
+
 /* restore.c */
 enum err restore(struct scheduler *s, struct fault *f);
 

@@ -75,8 +75,9 @@ struct array {
     uint8_t *state;           /* [n] enum task_state */
     uint64_t cap;
     uint64_t count[N_TASK_STATES];
-    uint64_t cursor; /* fresh ready tasks are at positions cursor..n-1 of the order */
-    uint64_t *again; /* ring: tasks that became ready behind the cursor */
+    uint32_t *order, *place; /* [n] which task is k-th, and where each is; NULL: by policy */
+    uint64_t cursor;         /* fresh ready tasks are at positions cursor..n-1 of the order */
+    uint64_t *again;         /* ring: tasks that became ready behind the cursor */
     size_t again_head, again_n, again_cap;
     uint64_t reused, lost;
     uint64_t n_good, n_bad;         /* attempts that ended by themselves, since it was loaded */
@@ -259,6 +260,7 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
  * and why it did not run. */
 void array_end(struct core *c, struct array *a, task_id task, enum task_state to, worker_id worker,
                task_id because);
+void array_set_order(struct array *a, const uint32_t *order); /* of points, when it is new */
 bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
 bool array_ended(const struct array *a);               /* all of it, and closed */
 void array_note_duration(struct core *c, struct array *a, uint64_t us);

@@ -156,8 +156,10 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum 
         known_fini(&k);
         return err;
     }
+    uint32_t *order = order_longest(spec, row->n);
     core_step(s->core, s->now,
               &(struct event){ .kind = kind,
+                               .order = order,
                                .from = from,
                                .request = request,
                                .array = row,
@@ -170,6 +172,7 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum 
                                .durations_us = k.durations_us,
                                .n_durations = k.n_durations },
               &s->out);
+    free(order);
     known_fini(&k);
     if (!is_new)
         err = store_troubles(s->store, row, on_trouble, &(struct trouble_ctx){ s }, f);

@@ -48,7 +48,8 @@ struct study {
     struct factor *factors; /* [n_factors] in the order given; positional lists come last */
     struct group *groups;   /* [n_groups] each moves as one */
     size_t n_factors, n_groups, n_named;
-    uint32_t *sorted; /* [n_factors] indices of factors in name order */
+    size_t longest_first; /* a factor, from 1; 0: none */
+    uint32_t *sorted;     /* [n_factors] indices of factors in name order */
 
     enum design_kind design;
     uint64_t n_samples; /* N / reps */
@@ -104,6 +105,7 @@ enum word {
     WORD_BACKOFF,
     WORD_RESTART,
     WORD_PRIORITY,
+    WORD_LONGEST_FIRST,
     WORD_WEIGHT,
     WORD_MAX_RUNNING,
     WORD_SPECULATE,

@@ -29,6 +29,7 @@ static enum err make_inputs(struct maker *m, struct fault *f);
 static enum err make_metrics(struct maker *m, struct fault *f);
 static enum err check_size(struct maker *m, struct fault *f);
 static void make_order(struct study *s);
+static enum err find_longest_first(struct study *s, struct fault *f, struct blame *blame);
 
 enum err study_make(const struct words *w, const struct sources *from, struct study **s,
                     struct fault *f, struct blame *blame)
@@ -69,6 +70,8 @@ static enum err make_all(struct maker *m, struct fault *f)
         err = make_factors(m, f);
     if (!err)
         err = design_prepare(s, f, m->blame);
+    if (!err)
+        err = find_longest_first(s, f, m->blame);
     if (!err)
         err = after_prepare(s, f, m->blame);
     if (!err)
@@ -248,10 +251,32 @@ static enum err make_metrics(struct maker *m, struct fault *f)
     return ERR_NONE;
 }
 
+static enum err find_longest_first(struct study *s, struct fault *f, struct blame *blame)
+{
+    const char *name = s->words.longest_first;
+
+    if (!name)
+        return ERR_NONE;
+    *blame = (struct blame){ .word = WORD_LONGEST_FIRST };
+    for (size_t j = 0; j < s->n_factors; j++) {
+        if (strcmp(study_factor_name(s, j), name) != 0)
+            continue;
+        if (!study_factor_numeric(s, j))
+            return fault_set(f, ERR_USAGE,
+                             "longest first: the values of factor '%s' are not all numbers", name);
+        s->longest_first = j + 1;
+        return ERR_NONE;
+    }
+    return fault_set(f, ERR_USAGE, "longest first: there is no factor '%s'", CLIP(name));
+}
+
 /* Dispatched in a permutation: the same for the same study, so that a resumed one goes on in it. */
 static void make_order(struct study *s)
 {
     int shuffle = s->words.shuffle;
+
+    if (s->longest_first)
+        return; /* by the scheduler, which has the points */
 
     if (shuffle > 0 || (shuffle == 0 && s->n_points > SHUFFLE_ABOVE))
         s->policy.order_seed = rng_mix(s->template_key[0] ^ s->words.seed) | 1;

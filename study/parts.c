@@ -48,6 +48,11 @@ const char *study_factor_name(const struct study *s, size_t j)
     return s->factors[j].name;
 }
 
+size_t study_longest_first(const struct study *s)
+{
+    return s->longest_first ? s->longest_first - 1 : SIZE_MAX;
+}
+
 bool study_factor_numeric(const struct study *s, size_t j)
 {
     must(j < s->n_factors);

@@ -71,9 +71,10 @@ struct words {
     const char *backoff;   /* "1s..60s": before the first retry, and at most */
     const char *restart;   /* a command for sh -c: of the second and later attempts at a point */
     const char *priority;  /* "5", "-1" */
-    uint32_t weight;       /* 1..WEIGHT_MAX */
-    uint32_t max_running;  /* points at once */
-    uint32_t speculate;    /* 1: backup attempts at the end */
+    const char *longest_first; /* a factor: points with the largest values of it go first */
+    uint32_t weight;           /* 1..WEIGHT_MAX */
+    uint32_t max_running;      /* points at once */
+    uint32_t speculate;        /* 1: backup attempts at the end */
     const struct after *after; /* stages that come first */
     size_t n_after;
     bool keeps_dirs; /* a stage: every point has a directory, for the stages that come later */
@@ -88,7 +89,8 @@ struct words {
     X(least, WORD_LEAST)                                                                           \
     X(backoff, WORD_BACKOFF)                                                                       \
     X(restart, WORD_RESTART)                                                                       \
-    X(priority, WORD_PRIORITY)
+    X(priority, WORD_PRIORITY)                                                                     \
+    X(longest_first, WORD_LONGEST_FIRST)
 #define RUN_NUMBERS(X)                                                                             \
     X(weight, WORD_WEIGHT, WEIGHT_MAX)                                                             \
     X(max_running, WORD_MAX_RUNNING, POINTS_MAX)                                                   \
@@ -148,6 +150,8 @@ size_t study_n_factors(const struct study *s); /* `rep` is no factor */
 const char *study_factor_name(const struct study *s, size_t j);
 bool study_factor_numeric(const struct study *s, size_t j); /* every value is a decimal number */
 bool study_factor_used(const struct study *s, size_t j);    /* by a placeholder somewhere */
+/* study_longest_first - the factor whose largest values go first; SIZE_MAX: none. */
+size_t study_longest_first(const struct study *s);
 uint32_t study_reps(const struct study *s);
 size_t study_n_metrics(const struct study *s);
 const char *study_metric_name(const struct study *s, size_t k);

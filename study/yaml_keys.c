@@ -444,6 +444,7 @@ static const struct key top_keys[] = {
     { "exit", read_exit, WORD_EXITS, offsetof(struct words, exits) },
     { "halt", read_text, WORD_HALT, offsetof(struct words, halt) },
     { "priority", read_text, WORD_PRIORITY, offsetof(struct words, priority) },
+    { "longest_first", read_text, WORD_LONGEST_FIRST, offsetof(struct words, longest_first) },
     { "weight", read_u32, WORD_WEIGHT, offsetof(struct words, weight) },
     { "max_running", read_u32, WORD_MAX_RUNNING, offsetof(struct words, max_running) },
     { "shuffle", read_shuffle, WORD_NONE, 0 },

@@ -210,6 +210,7 @@ static void put_words(struct writer *w, int root, const struct words *words)
     put_text(w, root, "exit", words->exits);
     put_text(w, root, "halt", words->halt);
     put_text(w, root, "priority", words->priority);
+    put_text(w, root, "longest_first", words->longest_first);
     put_number(w, root, "weight", words->weight);
     put_number(w, root, "max_running", words->max_running);
     if (words->shuffle)

@@ -71,3 +71,11 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     run grange worker --end-time 2001-01-01T00:00
     [ "$status" -eq 2 ]; has "$output" "is over"
 }
+
+@test "the points that take longest go first" {
+    run grange run -j 1 --study s --longest-first n 'echo {n} >>order' ::: n=3,10,7,1
+    [ "$status" -eq 0 ]
+    [ "$(tr '\n' ' ' <order)" = "10 7 3 1 " ]
+    run grange run --longest-first m 'echo {n}' ::: n=1
+    [ "$status" -eq 2 ]; has "$output" "there is no factor 'm'"
+}

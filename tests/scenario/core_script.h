@@ -21,6 +21,7 @@ struct scripted {
     uint8_t states[POINTS_IN_SCRIPT], rules[POINTS_IN_SCRIPT];
     struct edge edges[LIST_MAX];
     struct array_edge after[LIST_MAX];
+    uint32_t order[POINTS_IN_SCRIPT];
     struct buf labels; /* of the worker */
 };
 

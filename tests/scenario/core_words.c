@@ -38,6 +38,23 @@ static void policy_words(struct words *w, struct policy *p)
         p->exit_action[code & 255] = (uint8_t)exit_action_named(action);
 }
 
+/* order=2,0,1: which point is k-th. */
+static void order_words(struct words *w, struct scripted *s)
+{
+    const char *text = words_value(w, "order");
+    uint64_t n = 0;
+
+    for (; text && *text; n++) {
+        char *end;
+        must(n < s->array.n);
+        s->order[n] = (uint32_t)strtoul(text, &end, 10);
+        text = end + (*end == ',');
+    }
+    if (n && n != s->array.n)
+        words_wrong(w, "order names each point once", "order");
+    s->ev.order = n ? s->order : NULL;
+}
+
 /* states=rrdfcsq: a letter a task. */
 static void states_words(struct words *w, struct scripted *s, uint64_t n)
 {
@@ -192,6 +209,7 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
     s->array.closed = words_flag(w, "closed");
     after_words(w, s);
     states_words(w, s, s->array.n);
+    order_words(w, s);
     adopts_words(w, s);
     durations_words(w, s);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);

@@ -581,3 +581,18 @@ Test(base64, is_what_the_rfc_says)
     }
     buf_fini(&b);
 }
+
+Test(longest_first, names_a_factor_of_numbers)
+{
+    struct study *s = STUDY(FACTORS("a=x,y", "n=1,30,2"), .longest_first = "n", .shuffle = 1);
+
+    cr_assert_eq(study_longest_first(s), 1);
+    cr_assert_eq(study_policy(s)->order_seed, 0, "no permutation beside it");
+    study_free(s);
+    s = STUDY(FACTORS("n=1,2"));
+    cr_assert_eq(study_longest_first(s), SIZE_MAX);
+    study_free(s);
+    cr_assert_str_eq(MESSAGE(FACTORS("n=1,2"), .longest_first = "m"),
+                     "longest first: there is no factor 'm'");
+    cr_assert(strstr(MESSAGE(FACTORS("n=1,x"), .longest_first = "n"), "are not all numbers"));
+}
