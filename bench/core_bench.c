@@ -1,8 +1,9 @@
-/* core_bench N [calls|chain|graph|fail] - tasks a second that the core decides: a submit, then a
- * worker that answers every assign with results, in batches as they come, without a wire and
+/* core_bench N [calls|chain|graph|fail|arrays] - tasks a second that the core decides: a submit,
+ * then a worker that answers every assign with results, in batches as they come, without a wire and
  * without a store. Of points; with a word of calls that are appended a thousand at a time: without
  * edges, in one chain, in a random graph with two edges a call, or in such a graph whose first call
- * fails. Then the memory that grew with them is printed too, in bytes a call. */
+ * fails, or in arrays of ten. Then the memory that grew with them is printed too, in bytes a call.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,28 @@ static void append_all(struct farm *f, uint64_t n)
     }
 }
 
+/* The same calls in arrays of ten, all of one study. */
+static void open_many(struct farm *f, uint64_t n)
+{
+    enum { CALLS = 10 };
+    struct array_row array = {
+        .study = { 1 }, .kind = ARRAY_CALLS, .name = "bench", .policy = { .needs.cores = 1 }
+    };
+
+    for (uint64_t i = 0; i < n / CALLS; i++) {
+        array.id.n = (uint32_t)i + 1;
+        array.first.n = 1 + i * POINTS_MAX;
+        step(f, (struct event){
+                    .kind = EV_SUBMIT, .from = { CLIENT_PEER }, .array = &array, .is_new = true });
+        step(f, (struct event){ .kind = EV_APPEND,
+                                .from = { CLIENT_PEER },
+                                .array_id = array.id,
+                                .n = CALLS,
+                                .close = true });
+        outbox_clear(&f->out);
+    }
+}
+
 static void begin(struct farm *f, uint64_t n)
 {
     struct core_config cfg;
@@ -113,13 +136,17 @@ static void begin(struct farm *f, uint64_t n)
     f->now = 1000;
     step(f, (struct event){ .kind = EV_RESTORED });
     step(f, (struct event){ .kind = EV_HELLO, .from = { WORKER_PEER }, .worker = &worker });
-    step(f, (struct event){ .kind = EV_SUBMIT,
-                            .from = { CLIENT_PEER },
-                            .request = 1,
-                            .array = &array,
-                            .is_new = true });
-    if (f->shape)
-        append_all(f, n);
+    if (f->shape && strcmp(f->shape, "arrays") == 0) {
+        open_many(f, n);
+    } else {
+        step(f, (struct event){ .kind = EV_SUBMIT,
+                                .from = { CLIENT_PEER },
+                                .request = 1,
+                                .array = &array,
+                                .is_new = true });
+        if (f->shape)
+            append_all(f, n);
+    }
     step(f, (struct event){ .kind = EV_TIMEOUT });
     collect(f);
 }
