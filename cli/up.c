@@ -34,6 +34,7 @@ struct up_args {
     struct keeper_options keep;
     const char *dir;
     char name[NAME_BYTES_MAX + 1];
+    bool registered; /* this directory is in the list of farms */
     bool name_given, workers_given, slots_given, json;
 };
 
@@ -180,8 +181,11 @@ static enum err choose_name(struct up_args *a, struct fault *f)
     struct farm *farms = NULL;
     size_t n = 0;
     enum err err = registry_list(&farms, &n, f);
+    if (err == ERR_NOT_FOUND) /* nowhere to have one: said when this farm should be entered */
+        err = ERR_NONE;
     for (size_t i = 0; i < n && !err; i++) {
         bool here = strcmp(farms[i].dir, a->keep.dir) == 0 && farms[i].state != FARM_ELSEWHERE;
+        a->registered = a->registered || here;
         if (here && !a->name_given)
             snprintf(a->name, sizeof a->name, "%s", farms[i].name);
     }
@@ -375,8 +379,8 @@ static int up_main(int argc, char **argv)
     a.keep.dir = dir;
     if (!err)
         err = start(&a, &there, &f);
-    if (!err && !there)
-        err = enter_registry(&a, &f);
+    if (!err && !(there && a.registered) && enter_registry(&a, &f))
+        cli_say("the farm is up, but not in the list of your farms: %s", f.text);
     if (!err)
         (a.json ? print_json : print_text)(&a, there);
     free(dir);

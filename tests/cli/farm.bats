@@ -268,3 +268,26 @@ one_keeper() { [ "$(keepers | wc -w)" = 1 ]; }
     same 2 "$(sql 'select count(*) from ended')"
 }
 workers_drain() { grange workers | grep -q draining; }
+
+@test "up -n adds workers to a scheduler that was started by hand, and down ends them all" {
+    mkdir .grange
+    start scheduler "$GRANGE" scheduler
+    scheduler=$pid
+    poll_until 20 grange workers
+    run -0 grange up -n 2 -j 1
+    has "$output" "2 workers added"
+    run -0 grange farms
+    has "$output" "default"
+    run -0 grange run --quiet 'true {n}' ::: n=1:5
+    run -0 grange down
+    finish "$scheduler"
+    same 0 "$rc"
+    same "" "$(keepers)"
+}
+
+@test "without a home a farm is up all the same, in no list" {
+    run -0 env -u HOME -u XDG_STATE_HOME "$GRANGE" up -n 0
+    has "$output" "farm default is up"
+    has "$output" "not in the list"
+    run -0 env -u HOME -u XDG_STATE_HOME "$GRANGE" down
+}
