@@ -82,6 +82,8 @@ static enum err find_and_cancel(struct cancel_args *a, uint64_t *touched, struct
     enum err err = where_find(&a->at, &a->where, f);
     if (!err && a->where.dir[0])
         err = stored_study(a->where.dir, a->words[0], &s, f);
+    if (err == ERR_USAGE && a->n == 1)
+        err = ERR_NONE; /* one of calls: all of it */
     if (!err)
         err = points_find(s, a->words + 1, a->n - 1, &index, f);
     if (!err)

@@ -128,7 +128,7 @@ static enum err add_study(void *ctx, const struct reader_study *row, struct faul
     *l = (struct line){ .submitted_ms = row->submitted_ms };
     snprintf(l->name, sizeof l->name, "%s", row->name);
     enum err err = reader_counts(all->reader, row, &l->counts, f);
-    if (!err && l->counts.left)
+    if (!err && l->counts.left && row->array.kind == ARRAY_POINTS)
         err = count_left_out(all, row, &left_out, f);
     if (err)
         return err;
