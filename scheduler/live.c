@@ -146,13 +146,14 @@ void live_mode_of(struct core *c, struct array *a)
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out)
 {
     bool active = mode == MODE_ACTIVE && !live_ended(st);
+    bool another = st->mode != mode;
     struct array *a;
 
-    if (st->mode != mode)
-        st->progress_dirty = true;
     st->mode = mode;
-    DL_FOREACH(st->arrays, a)
-    live_mode_of(c, a);
+    if (another) { /* else an append to one array would cost something for each of the others */
+        DL_FOREACH(st->arrays, a)
+        live_mode_of(c, a);
+    }
     c->want_dispatch = true;
     if (st->told_active == active)
         return;
