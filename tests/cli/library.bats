@@ -191,6 +191,65 @@ killing() {
     killing worker
 }
 
+@test "the library is linked statically, and from C++" {
+    cat >x.cc <<'END'
+#include <grange.h>
+int main()
+{
+    grange_future f = { 1 };
+    grange_options o = {};
+    o.after = &f;
+    return grange_nth(*o.after, 1).id == 2 && grange_version()[0] ? 0 : 1;
+}
+END
+    # shellcheck disable=SC2046
+    c++ -std=c++17 -Wall -Wextra -Werror -o x x.cc $(pkg-config --cflags grange) "$build/lib/libgrange.a" \
+        $(pkg-config --static --libs grange | sed 's/-lgrange//')
+    run -0 ./x
+}
+
+@test "the connection file of a client connects over TLS, that of a worker does not" {
+    compile map
+    run -0 grange up -n 1 -j 2 --listen tls+tcp://127.0.0.1:0
+    run -0 --separate-stderr ./map "$PWD/.grange/client.json"
+    has "$output" "27 takes the most steps: 111"
+    run -1 ./map "$PWD/.grange/worker.json"
+    has "$output" "worker"
+    run -0 grange down
+}
+
+@test "a payload of 20 MB goes to an engine and comes back, durable on both ways" {
+    cat >big.c <<'END'
+#include <grange.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+enum { BYTES = 20000000 };
+int main(int argc, char **argv)
+{
+    const char *plugin = argv[argc - 1];
+    struct grange_embed how = { .slots = 1, .plugins = &plugin, .n_plugins = 1 };
+    struct grange *g;
+    struct grange_future f;
+    struct grange_result r;
+    char why[300], *data = malloc(BYTES);
+    for (unsigned i = 0; i < BYTES; i++)
+        data[i] = (char)(i * 2654435761u >> 24);
+    if (grange_embed(&how, 60000, &g, why, sizeof why) != GRANGE_OK)
+        return puts(why), 1;
+    if (grange_call(g, "echo", data, BYTES, NULL, &f) || grange_wait(g, f, 60000) || grange_get(g, f, &r))
+        return puts(grange_message(g)), 1;
+    int same = r.outcome == GRANGE_DONE && r.bytes == BYTES && memcmp(r.data, data, BYTES) == 0;
+    grange_close(g);
+    free(data);
+    return !same;
+}
+END
+    # shellcheck disable=SC2046
+    cc -std=c17 -o big big.c $(pkg-config --cflags --libs grange)
+    run -0 ./big "$build/lib/collatz.so"
+}
+
 @test "the library exports grange_ names only" {
     names=$(nm -D --defined-only "$build/lib/libgrange.so" | awk '{ print $3 }')
     has "$names" "grange_future_open"
