@@ -72,7 +72,7 @@ int main(int argc, char **argv)
             continue;
         check(code);
         good += (unsigned)right(f, f.id >> 32 << 32);
-        if (++got % (n / 4) == 0)
+        if (++got % (n / 4 + 1) == 0)
             say("got", got);
     }
     grange_close(g);
