@@ -235,14 +235,25 @@ static void take_event(struct worker *w, const struct epoll_event *ev)
 static int time_left(const struct worker *w)
 {
     ms_t at = agent_deadline(w->agent);
-
     int wait = crew_wait_ms(w);
 
+    at = at < w->end_at ? at : w->end_at;
     if (deeds_more(w) || at <= w->now)
         return 0;
     if (at == MS_NEVER || (wait >= 0 && wait < at - w->now))
         return wait;
     return at - w->now > INT32_MAX ? INT32_MAX : (int)(at - w->now);
+}
+
+/* The time that it was given is over: what runs is stopped, and runs elsewhere. */
+static void end_in_time(struct worker *w)
+{
+    if (w->now < w->end_at)
+        return;
+    log_info("event=end_time");
+    w->end_at = MS_NEVER;
+    w->draining = w->grace_over = true;
+    worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
 }
 
 static void turn(struct worker *w)
@@ -253,6 +264,7 @@ static void turn(struct worker *w)
     w->now = clock_mono_ms();
     for (int i = 0; i < n && w->running; i++)
         take_event(w, &events[i]);
+    end_in_time(w);
     crew_look(w);
     deeds_do(w);
     if (w->running && agent_deadline(w->agent) <= w->now) {
@@ -400,6 +412,7 @@ static int worker_open(struct worker *w)
     struct fault fault;
 
     w->now = clock_mono_ms();
+    w->end_at = w->opt->end_ms ? w->now + w->opt->end_ms - clock_wall_ms() : MS_NEVER;
     describe(w);
     reaper_become();
     if (open_signals(w) != 0 || open_place(w) != 0)

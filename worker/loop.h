@@ -73,6 +73,8 @@ struct worker {
     int exit_code;
 
     struct offer offer;
+    ms_t end_at; /* on the monotonic clock: then it leaves; MS_NEVER: not known, or it has begun to
+                  */
 
     struct leases ended; /* this turn: to be concluded */
     struct leases

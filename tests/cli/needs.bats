@@ -79,3 +79,21 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     run grange run --longest-first m 'echo {n}' ::: n=1
     [ "$status" -eq 2 ]; has "$output" "there is no factor 'm'"
 }
+
+@test "a worker ends at its end time, and what it had to stop is done elsewhere" {
+    start scheduler "$GRANGE" scheduler
+    poll_until 20 test -S .grange/scheduler.sock
+    start short "$GRANGE" worker -j 1 --name short --end-time 6s
+    short=$pid
+    start run "$GRANGE" run --quiet --study s 'if [ ! -e second ]; then touch first; sleep 60; fi' ::: x=1
+    run_pid=$pid
+    poll_until 20 test -e first
+    finish "$short"
+    [ "$rc" -eq 0 ]
+    touch second
+    start other "$GRANGE" worker -j 1
+    finish "$run_pid"
+    [ "$rc" -eq 0 ]
+    run grange explain s 0
+    has "$output" "stopped, to be run again"
+}
