@@ -184,7 +184,8 @@ int grange_future_key(struct grange *g, struct grange_future f, char *key, size_
     const struct series *s = future_find(g, f, &index);
     if (!s)
         return no_future(g, f);
-    int n = s->points ? snprintf(key, key_bytes, "#%u:%" PRIu64, s->array.n, index)
+    int n = s->points ? snprintf(key, key_bytes, "#%u@%s:%" PRIu64, s->array.n,
+                                 s->home ? s->home : "", index)
                       : snprintf(key, key_bytes, "%s:%" PRIu64, s->key, index);
     if (n < 0 || (size_t)n >= key_bytes)
         return session_wrong(g, ERR_LIMIT,

@@ -224,11 +224,11 @@ struct grange_array {
  * Calls that share everything but `after` and `rule` are kept together, in one array of the farm;
  * so a program uses few combinations for its many calls.
  *
- * key: names the array, at most 200 bytes. The calls under one key are numbered from 0 in the order
- * in which a connection submits them; call 7 of key "fit" is the task "fit:7" for ever. A program
- * that is started again and submits the same calls under the same key gets the same tasks, those
- * that have ended with their results; what it submits beyond them is new. NULL: one that nobody
- * else has.
+ * key: names the array, at most 200 bytes, not beginning with '#'. The calls under one key are
+ * numbered from 0 in the order in which a connection submits them; call 7 of key "fit" is the task
+ * "fit:7" for ever. A program that is started again and submits the same calls under the same key
+ * gets the same tasks, those that have ended with their results; what it submits beyond them is
+ * new. NULL: one that nobody else has.
  *
  * study: where the array is shown and controlled (`grange status`, hold, priority). Calls wait for
  * calls of their own study only. NULL: with a key a study of that name, else one of this

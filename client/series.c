@@ -225,8 +225,9 @@ static enum err of_key(struct grange *g, const struct grange_options *o, struct 
     const char *spec = buf_text(&c->spec);
     const char *study = text_of(o->study);
 
-    if (!*o->key || strlen(o->key) > KEY_BYTES_MAX)
-        return fault_set(f, ERR_USAGE, "a key has 1 to %d bytes", KEY_BYTES_MAX);
+    if (!*o->key || *o->key == '#' || strlen(o->key) > KEY_BYTES_MAX)
+        return fault_set(f, ERR_USAGE, "a key has 1 to %d bytes and does not begin with '#'",
+                         KEY_BYTES_MAX);
     *s = series_find_key(g, o->key);
     if (*s && (*s)->picked) { /* so far it was only looked at */
         free((*s)->spec), free((*s)->study);
@@ -327,16 +328,19 @@ struct series *series_of_points(struct grange *g, const struct grange_submitted 
     return s;
 }
 
-/* look_points - "#12": array 12, which is one of points. */
+/* look_points - "#12@sweep": array 12, which is one of points, of that study. */
 static struct series *look_points(struct grange *g, const char *key)
 {
-    array_id array = { (uint32_t)strtoul(key + 1, NULL, 10) };
+    char *study = NULL;
+    array_id array = { (uint32_t)strtoul(key + 1, &study, 10) };
     struct series *s = series_find_array(g, array);
 
     if (!s) {
         s = add_series(&g->calls);
         s->points = s->picked = true;
         s->opened = g->welcomed;
+        if (study[0] == '@' && study[1])
+            set_home(s, study + 1);
         s->array = array;
         HASH_ADD(by_array, g->calls.by_array, array, sizeof s->array, s);
     }

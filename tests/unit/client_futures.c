@@ -486,6 +486,7 @@ Test(client_futures, a_sweep_has_a_future_for_each_point)
         cr_assert_eq(result(grange_nth(first, i)).outcome, GRANGE_DONE);
     char key[GRANGE_KEY_BYTES];
     cr_assert_eq(grange_future_key(g, grange_nth(first, 2), key, sizeof key), GRANGE_OK);
+    cr_assert_str_eq(key, "#1@sweep:2");
     grange_close(g);
     g = connected();
     cr_assert_eq(grange_future_open(g, key, LONG_MS, &first), GRANGE_OK, "%s", grange_message(g));
