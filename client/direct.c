@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "client/session.h"
@@ -27,6 +28,7 @@ static void send_part(struct op *op, size_t n)
     m.direct.total = op->bytes;
     m.direct.data = op->data + op->sent;
     m.direct.data_bytes = n;
+    m.direct.machine = op->sent ? 0 : g->directs.machine;
     op->sent += n;
     g->directs.bytes_out += n;
     m.direct.more = op->parts = op->sent < op->bytes;
@@ -43,6 +45,28 @@ static void send_parts(struct op *op)
             return;
         send_part(op, n);
     }
+}
+
+/* fill - puts all that is left into the file of its engine, when that is here. */
+static bool fill(struct op *op, const struct shared_file *file)
+{
+    struct message m = { .kind = MSG_DIRECT };
+    int fd = op->parts ? shared_open(file, true) : -1;
+
+    if (fd < 0)
+        return false;
+    bool done = shared_write(fd, op->data + op->sent, op->bytes - op->sent, op->sent);
+    close(fd);
+    if (!done) /* no room there: the worker finds that out as well */
+        return false;
+    m.direct.ticket = op->ticket;
+    m.direct.engine = op->engine;
+    m.direct.op = op->d->op;
+    m.direct.name = "";
+    m.direct.filled = op->bytes;
+    op->parts = false;
+    session_send(op->d->g, &m);
+    return true;
 }
 
 static void send_first(struct op *op)
@@ -153,6 +177,25 @@ static void add_result(struct op *op, const struct message *m)
     op->result_bytes = need;
 }
 
+/* fetch - takes all of the result out of the file, when that is here. */
+static bool fetch(struct op *op, const struct message *m)
+{
+    uint64_t total = m->direct_end.total, have = op->result_bytes;
+    int fd = total <= BLOB_BYTES_MAX && total <= op->result_room
+                 ? shared_open(&m->direct_end.file, false)
+                 : -1;
+
+    if (fd < 0)
+        return false;
+    bool done = shared_read(fd, op->result + have, total - have, m->direct_end.file.offset + have);
+    close(fd);
+    if (done) {
+        op->result_bytes = total;
+        acknowledge(op);
+    }
+    return done;
+}
+
 static void on_end(struct grange *g, const struct message *m)
 {
     struct directs *ds = &g->directs;
@@ -171,6 +214,8 @@ static void on_end(struct grange *g, const struct message *m)
         send_waiting(g);
     } else if (op->stream) {
         acknowledge(op);
+    } else if (!op->d->freed && fetch(op, m)) {
+        return; /* the last word follows */
     } else if (!op->waits_for_acks) {
         op->waits_for_acks = true;
         DL_APPEND(ds->stalled, op);
@@ -189,7 +234,8 @@ static void on_ack(struct grange *g, const struct message *m)
         return;
     ds->bytes_out -= m->direct_ack.bytes - op->acked;
     op->acked = m->direct_ack.bytes;
-    send_parts(op);
+    if (!fill(op, &m->direct_ack.file))
+        send_parts(op);
     send_waiting(g);
 }
 

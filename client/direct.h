@@ -7,7 +7,9 @@
  * grange_direct. Ops leave in the order in which they were asked for, as long as the scheduler's
  * bounds for a client leave room, and wait here beyond. A payload over INLINE_BYTES_MAX goes in
  * parts as it is acknowledged, straight from the caller's memory; a result comes likewise, of
- * STREAMS_MAX ops at a time. docs/protocol.md, Direct calls. */
+ * STREAMS_MAX ops at a time. Where the worker is on the same machine it names the file instead in
+ * which its engine will look for the payload, or has put the result: one copy, none of it sent.
+ * docs/protocol.md, Direct calls. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +17,7 @@
 
 #include <uthash.h>
 
+#include "base/machine.h"
 #include "base/must.h"
 #include "client/grange.h"
 #include "proto/message.h"
@@ -61,6 +64,7 @@ struct directs {
     struct op *waiting, *stalled;
     struct grange_direct *all;
     uint64_t last_ticket, bytes_out;
+    uint64_t machine; /* when engines could be on it; 0: they cannot */
     size_t n_streams;
     uint64_t list_request; /* grange_engines waits for it */
     struct grange_engine *list;

@@ -28,6 +28,7 @@ enum err session_open(const struct connection *c, unsigned i, struct grange **g,
     s->link = link_new();
     struct link_credentials with = { c->credential.ca, c->credential.cert, c->credential.key };
     enum err err = link_dial(s->link, c->urls[i], &with, f);
+    s->directs.machine = strncmp(c->urls[i], "ipc://", 6) == 0 ? machine_id() : 0;
     if (err) {
         link_free(s->link);
         free(s);

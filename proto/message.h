@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/limits.h"
+#include "base/machine.h"
 #include "base/rows.h"
 
 enum { WIRE_VERSION = 2 };
@@ -369,6 +370,8 @@ struct message {
             const void *data; /* at most BLOB_PART_BYTES */
             size_t data_bytes;
             bool more;
+            uint64_t machine; /* first part: where the client could reach files; 0: nowhere */
+            uint64_t filled;  /* the last one, without data: so many bytes are in the ack's file */
         } direct;
         struct {
             uint64_t ticket;
@@ -380,9 +383,11 @@ struct message {
             size_t data_bytes;
             bool more;
             uint64_t wall_us;
+            struct shared_file file; /* first part: all of it, for a client on the machine */
         } direct_end;
         struct {
-            uint64_t ticket, bytes; /* taken so far */
+            uint64_t ticket, bytes;  /* taken so far */
+            struct shared_file file; /* the rest may be put there instead */
         } direct_ack;
         struct {
             uint64_t blob, offset, total;

@@ -1,4 +1,6 @@
 /* wire_farm - direct calls, blobs, and what the farm says of itself. */
+#include <limits.h>
+
 #include "base/must.h"
 #include "proto/wire_inner.h"
 
@@ -8,6 +10,18 @@ _Static_assert((int)ENGINE_DOWN == WIRE__ENGINE_STATE__ENGINE_DOWN, "");
 _Static_assert((int)WORKER_DRAINING == WIRE__WORKER_STATE__WORKER_DRAINING, "");
 
 /* ---- to protobuf */
+
+static Wire__SharedFile *file_to_pb(const struct shared_file *file, Wire__SharedFile *pb)
+{
+    if (!file->path || !*file->path)
+        return NULL;
+    wire__shared_file__init(pb);
+    pb->path = wire_chars(file->path);
+    pb->offset = file->offset;
+    pb->device = file->device;
+    pb->inode = file->inode;
+    return pb;
+}
 
 static void direct_to_pb(const struct message *m, struct encoding *e)
 {
@@ -19,6 +33,8 @@ static void direct_to_pb(const struct message *m, struct encoding *e)
     e->direct.total = m->direct.total;
     e->direct.data = wire_bytes(m->direct.data, m->direct.data_bytes);
     e->direct.more = m->direct.more;
+    e->direct.machine = m->direct.machine;
+    e->direct.filled = m->direct.filled;
 }
 
 static void direct_end_to_pb(const struct message *m, struct encoding *e)
@@ -32,6 +48,7 @@ static void direct_end_to_pb(const struct message *m, struct encoding *e)
     e->direct_end.data = wire_bytes(m->direct_end.data, m->direct_end.data_bytes);
     e->direct_end.more = m->direct_end.more;
     e->direct_end.wall_us = m->direct_end.wall_us;
+    e->direct_end.file = file_to_pb(&m->direct_end.file, &e->shared_file);
 }
 
 static void direct_ack_to_pb(const struct message *m, struct encoding *e)
@@ -39,6 +56,7 @@ static void direct_ack_to_pb(const struct message *m, struct encoding *e)
     wire__direct_ack__init(&e->direct_ack);
     e->direct_ack.ticket = m->direct_ack.ticket;
     e->direct_ack.bytes = m->direct_ack.bytes;
+    e->direct_ack.file = file_to_pb(&m->direct_ack.file, &e->shared_file);
 }
 
 static void blob_to_pb(const struct message *m, struct encoding *e)
@@ -218,6 +236,17 @@ bool wire_farm_to_pb(const struct message *m, struct encoding *e)
 
 /* ---- from protobuf */
 
+static enum err file_from_pb(const Wire__SharedFile *pb, struct shared_file *file, struct fault *f)
+{
+    *file = (struct shared_file){ .path = "" };
+    if (!pb || !pb->path.len)
+        return ERR_NONE;
+    file->offset = pb->offset;
+    file->device = pb->device;
+    file->inode = pb->inode;
+    return wire_text(&pb->path, PATH_MAX, "the path of a file", &file->path, f);
+}
+
 static enum err direct_from_pb(const Wire__Direct *pb, struct message *m, struct fault *f)
 {
     m->direct.ticket = pb->ticket;
@@ -227,6 +256,9 @@ static enum err direct_from_pb(const Wire__Direct *pb, struct message *m, struct
     m->direct.data = pb->data.data;
     m->direct.data_bytes = pb->data.len;
     m->direct.more = pb->more;
+    m->direct.machine = pb->machine;
+    m->direct.filled = pb->filled;
+    CHECK(wire_at_most(pb->filled, BLOB_BYTES_MAX, "a payload", f));
     CHECK(wire_is_set(pb->ticket, "a ticket", f));
     if ((unsigned)pb->op >= N_DIRECT_OPS)
         REFUSE(f, ERR_MALFORMED, "a direct call of kind %d", (int)pb->op);
@@ -246,6 +278,7 @@ static enum err direct_end_from_pb(const Wire__DirectEnd *pb, struct message *m,
     m->direct_end.more = pb->more;
     m->direct_end.wall_us = pb->wall_us;
     CHECK(wire_is_set(pb->ticket, "a ticket", f));
+    CHECK(file_from_pb(pb->file, &m->direct_end.file, f));
     if ((unsigned)pb->reason >= N_END_REASONS)
         REFUSE(f, ERR_MALFORMED, "an end for reason %d", (int)pb->reason);
     CHECK(wire_at_most(pb->total, BLOB_BYTES_MAX, "a result", f));
@@ -259,6 +292,7 @@ static enum err direct_ack_from_pb(const Wire__DirectAck *pb, struct message *m,
     m->direct_ack.ticket = pb->ticket;
     m->direct_ack.bytes = pb->bytes;
     CHECK(wire_at_most(pb->bytes, BLOB_BYTES_MAX, "an offset", f));
+    CHECK(file_from_pb(pb->file, &m->direct_ack.file, f));
     return wire_is_set(pb->ticket, "a ticket", f);
 }
 

@@ -69,6 +69,7 @@ struct encoding {
     };
     Wire__Counts counts;
     Wire__Columns columns;
+    Wire__SharedFile shared_file;    /* of the one that has it */
     void *scratch[WIRE_SCRATCH_MAX]; /* of repeated parts; freed by wire_encode */
     size_t n_scratch;
 };

@@ -273,7 +273,7 @@ enum err listen_start(struct scheduler *s, struct fault *f)
     listen_room();
     s->link = link_new();
     snprintf(url, sizeof url, "ipc://%s/scheduler.sock", s->opt->dir);
-    enum err err = link_listen(s->link, url, ROLE_CLIENT | ROLE_WORKER, NULL, f);
+    enum err err = link_listen(s->link, url, ROLE_CLIENT | ROLE_WORKER | PEER_LOCAL, NULL, f);
     for (size_t i = 0; i < s->opt->n_listen && !err; i++)
         err = listen_at(&o, s->opt->listen[i]);
     if (!err)

@@ -66,11 +66,14 @@ struct scheduler {
     int signal_fd;
 };
 
+/* Beside the roles of a listener: who comes this way is of this machine and user. */
+enum { PEER_LOCAL = 1 << 8 };
+
 /* What is known of a connection. */
 struct peer {
     uint64_t id;
     enum role role; /* 0: has not said hello */
-    unsigned roles; /* that it may have: what its listener is for */
+    unsigned roles; /* that it may have: what its listener is for; PEER_LOCAL */
     ms_t since_ms;
     bool left;       /* it took its leave */
     array_id *specs; /* arrays whose spec a worker has */

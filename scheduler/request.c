@@ -271,11 +271,26 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
     }
 }
 
+/* Only peers that came over the socket of the grange directory may show each other files: others
+ * could name what is not theirs. */
+static void hide_files(const struct peer *p, struct message *m)
+{
+    if (p->roles & PEER_LOCAL)
+        return;
+    if (m->kind == MSG_DIRECT)
+        m->direct.machine = 0;
+    else if (m->kind == MSG_DIRECT_ACK)
+        m->direct_ack.file.path = "";
+    else if (m->kind == MSG_DIRECT_END)
+        m->direct_end.file.path = "";
+}
+
 void request_handle(struct scheduler *s, struct peer *p, struct message *m)
 {
     peer_id from = { p->id };
 
     p->left = p->left || m->kind == MSG_BYE;
+    hide_files(p, m);
     if (m->kind == MSG_HELLO && !p->role)
         on_hello_message(s, p, m);
     else if (p->role == ROLE_WORKER)

@@ -44,6 +44,7 @@ struct call {
     uint64_t total; /* bytes that `in` will have: all are there when in.bytes is as many */
 
     bool turn;    /* it is the first of its engine that is not all here */
+    bool near;    /* whose client could reach our files */
     bool arrived; /* all of a direct one is here, and the agent knows of it */
     uint32_t engine;
     uint64_t number; /* at its engine; 0: at none */

@@ -27,6 +27,7 @@ struct at_engine { /* an engine and what it was given, in order; the first one r
 struct crew {
     struct at_engine *engines; /* [n] one a slot; none without plug-ins */
     uint32_t n;
+    uint64_t machine;  /* machine_id */
     char *dir;         /* of this worker, for engines and long payloads */
     const char **argv; /* of an engine */
     char *functions; /* of the first that said hello: names, each with a zero byte; NULL: unknown */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -45,8 +46,13 @@ static void say_end(struct worker *w, uint64_t ticket, enum end_reason reason, i
 /* taken - so much is where the engine will read it: more may come. */
 static void taken(struct worker *w, const struct call *c)
 {
-    worker_send(
-        w, &(struct message){ .kind = MSG_DIRECT_ACK, .direct_ack = { c->id.n, c->in.bytes } });
+    struct message m = { .kind = MSG_DIRECT_ACK };
+
+    m.direct_ack.ticket = c->id.n;
+    m.direct_ack.bytes = c->in.bytes;
+    if (c->near && c->in.fd >= 0)
+        shared_of(c->in.fd, c->in.path, &m.direct_ack.file);
+    worker_send(w, &m);
 }
 
 /* ready - those that are complete go to the agent, in the order in which they began to come; then
@@ -119,11 +125,28 @@ static bool make_room(struct worker *w, struct call *c)
     return c->in.fd >= 0;
 }
 
+/* filled - its client has put the rest into the file. */
+static void filled(struct worker *w, struct call *c)
+{
+    struct stat st;
+
+    if (fstat(c->in.fd, &st) != 0 || (uint64_t)st.st_size != c->total) {
+        refuse(w, c, ERR_MALFORMED, "the payload is not as long as was said");
+        return;
+    }
+    c->in.bytes = c->total;
+    ready(w, &w->crew->engines[c->engine]);
+}
+
 static void add_part(struct worker *w, struct call *c, const struct message *m)
 {
     const char *data = m->direct.data;
     size_t n = m->direct.data_bytes;
 
+    if (m->direct.filled && c->near && c->in.fd >= 0) {
+        filled(w, c);
+        return;
+    }
     if (n > c->total - c->in.bytes || (!m->direct.more && c->in.bytes + n != c->total)) {
         refuse(w, c, ERR_MALFORMED, "the parts of the payload are not as long as was said");
         return;
@@ -171,6 +194,7 @@ static void begin(struct worker *w, const struct message *m)
     c->op = m->direct.op;
     c->name = strdup(m->direct.name);
     must(c->name != NULL);
+    c->near = m->direct.machine && m->direct.machine == w->crew->machine;
     c->total = m->direct.more ? m->direct.total : m->direct.data_bytes;
     HASH_ADD(hh, w->crew->by_ticket, id, sizeof c->id, c);
     DL_APPEND(w->crew->engines[c->engine].arriving, c);
@@ -225,6 +249,10 @@ static void send_part(struct worker *w, struct call *c, const void *data, size_t
     m.direct_end.data = data;
     m.direct_end.data_bytes = n;
     m.direct_end.wall_us = c->wall_us;
+    char path[64]; /* of the open file: its name may be gone already */
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), c->out.fd);
+    if (!c->out_sent && c->near && c->out.fd >= 0 && shared_of(c->out.fd, path, &m.direct_end.file))
+        m.direct_end.file.offset = c->out.offset;
     c->out_sent += n;
     m.direct_end.more = c->out_sent < c->out.bytes;
     worker_send(w, &m);
@@ -278,8 +306,14 @@ void ticket_taken(struct worker *w, const struct message *m)
 {
     struct call *c = find(w, m->direct_ack.ticket);
 
-    if (!c || !c->ended || m->direct_ack.bytes > c->out_sent)
+    if (!c || !c->ended || m->direct_ack.bytes > (c->near ? c->out.bytes : c->out_sent))
         return;
+    if (m->direct_ack.bytes == c->out.bytes) { /* out of the file */
+        c->out_sent = c->out.bytes;
+        send_part(w, c, NULL, 0);
+        forget(w, c);
+        return;
+    }
     if (m->direct_ack.bytes > c->out_acked)
         c->out_acked = m->direct_ack.bytes;
     send_file(w, c);

@@ -62,15 +62,23 @@ static void same_farm(const struct message *a, const struct message *b)
     same_engines(a->farm.engines, a->farm.n_engines, b->farm.engines, b->farm.n_engines);
 }
 
+static void same_file(const struct shared_file *a, const struct shared_file *b)
+{
+    same_text(a->path, b->path);
+    cr_assert(a->offset == b->offset && a->device == b->device && a->inode == b->inode);
+}
+
 static void same_direct(const struct message *a, const struct message *b)
 {
     if (a->kind == MSG_DIRECT_ACK) {
         cr_assert(a->direct_ack.ticket == b->direct_ack.ticket);
         cr_assert(a->direct_ack.bytes == b->direct_ack.bytes);
+        same_file(&a->direct_ack.file, &b->direct_ack.file);
     } else if (a->kind == MSG_DIRECT) {
         cr_assert(a->direct.ticket == b->direct.ticket && a->direct.engine == b->direct.engine);
         cr_assert(a->direct.op == b->direct.op && a->direct.total == b->direct.total);
         cr_assert_eq(a->direct.more, b->direct.more);
+        cr_assert(a->direct.machine == b->direct.machine && a->direct.filled == b->direct.filled);
         same_text(a->direct.name, b->direct.name);
         same_bytes(a->direct.data, a->direct.data_bytes, b->direct.data, b->direct.data_bytes);
     } else {
@@ -80,6 +88,7 @@ static void same_direct(const struct message *a, const struct message *b)
         cr_assert(a->direct_end.total == b->direct_end.total);
         cr_assert(a->direct_end.more == b->direct_end.more);
         cr_assert(a->direct_end.wall_us == b->direct_end.wall_us);
+        same_file(&a->direct_end.file, &b->direct_end.file);
         same_text(a->direct_end.text, b->direct_end.text);
         same_bytes(a->direct_end.data, a->direct_end.data_bytes, b->direct_end.data,
                    b->direct_end.data_bytes);

@@ -234,6 +234,8 @@ static struct message direct(void)
     m.direct.data = "a\0b";
     m.direct.data_bytes = 3;
     m.direct.more = true;
+    m.direct.machine = UINT64_MAX;
+    m.direct.filled = 77;
     return m;
 }
 
@@ -250,6 +252,7 @@ static struct message direct_end(void)
     m.direct_end.data_bytes = 3;
     m.direct_end.more = true;
     m.direct_end.wall_us = 17;
+    m.direct_end.file = (struct shared_file){ "/a/b", 4096, 5, 6 };
     return m;
 }
 
@@ -259,6 +262,7 @@ static struct message direct_ack(void)
 
     m.direct_ack.ticket = 9;
     m.direct_ack.bytes = BLOB_BYTES_MAX;
+    m.direct_ack.file = (struct shared_file){ "/a/c", 0, 7, UINT64_MAX };
     return m;
 }
 
