@@ -54,6 +54,7 @@ void core_free(struct core *c)
     HASH_ITER(hh, c->leases, l, next_lease)
     {
         HASH_DELETE(hh, c->leases, l);
+        shape_drop(c, l->shape);
         free(l);
     }
     HASH_ITER(hh, c->troubles, t, next_trouble)

@@ -135,7 +135,11 @@ static void worker_joined(struct disk *d, const struct worker_row *row)
         d->workers = realloc(d->workers, d->cap_workers * sizeof *d->workers);
         must(d->workers != NULL);
     }
-    d->workers[d->n_workers++] = *row;
+    struct worker_row *kept = &d->workers[d->n_workers++];
+    *kept = *row; /* the store keeps no more: what a worker has, its next hello says */
+    kept->labels = NULL;
+    kept->n_resources = 0;
+    kept->end_ms = 0;
     if (row->id.n >= d->next_worker.n)
         d->next_worker.n = row->id.n + 1;
 }
