@@ -63,14 +63,14 @@ void core_free(struct core *c)
         free(t);
     }
     HASH_CLEAR(hh, c->by_peer); /* its head is a worker */
-    for (size_t i = 0; i < c->n_workers; i++)
-        free(c->workers[i]->wanted), free(c->workers[i]);
     while (c->touched)
         untouch(c);
-    while (c->n_arrays) {
+    while (c->n_arrays) { /* before the workers: one may be kept free for an array's shape */
         c->arrays[c->n_arrays - 1]->n_leases = 0;
         array_remove(c, c->arrays[c->n_arrays - 1]);
     }
+    for (size_t i = 0; i < c->n_workers; i++)
+        free(c->workers[i]->wanted), free(c->workers[i]);
     HASH_ITER(hh, c->studies, st, next_study)
     live_free(c, st);
     shape_free(c);
