@@ -127,7 +127,9 @@ static enum err by_itself(struct where *w, struct fault *f)
         return by_connection(connect, w, f);
     if (farm)
         return by_farm(farm, w, f);
-    if (local_holder(CLI_DIR_DEFAULT, &pid) != HOLDER_NONE || !default_is_up())
+    /* A task does not find the farm that runs it here: it might wait for its own slot. */
+    bool task = from_environment("GRANGE_PARENT") != NULL;
+    if (local_holder(CLI_DIR_DEFAULT, &pid) != HOLDER_NONE || task || !default_is_up())
         return by_dir(CLI_DIR_DEFAULT, w, f);
     return by_farm(WHERE_FARM_DEFAULT, w, f);
 }

@@ -381,11 +381,12 @@ static int open_signals(struct worker *w)
  * address that takes whoever reaches it is told; a worker's credentials are none for clients. */
 static void tell_children(const char *url)
 {
-    char path[PATH_MAX], full[PATH_MAX + 8];
+    char here[PATH_MAX] = "", full[2 * PATH_MAX + 8];
+    const char *path = url + strlen("ipc://"); /* its socket may not be there yet */
 
     unsetenv("GRANGE_PARENT");
-    if (strncmp(url, "ipc://", 6) == 0 && realpath(url + 6, path)) {
-        snprintf(full, sizeof full, "ipc://%s", path);
+    if (strncmp(url, "ipc://", 6) == 0 && (*path == '/' || getcwd(here, sizeof here))) {
+        snprintf(full, sizeof full, "ipc://%s%s%s", here, *here ? "/" : "", path);
         setenv("GRANGE_PARENT", full, 1);
     } else if (strncmp(url, "tcp://", 6) == 0) {
         setenv("GRANGE_PARENT", url, 1);
@@ -422,6 +423,12 @@ static int worker_open(struct worker *w)
     cfg.memory_mib = w->memory_mib;
     for (size_t i = 0; i < w->offer.n_resources; i++)
         cfg.amount[i] = w->offer.resources[i].amount;
+    w->link = link_new();
+    if (dial(w, &fault)) { /* before there are children, which are told where it is */
+        fprintf(stderr, "grange: %s\n", fault.text);
+        w->exit_code = WORKER_TROUBLE;
+        return -1;
+    }
     crew_open(w);
     cfg.engines = w->crew->n;
     w->agent = agent_new(&cfg);
@@ -431,12 +438,6 @@ static int worker_open(struct worker *w)
     w->held_cap = 2 * ((size_t)GRANTS_MAX + w->n_slots);
     w->held = malloc(w->held_cap * sizeof *w->held);
     must(w->slots != NULL && w->held != NULL);
-    w->link = link_new();
-    if (dial(w, &fault)) {
-        fprintf(stderr, "grange: %s\n", fault.text);
-        w->exit_code = WORKER_TROUBLE;
-        return -1;
-    }
     if (watch_fd(w, link_fd(w->link), SOURCE_LINK) != 0)
         return trouble(w, "cannot wait for the connection", errno);
     log_info("event=start name=%s slots=%u memory_mib=%llu", w->name, w->n_slots,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ void stage_start(struct stage *s)
     if (s->scheduler == 0) {
         char ready[16];
         close(fds[0]);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         snprintf(ready, sizeof ready, "%d", fds[1]);
         execl(GRANGE_PROGRAM, "grange", "scheduler", "--dir", s->dir, "--ready-fd", ready,
               (char *)NULL);
@@ -127,7 +129,8 @@ static void keep(struct stage *s, const struct grant *g, const void *payload, si
     cr_assert_lt(i, sizeof s->kept / sizeof *s->kept);
     s->results[i] = malloc(n + 1);
     must(s->results[i] != NULL);
-    memcpy(s->results[i], payload, n);
+    if (n)
+        memcpy(s->results[i], payload, n);
     s->bodies[i] = (struct end_body){ .result = s->results[i], .result_bytes = n };
     s->kept[i] = (struct end_row){ .task = g->task,
                                    .lease = g->lease,

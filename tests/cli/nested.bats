@@ -1,0 +1,22 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031,SC2154
+# A task that submits tasks while it runs: it finds the farm that runs it.
+load helper
+
+setup_more() { export XDG_STATE_HOME=$PWD/state; }
+teardown_more() { "$GRANGE" down --now -d .grange >/dev/null 2>&1 || true; }
+
+@test "a point submits a study of its own to the farm that runs it" {
+    run -0 grange up -n 1 -j 1
+    # One slot: the inner points run once the outer one has ended.
+    run -0 grange run --quiet --study outer sh -c '"$GRANGE" submit --study inner{x} echo {{y}} ::: y=1:3' ::: x=1,2
+    run -0 grange wait inner1 inner2 --timeout 60s
+    same 3 "$(results inner1 | column state | grep -cx "done")"
+    same 3 "$(results inner2 | column state | grep -cx "done")"
+}
+
+@test "a sweep within a point stays embedded, so that it cannot wait for its own slot" {
+    run -0 grange up -n 1 -j 1
+    run -0 --separate-stderr grange run --study outer sh -c 'mkdir in{x} && cd in{x} && "$GRANGE" run --quiet echo {{y}} ::: y=1:3' ::: x=1
+    [ -e in1/.grange/grange.db ]
+}
