@@ -85,7 +85,7 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     poll_until 20 test -S .grange/scheduler.sock
     start short "$GRANGE" worker -j 1 --name short --end-time 6s
     short=$pid
-    start run "$GRANGE" run --quiet --study s 'if [ ! -e second ]; then touch first; sleep 60; fi' ::: x=1
+    start run "$GRANGE" run --quiet --study s 'if [ ! -e second ]; then touch first; sleep 60; fi' ::: x=1 # a point
     run_pid=$pid
     poll_until 20 test -e first
     finish "$short"
