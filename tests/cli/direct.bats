@@ -7,15 +7,15 @@ setup_more() {
     build=$(cd "$(dirname "$GRANGE")/.." && pwd)
     plugin=$build/lib/collatz.so
     [ -e "$plugin" ] || skip "the plug-in is not built here"
-    mkdir -m 700 farm
-    url=ipc://$PWD/farm/scheduler.sock
-    start scheduler "$GRANGE" scheduler --dir farm
+    mkdir -m 700 place
+    url=ipc://$PWD/place/scheduler.sock
+    start scheduler "$GRANGE" scheduler --dir place
     scheduler=$pid
 }
 
 # worker NAME SLOTS - a worker with that many engines.
 worker() {
-    start "$1" "$GRANGE" worker --connect "$url" --dir farm --name "$1" -j "$2" --plugin "$plugin"
+    start "$1" "$GRANGE" worker --connect "$url" --dir place --name "$1" -j "$2" --plugin "$plugin"
 }
 
 call() { grange call --connect "$url" "$@"; }
@@ -81,7 +81,7 @@ hello" "$output"
     call --engine 0 echo @payload >answer
     cmp payload answer
     # Nothing of it stays behind.
-    same "" "$(find farm -size +200k -name '*in-*')"
+    same "" "$(find place -size +200k -name '*in-*')"
 }
 
 @test "an engine that dies under a call says how, and is there again" {
@@ -128,7 +128,7 @@ hello" "$output"
     victim=$(process 1)
     kill -9 "$scheduler"
     poll_until 20 gone "$scheduler"
-    start scheduler2 "$GRANGE" scheduler --dir farm
+    start scheduler2 "$GRANGE" scheduler --dir place
     poll_until 20 answers 2
     same "$victim" "$(process 1)"
 }
