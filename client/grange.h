@@ -133,7 +133,7 @@ int grange_resume(struct grange *g, const char *name, unsigned flags, int64_t ti
 
 /* grange_hold - starts no new points of a study; with now, running ones are stopped and stay to be
  * done. grange_cancel / grange_retry - the points with these indexes; with n = 0 all that have not
- * ended / all that failed. *touched (may be NULL): how many. */
+ * ended / all that failed. *touched (may be NULL): how many; of a hold, how many run. */
 int grange_hold(struct grange *g, const char *name, bool now, int64_t timeout_ms,
                 uint64_t *touched);
 int grange_cancel(struct grange *g, const char *name, const uint64_t *index, size_t n,

@@ -156,7 +156,7 @@ void on_hold(struct core *c, const struct event *ev, struct outbox *out)
         else
             lease_recall_array(c, a, out);
     }
-    core_reply(out, ev->from, ev->request, st->count[TASK_LEASED]);
+    core_reply(out, ev->from, ev->request, lease_running(c, st));
 }
 
 static void cancel_open(struct core *c, struct array *a, task_id task, struct lease *l,

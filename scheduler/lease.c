@@ -124,6 +124,25 @@ void lease_recall_array(struct core *c, struct array *a, struct outbox *out)
     }
 }
 
+uint64_t lease_running(const struct core *c, const struct live *st)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < c->n_workers; i++) {
+        const struct worker *w = c->workers[i];
+        uint32_t cores = 0;
+        struct lease *l;
+        DL_FOREACH(w->leases, l)
+        {
+            cores += l->shape->needs.cores;
+            if (cores > w->row.slots)
+                break; /* it and those behind it wait */
+            n += l->array->study == st && !l->orphan && !l->backup;
+        }
+    }
+    return n;
+}
+
 void lease_make_durable(struct lease *l, struct outbox *out)
 {
     if (l->durable || l->orphan)

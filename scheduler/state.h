@@ -282,6 +282,9 @@ void lease_revoke(struct core *c, struct lease *l, struct outbox *out);
 void lease_revoke_array(struct core *c, struct array *a, struct outbox *out);
 /* lease_recall_array - asks back what of it waits at workers for a slot: nothing new is to start */
 void lease_recall_array(struct core *c, struct array *a, struct outbox *out);
+/* lease_running - how many tasks of a study workers run, as far as their slots tell: what was given
+ * to them last waits there */
+uint64_t lease_running(const struct core *c, const struct live *st);
 void lease_make_durable(struct lease *l, struct outbox *out);
 void lease_forget_durable(struct lease *l, struct outbox *out);
 
