@@ -214,7 +214,8 @@ enum change_kind {
                     and spec may be new */
     CHG_APPEND,  /* append: calls at .. at + n - 1 of an array of calls */
     CHG_CLOSED,  /* append.array: nothing is appended to it any more */
-    CHG_STUDY_STATE, /* study, active: whether a restarted scheduler goes on with it by itself */
+    CHG_STUDY_STATE, /* study, active: whether a restarted scheduler goes on with it by itself;
+                        halted: a halt rule is why not */
     CHG_ADOPT,   /* task, from: the end of task is that of from, a task of an older array; or many:
                     adopts */
     CHG_END,     /* end: appended, exactly once per task until CHG_REOPEN */
@@ -225,7 +226,7 @@ enum change_kind {
                           reopened one by one) */
     CHG_RUNNING,     /* end.task, end.lease, end.worker, end.started_ms: a lease that lives long */
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
-    CHG_WORKER,      /* worker: joined */
+    CHG_WORKER,      /* worker: joined, or has something else to offer than before */
     CHG_POLICY,      /* array.id, array.policy: another policy of an array; nothing else of it */
     CHG_WORKER_GONE, /* worker.id: left or lost */
 };
@@ -237,9 +238,9 @@ struct adopt {
 
 struct change {
     enum change_kind kind;
-    bool active;        /* CHG_STUDY_STATE */
-    study_id study;     /* CHG_STUDY_STATE */
-    task_id task, from; /* CHG_ADOPT, CHG_REOPEN, CHG_REOPEN_FAILED */
+    bool active, halted; /* CHG_STUDY_STATE */
+    study_id study;      /* CHG_STUDY_STATE */
+    task_id task, from;  /* CHG_ADOPT, CHG_REOPEN, CHG_REOPEN_FAILED */
     union {
         struct array_row array;
         struct end_row end;

@@ -150,7 +150,8 @@ static void log_changes(const struct scheduler *s)
     for (size_t i = 0; i < s->out.n_changes; i++) {
         const struct change *ch = &s->out.changes[i];
         if (ch->kind == CHG_WORKER)
-            log_info("event=worker_joined worker=%u name=%s host=%s pid=%u slots=%u",
+            log_info("event=%s worker=%u name=%s host=%s pid=%u slots=%u",
+                     ch->worker.since_ms == s->now ? "worker_joined" : "worker_offers",
                      ch->worker.id.n, ch->worker.name, ch->worker.host, ch->worker.pid,
                      ch->worker.slots);
         else if (ch->kind == CHG_WORKER_GONE)

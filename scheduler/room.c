@@ -102,19 +102,34 @@ static void use_resources(struct worker *w, const struct needs *n, int sign)
     }
 }
 
-void room_offer(struct core *c, struct worker *w, const struct worker_row *row)
+static bool offers_same(const struct worker_row *a, const struct worker_row *b)
 {
+    if (a->slots != b->slots || a->memory_mib != b->memory_mib || a->end_ms != b->end_ms ||
+        a->n_resources != b->n_resources)
+        return false;
+    for (uint32_t i = 0; i < a->n_resources; i++)
+        if (strcmp(a->resources[i].name, b->resources[i].name) != 0 ||
+            a->resources[i].amount != b->resources[i].amount)
+            return false;
+    return true;
+}
+
+bool room_offer(struct core *c, struct worker *w, const struct worker_row *row)
+{
+    const char *labels = shape_intern(c, row->labels);
     struct lease *l;
+    bool another = w->row.labels != labels || !offers_same(&w->row, row);
 
     w->row.slots = row->slots;
     w->row.memory_mib = row->memory_mib;
     w->row.end_ms = row->end_ms;
     w->row.n_resources = row->n_resources;
     memcpy(w->row.resources, row->resources, sizeof w->row.resources);
-    w->row.labels = shape_intern(c, row->labels);
+    w->row.labels = labels;
     memset(w->used, 0, sizeof w->used);
     DL_FOREACH(w->leases, l)
     use_resources(w, &l->shape->needs, 1);
+    return another;
 }
 
 void room_mark_long(struct lease *l)

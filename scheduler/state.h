@@ -326,8 +326,8 @@ void room_close(struct core *c, struct worker *w);  /* it takes nothing new, or 
 void room_take(struct core *c, struct lease *l);    /* a lease has begun */
 void room_give(struct core *c, struct lease *l);    /* it has ended */
 void room_mark_long(struct lease *l);
-/* room_offer - what a worker has, as it says in its hello */
-void room_offer(struct core *c, struct worker *w, const struct worker_row *row);
+/* room_offer - what a worker has, as it says in its hello; true: something else than before */
+bool room_offer(struct core *c, struct worker *w, const struct worker_row *row);
 uint32_t room_free(const struct worker *w);
 bool room_fits(struct core *c, const struct shape *s, const struct worker *w); /* now, in a slot */
 bool room_in_time(const struct core *c, const struct shape *s, const struct worker *w);

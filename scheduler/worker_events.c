@@ -129,13 +129,14 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
     w = known_instance(c, ev->worker->instance);
     if (w && w->link == WORKER_UP)
         out_send(out, SEND_CLOSE, w->peer); /* it came back before we noticed that it had gone */
-    if (!w) {
+    bool joins = !w;
+    if (joins) {
         w = pool_add(c, ev->worker);
         w->row.id = (worker_id){ c->next_worker++ };
         w->row.since_ms = c->now;
-        out_change(out, CHG_WORKER)->worker = w->row;
     }
-    room_offer(c, w, ev->worker);
+    if (room_offer(c, w, ev->worker) || joins)
+        out_change(out, CHG_WORKER)->worker = w->row;
     pool_up(c, w, ev->from);
     w->awaited = false;
     w->heard_ms = c->now;

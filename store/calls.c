@@ -347,8 +347,10 @@ enum err store_worker(struct store *st, worker_id id, bool *found, struct worker
     query_open(&q, &st->db, "SELECT " WORKER_COLUMNS " FROM worker WHERE id = ?1");
     query_int(&q, 1, id.n);
     *found = query_row(&q);
-    if (*found)
+    if (*found) {
         worker_read(q.stmt, row);
+        row->labels = NULL;
+    }
     return query_close(&q, f);
 }
 

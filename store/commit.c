@@ -242,8 +242,10 @@ static int commit_running(struct store *st, const struct end_row *row)
 
 static int commit_worker(struct store *st, const struct worker_row *row)
 {
+    struct buf resources = { 0 };
     sqlite3_stmt *s = st->stmt[ST_WORKER];
 
+    resources_write(row, &resources);
     put(s, 1, row->id.n);
     sqlite3_bind_int64(
         s, 2, (sqlite3_int64)row->instance); /* all 64 bits; read back with the same cast */
@@ -253,7 +255,12 @@ static int commit_worker(struct store *st, const struct worker_row *row)
     put(s, 6, row->slots);
     put(s, 7, row->memory_mib);
     sqlite3_bind_int64(s, 8, row->since_ms);
-    return commit_run(st, ST_WORKER);
+    put_text(s, 9, row->labels);
+    put_text(s, 10, resources.data);
+    put_or_null(s, 11, (uint64_t)row->end_ms);
+    int rc = commit_run(st, ST_WORKER);
+    buf_fini(&resources);
+    return rc;
 }
 
 static int run_with(struct store *st, enum statement which, uint64_t a, uint64_t b, int n)
@@ -295,6 +302,7 @@ static int apply(struct store *st, const struct change *ch)
     case CHG_CURRENT:
         return commit_current(st, &ch->array);
     case CHG_STUDY_STATE:
+        put(st->stmt[ST_STUDY_STATE], 3, ch->halted);
         return run_with(st, ST_STUDY_STATE, ch->study.n, ch->active, 2);
     case CHG_ADOPT:
         return commit_adopts(st, ch);

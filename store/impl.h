@@ -71,7 +71,9 @@ void end_read(sqlite3_stmt *s, int at, struct end_row *row, struct end_body *bod
 enum { N_ARRAY_COLUMNS = 12 };
 enum err array_read(struct query *q, struct array_row *row, struct buf *text, struct fault *f);
 
-#define WORKER_COLUMNS "id, instance, name, host, pid, slots, memory_mib, since_ms"
+#define WORKER_COLUMNS                                                                             \
+    "id, instance, name, host, pid, slots, memory_mib, since_ms, labels, resources, end_ms"
+/* worker_read - labels are borrowed until the next step. */
 void worker_read(sqlite3_stmt *s, struct worker_row *row);
 
 /* ends_each - every end of a task of an array, own or adopted, in the order of ends: `columns` are
@@ -85,6 +87,10 @@ enum err load_states(struct db *db, const struct array_row *row, uint8_t *state,
 /* policy_write, policy_read - the policy column. */
 void policy_write(const struct policy *p, struct buf *out);
 bool policy_read(const char *json, struct policy *p);
+/* resources_write, resources_read - the resources column of worker; nothing where there are none.
+ */
+void resources_write(const struct worker_row *w, struct buf *out);
+void resources_read(const char *json, struct worker_row *w);
 
 enum { FLAG_OUT_PACKED = 1, FLAG_ERR_PACKED = 2 };    /* output.flags */
 enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
@@ -116,8 +122,7 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
       "INSERT OR REPLACE INTO running(lease, task, worker, started_ms) VALUES(?,?,?,?)")           \
     X(ST_STOPPED, "DELETE FROM running WHERE lease = ?")                                           \
     X(ST_WORKER, "INSERT OR REPLACE INTO worker"                                                   \
-                 "(id, instance, name, host, pid, slots, memory_mib, since_ms)"                    \
-                 " VALUES(?,?,?,?,?,?,?,?)")                                                       \
+                 "(" WORKER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?)")                             \
     X(ST_WORKER_GONE, "UPDATE worker SET gone_ms = ?2 WHERE id = ?1")                              \
     X(ST_STUDY, "INSERT INTO study(id, name, current, active, submission, created_ms)"             \
                 " VALUES(?1, ?2, ?3, 0, (SELECT coalesce(max(submission), 0) + 1 FROM study), ?4)" \
@@ -133,7 +138,7 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
                       " spec_packed = iif(?5 IS NULL, spec_packed, ?4), spec = coalesce(?5, spec)" \
                       " WHERE id = ?1")                                                            \
     X(ST_POLICY, "UPDATE array SET policy = ?2 WHERE id = ?1")                                     \
-    X(ST_STUDY_STATE, "UPDATE study SET active = ?2 WHERE id = ?1")
+    X(ST_STUDY_STATE, "UPDATE study SET active = ?2, halted = ?3 WHERE id = ?1")
 enum statement {
 #define X(name, text) name,
     STATEMENTS(X)

@@ -17,7 +17,7 @@ enum err store_find_study(struct store *st, const char *name, bool *found, struc
 
     *found = false;
     *row = (struct study_row){ 0 };
-    query_open(&q, &st->db, "SELECT id, current, active FROM study WHERE name = ?1");
+    query_open(&q, &st->db, "SELECT id, current, active, halted FROM study WHERE name = ?1");
     query_text(&q, 1, name);
     if (query_row(&q)) {
         *found = true;
@@ -25,6 +25,7 @@ enum err store_find_study(struct store *st, const char *name, bool *found, struc
             .id = { (uint32_t)sqlite3_column_int64(q.stmt, 0) },
             .current = { (uint32_t)sqlite3_column_int64(q.stmt, 1) },
             .active = sqlite3_column_int(q.stmt, 2) != 0,
+            .halted = sqlite3_column_int(q.stmt, 3) != 0,
         };
     }
     return query_close(&q, f);
@@ -93,7 +94,8 @@ enum err store_other_arrays(struct store *st, study_id study, array_id except, s
 {
     struct query q;
 
-    query_open(&q, &st->db, "SELECT id FROM array WHERE study = ?1 AND id <> ?2 AND kind = 0 ORDER BY id");
+    query_open(&q, &st->db,
+               "SELECT id FROM array WHERE study = ?1 AND id <> ?2 AND kind = 0 ORDER BY id");
     query_int(&q, 1, study.n);
     query_int(&q, 2, except.n);
     while (query_row(&q)) {
@@ -357,7 +359,10 @@ void worker_read(sqlite3_stmt *s, struct worker_row *row)
         .slots = (uint32_t)sqlite3_column_int64(s, 5),
         .memory_mib = (uint64_t)sqlite3_column_int64(s, 6),
         .since_ms = sqlite3_column_int64(s, 7),
+        .labels = (const char *)sqlite3_column_text(s, 8),
+        .end_ms = sqlite3_column_int64(s, 10),
     };
+    resources_read((const char *)sqlite3_column_text(s, 9), row);
     snprintf(row->name, sizeof row->name, "%s", (const char *)sqlite3_column_text(s, 2));
     snprintf(row->host, sizeof row->host, "%s", (const char *)sqlite3_column_text(s, 3));
 }

@@ -8,7 +8,7 @@
 
 #include "store/impl.h"
 
-/* What schema.sql says of these, in words that change a file of schema 1: a table made by ALTER has
+/* What schema.sql says of these, in words that change an older file: a table made by ALTER has
  * the same columns in the same order. */
 #define TO_2                                                                                       \
     "ALTER TABLE array ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"                                \
@@ -36,7 +36,13 @@
     " ON e.task BETWEEN a.first_task AND a.first_task + a.n - 1 AND a.kind = 1"                    \
     " JOIN study s ON s.id = a.study;"
 
-const struct migration store_migrations[] = { { 1, TO_2 } };
+#define TO_3                                                                                       \
+    "ALTER TABLE study ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE worker ADD COLUMN labels TEXT;"                                                   \
+    "ALTER TABLE worker ADD COLUMN resources TEXT;"                                                \
+    "ALTER TABLE worker ADD COLUMN end_ms INTEGER;"
+
+const struct migration store_migrations[] = { { 1, TO_2 }, { 2, TO_3 } };
 const size_t store_n_migrations = sizeof store_migrations / sizeof *store_migrations;
 
 static enum err copy_to(struct db *db, const char *path, struct fault *f)

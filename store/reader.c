@@ -298,8 +298,8 @@ enum err reader_known(struct reader *r, const struct reader_study *s, reader_arr
     enum err e = ERR_NONE;
 
     query_open(&q, &r->db,
-               "SELECT " ARRAY_COLUMNS
-               " FROM array a JOIN study s ON s.id = a.study WHERE a.study = ?1 AND a.kind = 0 ORDER BY a.id");
+               "SELECT " ARRAY_COLUMNS " FROM array a JOIN study s ON s.id = a.study WHERE a.study "
+                                       "= ?1 AND a.kind = 0 ORDER BY a.id");
     query_int(&q, 1, s->id.n);
     while (!e && query_row(&q)) {
         e = array_read(&q, &row, &text, f);
@@ -324,8 +324,10 @@ enum err reader_worker(struct reader *r, worker_id id, struct worker_row *row, s
     query_open(&q, &r->db, "SELECT " WORKER_COLUMNS " FROM worker WHERE id = ?1");
     query_int(&q, 1, id.n);
     bool found = query_row(&q);
-    if (found)
+    if (found) {
         worker_read(q.stmt, row);
+        row->labels = NULL;
+    }
     enum err e = query_close(&q, f);
     return e || found
                ? e

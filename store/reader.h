@@ -49,10 +49,10 @@ enum err reader_counts(struct reader *r, const struct reader_study *s, struct re
 /* reader_states - as store_states. */
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f);
-/* reader_known - of arrays of points; identities are joined by the caller: each task of any array of the study that
- * ended itself (an adopted end is given where it is from), array after array in the order of their
- * ids: first on_array with the spec, then on_end for its tasks, in which row->spec is borrowed from
- * the same call. */
+/* reader_known - of arrays of points; identities are joined by the caller: each task of any array
+ * of the study that ended itself (an adopted end is given where it is from), array after array in
+ * the order of their ids: first on_array with the spec, then on_end for its tasks, in which
+ * row->spec is borrowed from the same call. */
 typedef enum err (*reader_array_fn)(void *ctx, const struct array_row *row, struct fault *f);
 typedef void (*reader_ended_fn)(void *ctx, const struct array_row *row, uint64_t index,
                                 enum task_state state);
@@ -101,6 +101,7 @@ enum err reader_attempts(struct reader *r, task_id task, reader_attempt_fn fn, v
  * at most `most`. */
 enum err reader_failures(struct reader *r, const struct reader_study *s, size_t most,
                          reader_attempt_fn fn, void *ctx, struct fault *f);
+/* reader_worker - without its labels. */
 enum err reader_worker(struct reader *r, worker_id id, struct worker_row *row, struct fault *f);
 /* reader_running - long leases of tasks of this study. */
 typedef void (*reader_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker,

@@ -117,6 +117,31 @@ static bool needs_read(json_t *o, struct needs *n)
     return true;
 }
 
+void resources_write(const struct worker_row *w, struct buf *out)
+{
+    if (!w->n_resources)
+        return;
+    json_t *o = json_object();
+    must(o);
+    for (uint32_t i = 0; i < w->n_resources; i++)
+        json_object_set_new(o, w->resources[i].name, json_integer(w->resources[i].amount));
+    char *text = json_dumps(o, JSON_COMPACT);
+    must(text);
+    buf_adds(out, text);
+    free(text);
+    json_decref(o);
+}
+
+void resources_read(const char *json, struct worker_row *w)
+{
+    json_t *o = json ? json_loads(json, 0, NULL) : NULL, *value;
+    const char *name;
+
+    json_object_foreach(o, name, value)
+        worker_add_resource(w, name, (uint32_t)json_integer_value(value));
+    json_decref(o);
+}
+
 void policy_write(const struct policy *p, struct buf *out)
 {
     json_t *o = json_object(), *exits = json_object();

@@ -1,4 +1,4 @@
--- The grange store, schema 2. docs/manual/store.md says the same for people who query it.
+-- The grange store, schema 3. docs/manual/store.md says the same for people who query it.
 --
 -- The hot path appends to `chunk`, `ended` and `output` in rowid order and to nothing else; neither they
 -- nor `attempt` may have a secondary index (each one halves the rate). State is derived: a task without
@@ -18,7 +18,8 @@ CREATE TABLE study (
     submission INTEGER NOT NULL, -- grows with every submission of any study: the largest is the last
     created_ms INTEGER NOT NULL,
     view TEXT,                -- the name of its results view, without quotes
-    rows_sql TEXT             -- the SELECT behind that view, with each value's own spelling added
+    rows_sql TEXT,            -- the SELECT behind that view, with each value's own spelling added
+    halted INTEGER NOT NULL DEFAULT 0 -- not active because a halt rule said so
 );
 
 CREATE TABLE array (          -- one row a submission; its tasks are first_task .. first_task + n - 1
@@ -134,7 +135,10 @@ CREATE TABLE worker (
     slots INTEGER NOT NULL,
     memory_mib INTEGER NOT NULL,
     since_ms INTEGER NOT NULL,
-    gone_ms INTEGER           -- NULL while it is connected
+    gone_ms INTEGER,          -- NULL while it is connected
+    labels TEXT,              -- one a line, its functions as fn:NAME; as it said last
+    resources TEXT,           -- JSON object: how much it has of what
+    end_ms INTEGER            -- when it said that it ends; NULL: not known to
 );
 
 -- Every ended task, by itself or by adoption. `ended` is scanned and `adopted` looked up, never the

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/rows.h"
 
-enum { STORE_SCHEMA_VERSION = 2 };
+enum { STORE_SCHEMA_VERSION = 3 };
 enum store_sync { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
 
 struct store;
@@ -49,7 +49,7 @@ enum err store_next(struct store *st, struct store_next *next, struct fault *f);
 struct study_row {
     study_id id;
     array_id current;
-    bool active;
+    bool active, halted; /* halted: not active, because a halt rule said so */
 };
 enum err store_find_study(struct store *st, const char *name, bool *found, struct study_row *row,
                           struct fault *f);
@@ -64,8 +64,8 @@ enum err store_find_array(struct store *st, study_id study, const uint64_t key[2
                           struct array_row *row, struct buf *text, struct fault *f);
 enum err store_array(struct store *st, array_id id, bool *found, struct array_row *row,
                      struct buf *text, struct fault *f);
-/* store_other_arrays - ids of the arrays of points of a study except one, in id order; *ids is a buf of
- * array_id. */
+/* store_other_arrays - ids of the arrays of points of a study except one, in id order; *ids is a
+ * buf of array_id. */
 enum err store_other_arrays(struct store *st, study_id study, array_id except, struct buf *ids,
                             struct fault *f);
 
@@ -90,7 +90,7 @@ enum err store_troubles(struct store *st, const struct array_row *row, store_tro
                         void *ctx, struct fault *f);
 
 /* store_running - the long leases that were out when the last scheduler ended; store_workers - the
- * workers that were connected then. */
+ * workers that were connected then; their labels are valid for the call. */
 typedef void (*store_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker,
                                  ms_t started_ms);
 enum err store_running(struct store *st, store_running_fn fn, void *ctx, struct fault *f);
@@ -156,6 +156,7 @@ enum err store_adopted_ends(struct store *st, task_id first, task_id last, store
 typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state);
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
                           store_state_fn fn, void *ctx, struct fault *f);
+/* store_worker - without its labels. */
 enum err store_worker(struct store *st, worker_id id, bool *found, struct worker_row *row,
                       struct fault *f);
 /* store_blobs_gone - ids whose last record the last commit took away; until the next commit. */

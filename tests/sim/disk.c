@@ -128,18 +128,26 @@ static void stopped(struct disk *d, lease_id lease)
     d->n_running = kept;
 }
 
+static void keep_worker(struct worker_row *kept, const struct worker_row *row)
+{
+    *kept = *row;
+    kept->labels =
+        row->labels && strcmp(row->labels, "big") == 0 ? "big" : NULL; /* outlives a core */
+}
+
 static void worker_joined(struct disk *d, const struct worker_row *row)
 {
+    for (size_t i = 0; i < d->n_workers; i++)
+        if (d->workers[i].id.n == row->id.n) {
+            keep_worker(&d->workers[i], row);
+            return;
+        }
     if (d->n_workers == d->cap_workers) {
         d->cap_workers = d->cap_workers ? 2 * d->cap_workers : 8;
         d->workers = realloc(d->workers, d->cap_workers * sizeof *d->workers);
         must(d->workers != NULL);
     }
-    struct worker_row *kept = &d->workers[d->n_workers++];
-    *kept = *row; /* the store keeps no more: what a worker has, its next hello says */
-    kept->labels = NULL;
-    kept->n_resources = 0;
-    kept->end_ms = 0;
+    keep_worker(&d->workers[d->n_workers++], row);
     if (row->id.n >= d->next_worker.n)
         d->next_worker.n = row->id.n + 1;
 }

@@ -416,6 +416,12 @@ static void note_worker(void *ctx, const struct worker_row *row)
 {
     buf_addf(ctx, "%u:%s@%s:%llx:%u:%u:%u ", row->id.n, row->name, row->host,
              (unsigned long long)row->instance, row->pid, row->slots, (unsigned)row->memory_mib);
+    if (row->labels)
+        buf_addf(ctx, "%s ", row->labels);
+    for (uint32_t i = 0; i < row->n_resources; i++)
+        buf_addf(ctx, "%s=%u ", row->resources[i].name, row->resources[i].amount);
+    if (row->end_ms)
+        buf_addf(ctx, "ends %d ", (int)row->end_ms);
 }
 
 Test(store, running_leases_and_workers_come_back)
@@ -444,13 +450,24 @@ Test(store, running_leases_and_workers_come_back)
                       .memory_mib = 100 } },
         { .kind = CHG_WORKER, .worker = { .id = { 2 }, .name = "b", .host = "h" } },
         { .kind = CHG_WORKER_GONE, .worker = { .id = { 2 } } },
+        { .kind = CHG_WORKER, .worker = { .id = { 3 }, .name = "c", .host = "h" } },
+        { .kind = CHG_WORKER, /* it said hello again, with more to offer */
+          .worker = { .id = { 3 },
+                      .name = "c",
+                      .host = "h",
+                      .slots = 4,
+                      .labels = "big\nfn:noop",
+                      .n_resources = 2,
+                      .resources = { { "gpus", 2 }, { "licences", 1 } },
+                      .end_ms = 99 } },
         change_end(1, 11, TASK_DONE),
     };
     commit(ch, sizeof ch / sizeof *ch);
     reopen_store();
     cr_assert_eq(store_running(st, note_running, &said, &f), ERR_NONE);
     cr_assert_eq(store_workers(st, note_worker, &said, &f), ERR_NONE);
-    cr_assert_str_eq(said.data, "11:1:1:7 1:a@h:ffffffffffffffff:4:2:100 ");
+    cr_assert_str_eq(said.data, "11:1:1:7 1:a@h:ffffffffffffffff:4:2:100 "
+                                "3:c@h:0:0:4:0 big\nfn:noop gpus=2 licences=1 ends 99 ");
     cr_assert_eq(store_lease_won(st, (lease_id){ 11 }, &found, &task, &f), ERR_NONE);
     cr_assert(found && task.n == 1);
     cr_assert_eq(store_lease_won(st, (lease_id){ 12 }, &found, &task, &f), ERR_NONE);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "schema_1.sql.h"
+#include "schema_2.sql.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "store_help.h"
@@ -258,7 +259,7 @@ Test(store_calls, a_number_is_not_given_out_again_after_a_reopen)
     cr_assert(seen.n == 1 && seen.row.state == TASK_DONE);
 }
 
-/* --- schema 1 --- */
+/* --- older schemas --- */
 
 static void columns(sqlite3 *db, char *text, size_t n)
 {
@@ -288,39 +289,71 @@ static void all_columns(char *text, size_t n)
     sqlite3_close(db);
 }
 
-Test(store_calls, a_store_of_schema_1_is_brought_up_to_date_and_kept)
+/* old_store - a file of an older schema with a study of two points, the first of which is done. */
+static void old_store(const char *schema, int version, const char *array_more,
+                      const char *ended_more)
+{
+    char path[100], sql[1024];
+    sqlite3 *db;
+
+    snprintf(path, sizeof path, "%s/grange.db", dir);
+    unlink(path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, schema, 0, 0, 0), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    snprintf(sql, sizeof sql,
+             "PRAGMA application_id = 1196576327; PRAGMA user_version = %d;"
+             "INSERT INTO study VALUES(1,'s',1,1,1,5,NULL,NULL);"
+             "INSERT INTO array VALUES(1,1,1,2,zeroblob(16),5,'{\"cores\":1}',0,'[1]'%s);"
+             "INSERT INTO worker VALUES(1,77,'w','h',5,2,64,9,NULL);"
+             "INSERT INTO ended VALUES(1,1,3,1,1,0,0,1,1,2,3,4,5,6,'[]',NULL,NULL,NULL,0,0,0%s)",
+             version, array_more, ended_more);
+    cr_assert_eq(sqlite3_exec(db, sql, 0, 0, 0), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static void old_worker(void *ctx, const struct worker_row *row)
+{
+    *(bool *)ctx = row->id.n == 1 && strcmp(row->name, "w") == 0 && row->slots == 2 &&
+                   !row->labels && !row->n_resources && !row->end_ms;
+}
+
+static void is_brought_up_to_date(int version, const char *schema, const char *array_more,
+                                  const char *ended_more)
 {
     char path[100], made[8192], migrated[8192];
-    sqlite3 *db;
+    bool worker = false;
 
     open_store();
     all_columns(made, sizeof made);
     store_close(st);
     st = NULL;
-    snprintf(path, sizeof path, "%s/grange.db", dir);
-    unlink(path);
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, schema_1_sql, 0, 0, 0), SQLITE_OK, "%s", sqlite3_errmsg(db));
-    cr_assert_eq(
-        sqlite3_exec(db,
-                     "PRAGMA application_id = 1196576327; PRAGMA user_version = 1;"
-                     "INSERT INTO study VALUES(1,'s',1,1,1,5,NULL,NULL);"
-                     "INSERT INTO array VALUES(1,1,1,2,zeroblob(16),5,'{\"cores\":1}',0,'[1]');"
-                     "INSERT INTO ended VALUES(1,1,3,1,1,0,0,1,1,2,3,4,5,6,'[]',NULL,"
-                     "NULL,NULL,0,0,0)",
-                     0, 0, 0),
-        SQLITE_OK, "%s", sqlite3_errmsg(db));
-    sqlite3_close(db);
+    old_store(schema, version, array_more, ended_more);
     open_store();
     all_columns(migrated, sizeof migrated);
     cr_assert_str_eq(migrated, made);
     uint8_t states[2] = { 0 };
     struct array_row row = { .first = { 1 }, .n = 2 };
+    struct study_row study;
+    bool found;
     cr_assert_eq(store_states(st, &row, states, NULL, &f), ERR_NONE);
     cr_assert(states[0] == TASK_DONE && states[1] == TASK_READY);
+    cr_assert_eq(store_find_study(st, "s", &found, &study, &f), ERR_NONE);
+    cr_assert(found && study.active && !study.halted);
+    cr_assert_eq(store_workers(st, old_worker, &worker, &f), ERR_NONE);
+    cr_assert(worker);
     cr_assert_eq(store_end_n(st), 1);
     struct change ch = change_end(2, 7, TASK_DONE);
     commit(&ch, 1);
-    snprintf(path, sizeof path, "%s/grange.db.v1", dir);
+    snprintf(path, sizeof path, "%s/grange.db.v%d", dir, version);
     cr_assert_eq(access(path, R_OK), 0, "the old file is kept");
+}
+
+Test(store_calls, a_store_of_schema_1_is_brought_up_to_date_and_kept)
+{
+    is_brought_up_to_date(1, schema_1_sql, "", "");
+}
+
+Test(store_calls, a_store_of_schema_2_is_brought_up_to_date_and_kept)
+{
+    is_brought_up_to_date(2, schema_2_sql, ",0,0,NULL,0,0", ",NULL,NULL");
 }

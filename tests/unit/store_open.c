@@ -175,7 +175,7 @@ Test(store_open, a_store_of_a_newer_grange_is_left_alone)
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 7", 0, 0, 0), SQLITE_OK);
     sqlite3_close(db);
-    refused(ERR_VERSION, "newer Grange (schema 7, this one knows 2)");
+    refused(ERR_VERSION, "newer Grange (schema 7, this one knows 3)");
 }
 
 Test(store_open, an_empty_file_is_a_store_that_was_never_made)
@@ -197,9 +197,9 @@ Test(store_open, a_directory_that_is_not_there_is_said)
 /* --- migration, with steps made up for the test --- */
 
 static const struct migration steps[] = {
-    { 3, "INSERT INTO note VALUES('two')" },
-    { 2, "CREATE TABLE note(x); INSERT INTO note VALUES('one')" },
-    { 4, "INSERT INTO note VALUES('three'); INSERT INTO nowhere VALUES(1)" },
+    { 4, "INSERT INTO note VALUES('two')" },
+    { 3, "CREATE TABLE note(x); INSERT INTO note VALUES('one')" },
+    { 5, "INSERT INTO note VALUES('three'); INSERT INTO nowhere VALUES(1)" },
 };
 
 Test(store_open, migration_runs_the_steps_in_order_and_keeps_the_old_file)
@@ -208,16 +208,16 @@ Test(store_open, migration_runs_the_steps_in_order_and_keeps_the_old_file)
 
     fill();
     open_store();
-    cr_assert_eq(store_migrate(st, steps, 3, 4, &f), ERR_NONE, "%s", f.text);
-    cr_assert_eq(ask("PRAGMA user_version"), 4);
+    cr_assert_eq(store_migrate(st, steps, 3, 5, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(ask("PRAGMA user_version"), 5);
     cr_assert_eq(ask("SELECT group_concat(x) = 'one,two' FROM note"), 1);
     store_close(st);
     st = NULL;
-    refused(ERR_VERSION, "schema 4");
+    refused(ERR_VERSION, "schema 5");
     snprintf(path, sizeof path, "%s/grange.db", dir);
     unlink(path);
     char kept[110];
-    snprintf(kept, sizeof kept, "%s.v2", path);
+    snprintf(kept, sizeof kept, "%s.v3", path);
     cr_assert_eq(rename(kept, path), 0);
     open_store();
     cr_assert_eq(ask("SELECT count(*) FROM ended"), 3000, "the kept file is the old store");
@@ -226,10 +226,10 @@ Test(store_open, migration_runs_the_steps_in_order_and_keeps_the_old_file)
 Test(store_open, a_migration_that_fails_leaves_the_old_version)
 {
     open_store();
-    cr_assert_neq(store_migrate(st, steps, 3, 5, &f), ERR_NONE);
-    cr_assert_eq(ask("PRAGMA user_version"), 2);
+    cr_assert_neq(store_migrate(st, steps, 3, 6, &f), ERR_NONE);
+    cr_assert_eq(ask("PRAGMA user_version"), 3);
     cr_assert_eq(ask("SELECT count(*) FROM sqlite_master WHERE name = 'note'"), 0);
-    cr_assert_eq(store_migrate(st, steps, 3, 9, &f), ERR_STATE);
-    cr_assert_eq(store_migrate(st, steps, 1, 4, &f), ERR_VERSION, "no step from 2");
-    cr_assert_eq(store_migrate(st, steps, 3, 4, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(store_migrate(st, steps, 3, 10, &f), ERR_STATE);
+    cr_assert_eq(store_migrate(st, steps, 1, 5, &f), ERR_VERSION, "no step from 3");
+    cr_assert_eq(store_migrate(st, steps, 3, 5, &f), ERR_NONE, "%s", f.text);
 }

@@ -550,7 +550,7 @@ Test(reader, a_damaged_or_newer_store_is_said)
     make_study();
     store_close(st);
     st = NULL;
-    cr_assert_str_eq(shell("pragma user_version = 3"), "");
+    cr_assert_str_eq(shell("pragma user_version = 9"), "");
     cr_assert_eq(reader_open(dir, &rd, &f), ERR_VERSION);
     cr_assert_not_null(strstr(f.text, "newer Grange"), "%s", f.text);
     snprintf(path, sizeof path, "%s/grange.db", dir);
