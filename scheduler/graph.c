@@ -428,8 +428,8 @@ static void add_edge(struct core *c, struct array *a, const struct event *ev, co
     enum task_state state = (enum task_state)on->state[i];
     if (task_state_ended(state))
         count_end(w, (uint8_t)w->rule, state == TASK_DONE, false);
-    uint32_t at = waiter_new(&c->graph),
-             *head = &graph_u32(&graph_part(on)->heads, on->graph->cap)[i];
+    struct graph_part *of = graph_part(on);
+    uint32_t at = waiter_new(&c->graph), *head = &graph_u32(&of->heads, of->cap)[i];
     c->graph.waiters[at - 1] = (struct waiter){
         .next = *head, .array = a->row.id.n, .index = (uint32_t)index & INT32_MAX, .lead = lead
     };

@@ -69,6 +69,15 @@ unordered: of 1..10000, 6171 takes the most steps: 261" "$output"
     has "$expected" "however they ended: done"
 }
 
+@test "every rule over every pair of ends: two calls, a whole array, element by element" {
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror -o rules "$GRANGE_SOURCE/tests/cli/rules.c" $(pkg-config --cflags --libs grange)
+    up
+    run -0 ./rules "$(url)"
+    same "240 right, 0 wrong" "$output"
+    run -0 grange down
+}
+
 @test "sweep: a future for each point, also for those that ended before or were left out" {
     both sweep
     same "squares: 4 points, 0 had ended before
