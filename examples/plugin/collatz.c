@@ -85,12 +85,19 @@ static int fail(struct grange_call *call, const void *data, size_t n)
 }
 GRANGE_FUNCTION("fail", fail)
 
-/* misbehave - what must not take anything else down: "crash", "exit", "loop", "memory", "wait". */
+/* misbehave - what must not take anything else down: "crash", "exit", "loop", "memory", "wait", and
+ * "wait FILE", which makes the file when it begins. */
 static int misbehave(struct grange_call *call, const void *data, size_t n)
 {
-    char how[16] = "";
+    char how[1024] = "";
 
     memcpy(how, data, n < sizeof how ? n : sizeof how - 1);
+    if (strncmp(how, "wait ", 5) == 0) {
+        FILE *file = fopen(how + 5, "w");
+        if (!file || fclose(file))
+            return grange_fail(call, 1, "cannot make '%s'", how + 5);
+        how[4] = '\0';
+    }
     if (strcmp(how, "crash") == 0)
         abort();
     if (strcmp(how, "exit") == 0)

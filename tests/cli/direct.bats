@@ -27,8 +27,13 @@ answers_one() { call --engine "$1" noop 2>/dev/null; }
 # process N - of engine N.
 process() { call --engine "$1" about it | sed 's/.* pid //'; }
 
-# called NAME - the call started as NAME runs at engine 0: another one has to wait.
-busy() { ! call --engine 0 --timeout 100ms noop 2>/dev/null; }
+# hold - a call that does not return, in the background; returns when engine 0 is in it.
+hold() {
+    rm -f held.now
+    start held "$GRANGE" call --connect "$url" --engine 0 misbehave "wait $PWD/held.now"
+    held=$pid
+    poll_until 20 test -e held.now
+}
 
 @test "a call on each engine, on one, on several; answers in the order of the engines" {
     worker one 3
@@ -91,9 +96,7 @@ hello" "$output"
     same "grange: engine 0: killed by SIGABRT in misbehave" "$output"
     poll_until 20 answers_one 0
     victim=$(process 0)
-    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
-    held=$pid
-    poll_until 20 busy
+    hold
     kill -9 "$victim"
     finish "$held"
     same 3 "$rc"
@@ -107,9 +110,7 @@ hello" "$output"
     worker one 1
     worker=$pid
     poll_until 20 answers 1
-    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
-    held=$pid
-    poll_until 20 busy
+    hold
     kill -9 "$worker"
     finish "$held"
     same 3 "$rc"
@@ -139,9 +140,7 @@ hello" "$output"
     run -3 call --engine 0 --timeout 300ms misbehave wait
     has "$output" "did not answer"
     poll_until 20 answers_one 0
-    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
-    held=$pid
-    poll_until 20 busy
+    hold
     kill -9 "$held"
     poll_until 20 answers_one 0
     run -3 call --engine 0 --timeout 300ms misbehave loop # does not look whether it is cancelled
@@ -151,9 +150,7 @@ hello" "$output"
 @test "a lost scheduler ends a call at once" {
     worker one 1
     poll_until 20 answers 1
-    start held "$GRANGE" call --connect "$url" --engine 0 misbehave wait
-    held=$pid
-    poll_until 20 busy
+    hold
     kill -9 "$scheduler"
     finish "$held"
     same 3 "$rc"

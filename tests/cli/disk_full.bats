@@ -72,7 +72,7 @@ EOF
     cat >script.sh <<'EOF'
 mount -t tmpfs -o size=8m none small
 cd small
-timeout 60 "$GRANGE" run --study d -j 1 --no-shuffle 'head -c {bytes} /dev/zero' ::: bytes=50000000,10 >../first.out 2>&1
+timeout 500 "$GRANGE" run --study d -j 1 --no-shuffle 'head -c {bytes} /dev/zero' ::: bytes=50000000,10 >../first.out 2>&1
 echo $? >../first.rc
 sqlite3 -readonly .grange/grange.db 'pragma integrity_check' >../integrity
 EOF

@@ -93,7 +93,7 @@ worker_name() { echo "$(hostname)-w$1"; }
 import os, signal, socket, subprocess, sys
 box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 box.bind(sys.argv[1] if sys.argv[1][0] != "@" else "\0" + sys.argv[1][1:])
-box.settimeout(20)
+box.settimeout(200)
 child = subprocess.Popen([os.environ["GRANGE"], "scheduler"], env=dict(os.environ, NOTIFY_SOCKET=sys.argv[1]))
 print(box.recv(100).decode(), os.path.exists(".grange/scheduler.sock"))
 child.send_signal(signal.SIGTERM)

@@ -1,6 +1,14 @@
 # shellcheck shell=bash
 # What the command tests share. Each test has a directory of its own, ends what it started by its
-# process id, and waits for a condition with a deadline, never for time to pass.
+# process id, and waits for a condition with a deadline, never for time to pass. What takes SECONDS at
+# the most on a machine of its own may take PATIENCE times as long on one that others use too: a
+# deadline that is far away costs nothing where the condition comes true.
+PATIENCE=${GRANGE_TEST_PATIENCE:-8}
+
+# What has to do something before its own time is up is given these limits one after the other, until it
+# has done it: the first is enough on most machines.
+limits=(300ms 3s 30s)
+
 bats_require_minimum_version 1.5.0
 
 : "${GRANGE:?the grange program to test}"
@@ -53,13 +61,15 @@ start() {
 # finish PID - waits for it and puts its exit code into $rc.
 finish() {
     export rc=0
-    poll_until 120 gone "$1"
+    poll_until 60 gone "$1"
     wait "$1" || rc=$?
 }
 
-# poll_until SECONDS COMMAND... - until it succeeds; fails, and says what was not so, when time is up.
+# poll_until SECONDS COMMAND... - until it succeeds; fails, and says what was not so, after PATIENCE
+# times that long.
 poll_until() {
-    local seconds=$1 deadline=$((SECONDS + $1 + 1))
+    local seconds=$(($1 * PATIENCE))
+    local deadline=$((SECONDS + seconds + 1))
     shift
     until "$@"; do
         if [ "$SECONDS" -ge "$deadline" ]; then
@@ -70,6 +80,9 @@ poll_until() {
         nap
     done
 }
+
+# ready FD - whoever has it as its --ready-fd has written to it.
+ready() { read -rt $((20 * PATIENCE)) -u "$1"; }
 
 nap() { read -rt 0.02 -u "$nap_fd" || true; }
 

@@ -10,7 +10,7 @@ setup_more() {
     exec {ready}<> <(:)
     start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" --listen tls+tcp://127.0.0.1:0
     scheduler=$pid
-    read -rt 20 -u "$ready"
+    ready "$ready"
     exec {ready}>&-
     port=$(jq -r '.urls[0]' farm/worker.json)
     port=${port##*:}

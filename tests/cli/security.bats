@@ -10,7 +10,7 @@ start_farm() {
     exec {ready}<> <(:)
     start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" "$@"
     scheduler=$pid
-    read -rt 20 -u "$ready"
+    ready "$ready"
     exec {ready}>&-
 }
 
