@@ -1,9 +1,9 @@
-/* core_bench N [calls|chain|graph|fail|arrays] - tasks a second that the core decides: a submit,
- * then a worker that answers every assign with results, in batches as they come, without a wire and
- * without a store. Of points; with a word of calls that are appended a thousand at a time: without
- * edges, in one chain, in a random graph with two edges a call, or in such a graph whose first call
- * fails, or in arrays of ten. Then the memory that grew with them is printed too, in bytes a call.
- */
+/* core_bench N [calls|chain|graph|fail|arrays|studies|shapes] - tasks a second that the core
+ * decides: a submit, then a worker that answers every assign with results, in batches as they come,
+ * without a wire and without a store. Of points; with a word of calls that are appended a thousand
+ * at a time: without edges, in one chain, in a random graph with two edges a call, or in such a
+ * graph whose first call fails; or in arrays of ten, of one study, of a thousand, or of 500 shapes
+ * for 50 workers. Then the memory that grew with them is printed too, in bytes a call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +14,19 @@
 #include "base/rng.h"
 #include "scheduler/core.h"
 
-enum { WORKER_PEER = 1, CLIENT_PEER = 2 };
+enum { CLIENT_PEER = 1, WORKER_PEER = 2, SHAPES = 500, WORKERS = 50, STUDIES = 1000 };
 
+struct work {
+    struct core_grant grant;
+    peer_id at;
+};
 struct farm {
     struct core *core;
     const char *shape; /* of calls; NULL: points */
     bool first_failed;
     struct outbox out;
     ms_t now;
-    struct core_grant *todo; /* given out and not answered */
+    struct work *todo; /* given out and not answered */
     size_t n_todo, cap_todo;
     uint64_t n_ended;
 };
@@ -39,7 +43,7 @@ static void collect(struct farm *f)
             must(f->todo != NULL);
         }
         for (size_t k = 0; k < s->n; k++)
-            f->todo[f->n_todo++] = f->out.grants[s->grants + k];
+            f->todo[f->n_todo++] = (struct work){ f->out.grants[s->grants + k], s->to };
     }
     for (size_t i = 0; i < f->out.n_changes; i++)
         f->n_ended += f->out.changes[i].kind == CHG_END;
@@ -92,7 +96,17 @@ static void append_all(struct farm *f, uint64_t n)
     }
 }
 
-/* The same calls in arrays of ten, all of one study. */
+static bool is_shape(const struct farm *f, const char *shape)
+{
+    return f->shape && strcmp(f->shape, shape) == 0;
+}
+
+static bool of_tens(const struct farm *f)
+{
+    return is_shape(f, "arrays") || is_shape(f, "studies") || is_shape(f, "shapes");
+}
+
+/* The same calls in arrays of ten. */
 static void open_many(struct farm *f, uint64_t n)
 {
     enum { CALLS = 10 };
@@ -103,6 +117,12 @@ static void open_many(struct farm *f, uint64_t n)
     for (uint64_t i = 0; i < n / CALLS; i++) {
         array.id.n = (uint32_t)i + 1;
         array.first.n = 1 + i * POINTS_MAX;
+        if (is_shape(f, "studies"))
+            array.study.n = 1 + (uint32_t)i % STUDIES;
+        if (is_shape(f, "shapes")) {
+            array.policy.needs.cores = 1 + (uint32_t)i % 3;
+            array.policy.needs.memory_mib = 100 + (uint32_t)i % SHAPES;
+        }
         step(f, (struct event){
                     .kind = EV_SUBMIT, .from = { CLIENT_PEER }, .array = &array, .is_new = true });
         step(f, (struct event){ .kind = EV_APPEND,
@@ -114,12 +134,22 @@ static void open_many(struct farm *f, uint64_t n)
     }
 }
 
+static void connect_workers(struct farm *f)
+{
+    bool many = is_shape(f, "shapes");
+    struct worker_row row = { .host = "bench", .pid = 1, .slots = many ? 4 : 2 };
+
+    row.memory_mib = 1500;
+    for (uint32_t i = 0; i < (many ? WORKERS : 1); i++) {
+        row.instance = i + 1;
+        snprintf(row.name, sizeof row.name, "bench%u", i);
+        step(f, (struct event){ .kind = EV_HELLO, .from = { WORKER_PEER + i }, .worker = &row });
+    }
+}
+
 static void begin(struct farm *f, uint64_t n)
 {
     struct core_config cfg;
-    struct worker_row worker = {
-        .instance = 7, .name = "bench", .host = "bench", .pid = 1, .slots = 2
-    };
     struct array_row array = { .id = { 1 },
                                .study = { 1 },
                                .first = { 1 },
@@ -135,8 +165,8 @@ static void begin(struct farm *f, uint64_t n)
     f->core = core_new(&cfg);
     f->now = 1000;
     step(f, (struct event){ .kind = EV_RESTORED });
-    step(f, (struct event){ .kind = EV_HELLO, .from = { WORKER_PEER }, .worker = &worker });
-    if (f->shape && strcmp(f->shape, "arrays") == 0) {
+    connect_workers(f);
+    if (of_tens(f)) {
         open_many(f, n);
     } else {
         step(f, (struct event){ .kind = EV_SUBMIT,
@@ -153,24 +183,23 @@ static void begin(struct farm *f, uint64_t n)
 
 static void answer(struct farm *f)
 {
-    struct core_grant *todo = f->todo;
+    struct work *todo = f->todo;
     size_t n = f->n_todo;
 
     f->todo = NULL;
     f->n_todo = f->cap_todo = 0;
     f->now += 1;
     for (size_t i = 0; i < n; i++) {
-        struct end_row end = { .task = todo[i].task,
-                               .lease = todo[i].lease,
+        struct end_row end = { .task = todo[i].grant.task,
+                               .lease = todo[i].grant.lease,
                                .reason = END_EXIT,
-                               .code =
-                                   f->shape && !f->first_failed && strcmp(f->shape, "fail") == 0,
+                               .code = is_shape(f, "fail") && !f->first_failed,
                                .wall_us = 10,
                                .started_ms = f->now,
                                .ended_ms = f->now };
         f->first_failed = true;
         step(f, (struct event){ .kind = EV_RESULT,
-                                .from = { WORKER_PEER },
+                                .from = todo[i].at,
                                 .task = end.task,
                                 .lease = end.lease,
                                 .end = &end });

@@ -37,8 +37,7 @@ static void take(struct core *c, struct array *a, const struct event *ev, struct
 {
     array_grow(a, ev->n, ev->stored ? ev->states : NULL);
     graph_append(c, a, ev);
-    if (a->count[TASK_READY])
-        share_list(c, a);
+    share_update(c, a);
     c->want_dispatch = true;
     array_touch(c, a);
     if (ev->stored)

@@ -229,7 +229,7 @@ void array_remove(struct core *c, struct array *a)
     memmove(&c->arrays[i], &c->arrays[i + 1], (c->n_arrays - i - 1) * sizeof *c->arrays);
     c->n_arrays--;
     HASH_DELETE(hh, c->by_id, a);
-    share_unlist(c, a);
+    share_forget(c, a);
     shape_drop(c, a->shape);
     c->n_speculating -= a->speculates;
     forget_limit(c, a);
@@ -300,10 +300,11 @@ void array_end(struct core *c, struct array *a, task_id task, enum task_state to
     /* Ahead of the cursor a ready task will be met there; behind it, it queues. */
     if (to == TASK_READY && position_of(a, index) < a->cursor)
         again_push(a, index);
-    if (to != TASK_READY)
-        return;
-    c->want_dispatch = true;
-    share_list(c, a);
+    if (to == TASK_READY || from == TASK_READY)
+        share_update(c, a);
+    if (to == TASK_LEASED || from == TASK_LEASED)
+        share_leased(c, a->study);
+    c->want_dispatch |= to == TASK_READY;
 }
 
 void array_move(struct core *c, struct array *a, task_id task, enum task_state to)
@@ -346,6 +347,7 @@ void array_note_duration(struct core *c, struct array *a, uint64_t us)
     if (!us)
         us = 1;
     a->mean_us = a->mean_us ? (7 * a->mean_us + us + 7) / 8 : us;
+    share_place(c, a);
     median_prepare(a);
     if (!a->median)
         return;

@@ -74,18 +74,6 @@ static void check_room(const struct core *c, const struct worker *w)
     must(!w->assigned);
 }
 
-/* What is ready is on the list of what is ready. */
-static void check_ready(const struct core *c)
-{
-    for (size_t i = 0; i < c->n_ready; i++)
-        must(c->ready[i]->listed == i + 1);
-    for (size_t i = 0; i < c->n_arrays; i++) {
-        const struct array *a = c->arrays[i];
-        must(a->listed || a->mode != MODE_ACTIVE || !a->count[TASK_READY]);
-        must(needs_equal(&a->shape->needs, &a->row.policy.needs));
-    }
-}
-
 /* Every leased task has exactly one lease that was not cancelled under it. */
 static void check_leases(const struct core *c)
 {
@@ -133,7 +121,7 @@ void core_check(const struct core *c)
     check_study(st);
     graph_check(c);
     check_leases(c);
-    check_ready(c);
+    share_check(c);
 }
 
 uint64_t core_digest(const struct core *c)

@@ -14,6 +14,8 @@ static void retire(struct core *c, struct array *a, struct outbox *out)
     live_leave(c, a);
     a->mode = MODE_HELD;
     a->retired = true;
+    share_update(c, a);
+    share_leased(c, a->study);
     a->study->n_retired++;
     array_touch(c, a);
     lease_revoke_array(c, a, out);
@@ -32,6 +34,7 @@ static struct array *load(struct core *c, const struct event *ev)
     for (size_t i = 0; i < ev->n_durations; i++)
         array_note_duration(c, a, ev->durations_us[i]);
     a->mean_us = 0; /* how fast it is now is measured now */
+    share_place(c, a);
     array_update_limit(a);
     graph_attach(c, a, ev->array);
     return a;
@@ -50,6 +53,7 @@ static void renew(struct core *c, struct array *a, const struct event *ev)
         a->retired = false;
         a->study->n_retired--;
         live_enter(a->study, a);
+        share_leased(c, a->study);
     }
     graph_detach(c, a);
     graph_attach(c, a, ev->array);

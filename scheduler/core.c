@@ -409,6 +409,11 @@ uint64_t core_looks(const struct core *c)
     return c->n_looks;
 }
 
+uint64_t core_turns(const struct core *c)
+{
+    return c->n_turns;
+}
+
 bool core_holds(const struct core *c, lease_id lease)
 {
     return lease_find(c, lease) != NULL;

@@ -51,13 +51,6 @@ static uint64_t extra_tasks(const struct core *c, const struct array *a, const s
     return extra < GRANTS_MAX ? extra : GRANTS_MAX;
 }
 
-/* What takes a resource is given out only when that is free: its worker does not count it. */
-static bool short_tasks(const struct core *c, const struct array *a)
-{
-    return a->mean_us && a->mean_us <= (uint64_t)c->cfg.prefetch_ms * 1000 &&
-           !a->row.policy.needs.n_resources;
-}
-
 static bool takes_more(struct core *c, const struct array *a, const struct worker *w)
 {
     const struct needs *n = &a->shape->needs;
@@ -77,15 +70,16 @@ static bool takes_more(struct core *c, const struct array *a, const struct worke
  * looked at in the last pass. */
 static struct worker *find_queue(struct core *c, struct array *a)
 {
-    struct worker **among = a->full ? c->grown : c->workers;
-    size_t n = a->full ? c->n_grown : c->n_workers;
+    struct lane *la = a->claim->lane;
+    struct worker **among = la->full ? c->grown : c->workers;
+    size_t n = la->full ? c->n_grown : c->n_workers;
 
     for (size_t i = 0; i < n; i++) {
         struct worker *w = among[c->turn++ % n];
         if (takes_more(c, a, w))
             return w;
     }
-    a->full = true;
+    la->full = true;
     return NULL;
 }
 
@@ -111,23 +105,16 @@ static void grant(struct core *c, struct worker *w, struct array *a, task_id tas
     c->assigned[c->n_assigned++] = w;
 }
 
-static bool every(const struct core *c, const struct array *a)
-{
-    (void)c;
-    (void)a;
-    return true;
-}
-
 /* Everybody's turn, until nobody finds a worker; at most so many grants. */
 static uint64_t give_out(struct core *c, bool beyond, uint64_t budget)
 {
-    uint32_t widest;
-    size_t n = share_order(c, beyond ? short_tasks : every, &widest);
+    uint32_t widest = share_widest(c);
     struct array *a;
     task_id task;
 
+    share_begin(c);
     c->n_with_room = c->n_grown;
-    while (budget && (a = share_first(c, &n)) != NULL) {
+    while (budget && (a = share_first(c, beyond)) != NULL) {
         if (!beyond && !c->n_loose && !c->n_with_room)
             break; /* what became free is taken, and the rest had no room before */
         struct worker *w =
@@ -135,12 +122,13 @@ static uint64_t give_out(struct core *c, bool beyond, uint64_t budget)
         if (!w && !beyond)
             room_wait(c, a);
         if (!w || !array_next_ready(a, &task)) {
-            share_pass(c, &n);
+            share_pass(c, a, beyond);
             continue;
         }
         grant(c, w, a, task);
         budget--;
     }
+    share_over(c);
     return budget;
 }
 
@@ -178,11 +166,8 @@ static void recall_for_idle(struct core *c, struct outbox *out)
     uint32_t most = 0;
     bool idle = false;
 
-    if (!c->rooms_used)
+    if (!c->rooms_used || c->n_listed)
         return;
-    for (size_t i = 0; i < c->n_ready; i++)
-        if (c->ready[i]->mode == MODE_ACTIVE && c->ready[i]->count[TASK_READY])
-            return;
     for (size_t i = 0; i < c->n_workers; i++) {
         struct worker *w = c->workers[i];
         if (w->link == WORKER_UP && w->cores_used > w->row.slots + most &&

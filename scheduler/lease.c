@@ -72,7 +72,7 @@ void lease_end(struct core *c, struct lease *l, struct outbox *out)
     twin_part(l);
     must(w->n_leases > 0);
     if (!l->measured)
-        share_measured(l, 0); /* it never ran */
+        share_measured(c, l, 0); /* it never ran */
     w->n_leases--;
     l->array->n_leases--;
     array_touch(c, l->array); /* a retired one goes with its last lease */

@@ -32,6 +32,7 @@ struct live *live_get(struct core *c, study_id study)
 void live_free(struct core *c, struct live *st)
 {
     c->n_cancelling -= st->cancelling;
+    share_drop(c, st);
     HASH_DELETE(hh, c->studies, st);
     free(st->unloaded);
     free(st);
@@ -139,8 +140,7 @@ void live_mode_of(struct core *c, struct array *a)
     a->mode = a->retired || graph_gated(a) ? MODE_HELD : a->study->mode;
     a->study->progress_dirty = true;
     c->want_dispatch = true;
-    if (a->mode == MODE_ACTIVE && a->count[TASK_READY])
-        share_list(c, a);
+    share_update(c, a);
 }
 
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out)

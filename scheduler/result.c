@@ -279,7 +279,7 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
     out_grant(out, out_send(out, SEND_ACK, w->peer), ev->end->lease, ev->end->task);
     if (late)
         return;
-    share_measured(l, ev->end->wall_us);
+    share_measured(c, l, ev->end->wall_us);
     if (l->orphan) {
         keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
     } else if (l->twin && !succeeded(l->array, ev->end)) {

@@ -270,7 +270,7 @@ struct worker *room_find(struct core *c, struct array *a, bool tight)
         return s->reserve;
     struct worker *w = s->stuck ? find_grown(c, a, tight) : find_any(c, a, tight);
     if (!w)
-        s->stuck = true;
+        share_stuck(c, s, true);
     return w;
 }
 

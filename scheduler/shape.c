@@ -67,12 +67,12 @@ void shape_of_array(struct core *c, struct array *a)
     a->speculates = a->row.policy.speculate;
     if (!a->row.policy.needs.cores)
         a->row.policy.needs.cores = 1;
-    share_unlist(c, a);
+    share_forget(c, a);
     a->shape = shape_hold(c, &a->row.policy.needs);
     if (old)
         shape_drop(c, old);
-    if (a->count[TASK_READY])
-        share_list(c, a);
+    share_place(c, a);
+    share_update(c, a);
 }
 
 const char *shape_intern(struct core *c, const char *text)
@@ -103,9 +103,8 @@ void shape_free(struct core *c)
         free(i->text);
         free(i);
     }
-    free(c->ready);
     free(c->grown);
     free(c->assigned);
-    free(c->turns);
+    turns_fini(&c->turns);
     free(c->failed);
 }

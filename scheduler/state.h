@@ -12,14 +12,18 @@
 #include "base/rng.h"
 #include "scheduler/core.h"
 #include "scheduler/graph.h"
+#include "scheduler/share.h"
 
 /* What tasks ask for, kept once for all arrays and leases that ask for the same. */
 struct shape {
     struct needs needs;
     uint64_t hash;          /* of needs; the hash is by this, equal ones are told apart by needs */
     uint64_t n_users;       /* arrays and leases */
-    size_t n_listed;        /* arrays in core.ready */
+    size_t n_listed;        /* arrays that have ready tasks */
+    struct lane *lanes;     /* list: share.h */
+    size_t n_open;          /* of those */
     bool stuck;             /* only workers in core.grown may have room: room.c */
+    bool passed;            /* within a pass: there is no room for it */
     ms_t waits_since;       /* others began while tasks of it found no room; 0: none */
     struct worker *reserve; /* the worker that is kept for it */
     struct shape *next;     /* of the same hash */
@@ -38,11 +42,17 @@ struct live {
     size_t n_arrays, n_retired, n_open;
     uint64_t warned; /* succeeded with a warning, since it was loaded */
     uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
-    uint64_t used_us;    /* core time that its tasks took: what its share is measured by */
-    size_t n_listed;     /* arrays in core.ready */
-    uint64_t guessed_us; /* of these: not known yet, only what such tasks took on average */
-    bool joins;          /* it had nothing to do: it may not claim what others had meanwhile */
-    uint32_t *unloaded;  /* ids of arrays whose tasks are counted here and that are not loaded */
+    uint64_t used_us;     /* core time that its tasks took: what its share is measured by */
+    size_t n_listed;      /* arrays that have ready tasks */
+    uint64_t guessed_us;  /* of these: not known yet, only what such tasks took on average */
+    struct claim *claims; /* list: share.h */
+    size_t n_limited;     /* of those: with a running_max */
+    size_t n_open_claims;
+    uint64_t shown_us; /* used_us, as it was when the claims were put into their places */
+    bool joins;        /* it had nothing to do: it may not claim what others had meanwhile */
+    bool fell;         /* it had less than was thought: its claims are to be moved */
+    struct live *next_joining, *next_fell;
+    uint32_t *unloaded; /* ids of arrays whose tasks are counted here and that are not loaded */
     size_t n_unloaded, cap_unloaded;
     bool progress_dirty;
     bool cancelling; /* all that has not ended, a few thousand a step */
@@ -59,8 +69,8 @@ struct array {
     struct live *study;
     struct shape *shape;
     bool speculates;           /* it is among core.n_speculating */
-    size_t listed;             /* its place in core.ready, from 1; 0: nothing of it is ready */
-    bool full;                 /* only workers in core.grown may take more of it to have at hand */
+    struct claim *claim;       /* share.h */
+    struct turn turn;          /* there, while something of it is ready and may be given out */
     struct array *next, *prev; /* in its study */
     enum study_mode mode; /* that of its study, but HELD when it is retired, or waits for arrays */
     bool retired;         /* another array is the current one: unloaded with its last lease */
@@ -190,8 +200,15 @@ struct core {
     struct array *limits;  /* list: those whose relative timeout may have moved */
     size_t n_cancelling;   /* studies */
     struct graph graph;
-    struct array **ready; /* those of which something is or was ready, in no order */
-    size_t n_ready, cap_ready;
+    struct turns turns;          /* lanes: share.h */
+    struct lane *passed;         /* list, within a pass */
+    struct level *levels;        /* list */
+    struct live *joining, *fell; /* lists */
+    size_t n_claiming;           /* studies with open claims */
+    size_t n_listed;             /* arrays that have ready tasks */
+    size_t n_wide[ROOMS];        /* of those: of so many cores, or more */
+    uint64_t widths;             /* a bit for each that is not 0 */
+    uint64_t n_turns;            /* how often it was looked whose turn it is */
     struct shape *shapes;        /* hash */
     struct worker *rooms[ROOMS]; /* lists, by free cores: those that take new work */
     uint64_t rooms_used;         /* a bit for each list that is not empty */
@@ -199,10 +216,8 @@ struct core {
     size_t n_grown, cap_grown;
     struct worker **assigned; /* within dispatch */
     size_t n_assigned, cap_assigned;
-    struct turn *turns; /* within dispatch: the heap of arrays */
-    size_t cap_turns;
     size_t n_with_room;    /* within dispatch: the first ones of grown, which may have room */
-    size_t n_loose;        /* within dispatch: turns whose shape is not stuck */
+    size_t n_loose;        /* shapes with open lanes that are not stuck */
     uint64_t n_looks;      /* how often dispatch looked whether a task fits a worker */
     struct shape **failed; /* within a pass: they found no room, and nothing began since */
     size_t n_failed, cap_failed;
@@ -243,6 +258,9 @@ void live_leave(struct core *c, struct array *a);  /* no more: retired or unload
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out);
 void live_mode_of(struct core *c, struct array *a); /* the mode of one array of it, anew */
 bool live_was_unloaded(const struct live *st, array_id id);
+
+/* steer.c: the words that change priority and share of a study that is loaded */
+void on_steer(struct core *c, const struct event *ev, struct outbox *out);
 
 /* array.c: the table of allowed moves, the ready order */
 struct array *array_of_task(const struct core *c, task_id task);
@@ -338,24 +356,6 @@ struct worker *room_find(struct core *c, struct array *a, bool tight);
 void room_pass_over(struct core *c);             /* every array that is ready was looked at */
 void room_wait(struct core *c, struct array *a); /* it found no room: it may reserve a worker */
 void room_unreserve(struct core *c, struct shape *s);
-
-/* share.c: the order between studies, and the words that change it */
-struct turn {
-    struct array *array;
-    uint64_t share;
-    bool loose; /* its shape is not stuck: any worker may have room */
-};
-void share_list(struct core *c, struct array *a); /* something of it is ready */
-void share_unlist(struct core *c, struct array *a);
-void share_charge(struct lease *l);                /* it is given out: what it may take */
-void share_measured(struct lease *l, uint64_t us); /* what it took, so far or in all */
-/* share_order - makes the heap of the arrays that are ready and wanted; how many there are, and the
- * cores of the widest */
-size_t share_order(struct core *c, bool (*wanted)(const struct core *c, const struct array *a),
-                   uint32_t *widest);
-struct array *share_first(struct core *c, size_t *n); /* whose turn it is; NULL: nobody's */
-void share_pass(struct core *c, size_t *n);           /* the first one gives up its place */
-void on_steer(struct core *c, const struct event *ev, struct outbox *out);
 
 /* speculate.c: backup attempts */
 void speculate(struct core *c, struct outbox *out);

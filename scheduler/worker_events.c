@@ -35,7 +35,7 @@ static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struc
     if (!l->started_ms)
         l->started_ms = c->now - elapsed_ms;
     if ((uint64_t)elapsed_ms * 1000 > l->charged_us)
-        share_measured(l, (uint64_t)elapsed_ms * 1000);
+        share_measured(c, l, (uint64_t)elapsed_ms * 1000);
     if (elapsed_ms > c->cfg.prefetch_ms)
         room_mark_long(l);
     speculate_wake(c, l);

@@ -9,6 +9,12 @@ bench_stages() {
     record "stage: core, memory of such a call" "$bytes" "B" "<=" 60
     read -r rate bytes < <("$programs/core_bench" "$million" chain)
     record "stage: core decides one chain" "$rate" "/s"
+    read -r rate bytes < <("$programs/core_bench" "$million" arrays)
+    record "stage: core decides arrays of ten calls, all ready" "$rate" "/s" ">=" 200000
+    read -r rate bytes < <("$programs/core_bench" "$million" studies)
+    record "stage: the same of 1,000 studies" "$rate" "/s" ">=" 200000
+    read -r rate bytes < <("$programs/core_bench" "$((million / 10))" shapes)
+    record "stage: the same of 500 shapes for 50 workers" "$rate" "/s"
     record "stage: codec, both ways" "$("$programs/wire_bench" "$million" 256)" "/s"
     mkdir "$work/s1" "$work/s2"
     record "stage: store, 1,000 ends a transaction" "$("$programs/store_bench" "$work/s1" "$million" 1000)" "/s" ">=" 200000

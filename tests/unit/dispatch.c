@@ -74,27 +74,38 @@ static void connect_workers(struct farm *f, uint32_t workers)
     }
 }
 
-/* Everything runs, the oldest lease ends first; looks for each grant. */
+/* The oldest lease ends first. */
+static void run_all(struct farm *f)
+{
+    while (f->n) {
+        struct core_grant g = f->held[f->head];
+        struct end_row end = { .task = g.task, .lease = g.lease, .wall_us = 1000000 };
+        uint64_t from = f->at[f->head];
+        f->head = (f->head + 1) % f->cap;
+        f->n--;
+        step(f, (struct event){ .kind = EV_RESULT, .from = { from }, .end = &end });
+    }
+}
+
+static void finish(struct farm *f)
+{
+    core_free(f->core);
+    outbox_fini(&f->out);
+    free(f->held);
+    free(f->at);
+}
+
+/* Looks for each grant. */
 static double looks(uint32_t shapes, uint32_t workers)
 {
     struct farm f;
 
     start(&f, shapes);
     connect_workers(&f, workers);
-    while (f.n) {
-        struct core_grant g = f.held[f.head];
-        struct end_row end = { .task = g.task, .lease = g.lease, .wall_us = 1000000 };
-        uint64_t from = f.at[f.head];
-        f.head = (f.head + 1) % f.cap;
-        f.n--;
-        step(&f, (struct event){ .kind = EV_RESULT, .from = { from }, .end = &end });
-    }
+    run_all(&f);
     cr_assert_eq(f.granted, (size_t)shapes * TASKS);
     double each = (double)core_looks(f.core) / (double)f.granted;
-    core_free(f.core);
-    outbox_fini(&f.out);
-    free(f.held);
-    free(f.at);
+    finish(&f);
     return each;
 }
 
@@ -108,4 +119,44 @@ Test(dispatch, the_cost_of_a_grant_does_not_grow_with_shapes_times_workers)
     cr_assert_lt(large, 500, "%.1f looks a grant", large);
     cr_assert_lt(large, 1.5 * small, "%.1f looks a grant with 50 workers, %.1f with 10", large,
                  small);
+}
+
+/* --- whose turn it is --- */
+
+/* Opens arrays of `calls` calls of `studies` studies in turn; everything runs on two slots. Turns
+ * that were looked at, for each task that was given out. */
+static double turns(uint32_t arrays, uint32_t studies, uint32_t calls)
+{
+    struct farm f;
+
+    start(&f, 0);
+    for (uint32_t i = 0; i < arrays; i++) {
+        struct array_row row = { .id = { i + 1 }, .kind = ARRAY_CALLS };
+        row.study.n = 1 + i % studies;
+        row.first.n = 1 + (uint64_t)i * POINTS_MAX;
+        step(&f, (struct event){ .kind = EV_SUBMIT, .array = &row, .is_new = true });
+        step(&f,
+             (struct event){ .kind = EV_APPEND, .array_id = row.id, .n = calls, .close = true });
+    }
+    uint64_t before = core_turns(f.core);
+    connect_workers(&f, 1);
+    run_all(&f);
+    cr_assert_eq(f.granted, (size_t)arrays * calls);
+    double each = (double)(core_turns(f.core) - before) / (double)f.granted;
+    finish(&f);
+    return each;
+}
+
+Test(dispatch, the_cost_of_a_grant_does_not_grow_with_ready_arrays)
+{
+    double few = turns(10, 1, 3), many = turns(10000, 1, 3);
+
+    cr_assert_lt(many, few + 5, "%.1f turns a grant among 10,000 arrays, %.1f among 10", many, few);
+}
+
+Test(dispatch, the_cost_of_a_grant_does_not_grow_with_studies)
+{
+    double few = turns(20, 2, 3), many = turns(10000, 1000, 3);
+
+    cr_assert_lt(many, few + 10, "%.1f turns a grant among 1,000 studies, %.1f among 2", many, few);
 }
