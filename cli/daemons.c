@@ -163,13 +163,16 @@ static const struct argp scheduler_argp = {
 static int scheduler_verb(int argc, char **argv)
 {
     struct scheduler_options o = {
-        .dir = CLI_DIR_DEFAULT,
-        .log_level = LOG_INFO,
-        .lifeline_fd = -1,
-        .ready_fd = -1 /* and sync is full */
+        .log_level = LOG_INFO, .lifeline_fd = -1, .ready_fd = -1 /* and sync is full */
     };
+    struct fault f;
     int rc = cli_parse(&verb_scheduler, argc, argv, &o);
-    return rc >= 0 ? rc : scheduler_main(&o);
+    if (rc >= 0)
+        return rc;
+    if (!o.dir && where_own(&f))
+        return cli_fail(&f);
+    o.dir = o.dir ? o.dir : CLI_DIR_DEFAULT;
+    return scheduler_main(&o);
 }
 
 const struct verb verb_scheduler = {
@@ -382,13 +385,16 @@ static int worker_verb(int argc, char **argv)
     if (rc >= 0)
         return rc;
     struct buf url;
+    struct fault f;
     buf_init(&url);
-    if (!o.url) {
+    if (!o.url && !o.dir && where_own(&f)) {
+        rc = cli_fail(&f);
+    } else if (!o.url) {
         o.dir = o.dir ? o.dir : CLI_DIR_DEFAULT;
         cli_url(o.dir, &url);
         o.url = buf_text(&url);
     }
-    rc = worker_main(&o);
+    rc = o.url ? worker_main(&o) : rc;
     buf_fini(&worker_labels);
     buf_fini(&worker_resources);
     free_plugins(&o);

@@ -135,7 +135,10 @@ static int farms_main(int argc, char **argv)
     if (registry_list(&farms, &n, &f))
         return cli_fail(&f);
     n = forget_gone(farms, n);
-    (a.json ? print_json : print_table)(farms, n);
+    if (n || a.json)
+        (a.json ? print_json : print_table)(farms, n);
+    else
+        cli_say("no farm of yours is up; start one: grange up");
     free(farms);
     return CLI_OK;
 }

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "farm/secret.h"
 #include "scheduler/scheduler.h"
 #include "worker/supervise.h"
 
@@ -40,19 +40,26 @@ void local_fini(struct local *l)
 
 /* ---- who has the directory ---- */
 
-enum holder local_holder(const char *dir, pid_t *pid)
+/* What its scheduler wrote into the lock of a directory; false when there is none. */
+static bool read_lock(const char *dir, char *text, size_t bytes)
 {
-    char path[PATH_ROOM], text[128];
+    char path[PATH_ROOM];
     snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return HOLDER_NONE;
+        return false;
     bool held = flock(fd, LOCK_SH | LOCK_NB) != 0;
-    ssize_t n = held ? read(fd, text, sizeof text - 1) : 0;
+    ssize_t n = held ? read(fd, text, bytes - 1) : 0;
     close(fd);
-    if (!held)
-        return HOLDER_NONE;
     text[n > 0 ? n : 0] = '\0';
+    return held;
+}
+
+enum holder local_holder(const char *dir, pid_t *pid)
+{
+    char text[128];
+    if (!read_lock(dir, text, sizeof text))
+        return HOLDER_NONE;
     char *rest = NULL;
     *pid = (pid_t)strtol(text, &rest, 10);
     int run = 0;
@@ -60,6 +67,12 @@ enum holder local_holder(const char *dir, pid_t *pid)
         return HOLDER_DAEMON;
     *pid = run;
     return HOLDER_RUN;
+}
+
+bool local_ending(const char *dir)
+{
+    char text[128];
+    return read_lock(dir, text, sizeof text) && strstr(text, " ending") != NULL;
 }
 
 bool local_serves(const char *dir)
@@ -76,7 +89,7 @@ static void nap(ms_t ms)
 
 enum err local_start(struct local *l, bool any, struct fault *f)
 {
-    enum err err = local_make_dir(l->dir, f);
+    enum err err = secret_home(l->dir, f);
     ms_t until = clock_mono_ms() + OWNER_GONE_MS;
     bool started = false;
     while (!err && !started && !l->joined) {
@@ -112,21 +125,6 @@ enum err local_start(struct local *l, bool any, struct fault *f)
 static bool run_is_alive(pid_t pid)
 {
     return kill(pid, 0) == 0 || errno != ESRCH;
-}
-
-enum err local_make_dir(const char *dir, struct fault *f)
-{
-    /* Only for its owner: who can connect to the socket in it can run commands. */
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_PERMISSION,
-                         "cannot make the directory '%s': %s", dir, strerror(errno));
-    struct stat st;
-    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
-        return fault_set(f, ERR_IO, "'%s' is not a directory", dir);
-    if (access(dir, W_OK | X_OK) != 0)
-        return fault_set(f, ERR_PERMISSION, "cannot write in the directory '%s': %s", dir,
-                         strerror(errno));
-    return ERR_NONE;
 }
 
 /* ---- start ---- */

@@ -45,9 +45,9 @@ enum holder local_holder(const char *dir, pid_t *pid);
 /* local_serves - whether a scheduler has it that will go on: a daemon, or that of a `grange run`
  * that is still there. */
 bool local_serves(const char *dir);
+/* local_ending - its scheduler was told to go down, and waits for its workers. */
+bool local_ending(const char *dir);
 
-/* local_make_dir - the directory, only for its owner, if it is not there. */
-enum err local_make_dir(const char *dir, struct fault *f);
 /* local_scheduler_err - what the end of a scheduler means: ERR_IO when it does not say. */
 enum err local_scheduler_err(int status);
 

@@ -142,6 +142,15 @@ static int check_long(struct check *c)
     return 0;
 }
 
+static int unknown_short(const struct check *c, const char *s)
+{
+    if (isdigit((unsigned char)*s)) /* a number below 0 */
+        return cli_bad("grange %s has no option -%c; words that begin with '-' come behind '--': "
+                       "grange %s .. -- -%s",
+                       c->verb->name, *s, c->verb->name, s);
+    return cli_bad("grange %s has no option -%c", c->verb->name, *s);
+}
+
 static int check_short(struct check *c)
 {
     for (const char *s = c->argv[c->i] + 1; *s; s++) {
@@ -152,7 +161,7 @@ static int check_short(struct check *c)
             c->help = *s == 'h' || *s == '?';
             if (c->help)
                 return 0;
-            return c->quiet ? EINVAL : cli_bad("grange %s has no option -%c", c->verb->name, *s);
+            return c->quiet ? EINVAL : unknown_short(c, s);
         }
         if (!o->arg)
             continue;

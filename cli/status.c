@@ -51,8 +51,9 @@ static const struct argp argp = {
     "A line a study: its points, how many are done, failed, running (those that have run for a "
     "second) and left, the time left, and its state: done, failed (all ended, not all succeeded), "
     "skipped (what it waits for failed), "
-    "running, or stopped (points are left and nothing runs them; grange resume STUDY). The time "
-    "left is an estimate from the points that are done.\n"
+    "running, or stopped (points are left and nothing runs them, because it was interrupted, put "
+    "on hold or halted, or no scheduler is there; grange resume STUDY). The time left is an "
+    "estimate from the points that are done.\n"
     "\v"
     "EXAMPLES\n"
     "  grange status\n"
@@ -80,13 +81,18 @@ struct lines {
     size_t n;
 };
 
+static const char *ended_state(const struct line *l)
+{
+    return l->failed             ? "failed"
+           : l->counts.cancelled ? "cancelled"
+           : l->counts.unmet     ? "skipped"
+                                 : "done";
+}
+
 static const char *state_of(const struct line *l, const struct reader_study *row, bool serves)
 {
     if (l->counts.left == 0 && l->counts.running == 0)
-        return l->failed             ? "failed"
-               : l->counts.cancelled ? "cancelled"
-               : l->counts.unmet     ? "skipped"
-                                     : "done";
+        return ended_state(l);
     return serves && row->active ? "running" : "stopped";
 }
 
@@ -226,7 +232,7 @@ static void say_unfit(const struct lines *all, const char *dir)
 
 static void add_far(struct lines *all, const struct grange_farm_study *s)
 {
-    static const char *const states[] = { "running", "held", "stopped", "done" };
+    static const char *const states[] = { "running", "stopped", "stopped", "done" };
     const struct grange_counts *c = &s->counts;
     if (all->args->study && strcmp(all->args->study, s->name) != 0)
         return;
@@ -235,19 +241,20 @@ static void add_far(struct lines *all, const struct grange_farm_study *s)
     struct line *l = &all->items[all->n++];
     *l = (struct line){ .submitted_ms = s->submitted_ms, .left_ms = -1 };
     snprintf(l->name, sizeof l->name, "%s", s->name);
-    l->counts.n = c->n - c->skipped;
+    l->counts.n = c->n - (c->skipped - c->unmet);
+    l->counts.unmet = c->unmet;
     l->counts.done = c->done;
     l->counts.failed = c->failed;
     l->counts.cancelled = c->cancelled;
     l->counts.quarantined = c->quarantined;
-    l->counts.skipped = c->skipped;
+    l->counts.skipped = c->skipped - c->unmet;
     l->counts.running = c->running;
     l->counts.left = c->ready + c->waiting + c->blocked;
     l->failed = c->failed + c->quarantined;
     l->left_ms = s->state == GRANGE_ENDED ? 0 : -1;
     l->state = states[s->state & 3];
-    if (s->state == GRANGE_ENDED && l->failed + c->cancelled)
-        l->state = l->failed ? "failed" : "cancelled";
+    if (s->state == GRANGE_ENDED)
+        l->state = ended_state(l);
 }
 
 /* What its scheduler has at hand: studies that nobody asked for since its start are not among them.

@@ -87,7 +87,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* A priority below 0 looks like an option: the words behind the study's name are no options. */
 static int parse_all(const struct verb *v, int argc, char **argv, struct steer_args *a)
 {
     a->verb = v->name;
@@ -219,12 +218,32 @@ static int ask_priority(struct grange *g, const struct steer_args *a, uint64_t *
     return rc;
 }
 
+static void say_priority(const struct steer_args *a)
+{
+    struct buf b = { 0 };
+    if (a->number)
+        buf_addf(&b, ", priority %" PRId64, a->priority);
+    if (a->weight >= 0)
+        buf_addf(&b, ", weight %" PRId64, a->weight);
+    if (a->running_max == 0)
+        buf_adds(&b, ", no limit on how many points run at once");
+    else if (a->running_max > 0)
+        buf_addf(&b, ", at most %" PRId64 " running at once", a->running_max);
+    cli_say("%s: %s", a->name, buf_text(&b) + 2);
+    buf_fini(&b);
+}
+
 static int priority_main(int argc, char **argv)
 {
     static struct steer_args a; /* large */
     a.wants_number = true;
     int rc = parse_all(&verb_priority, argc, argv, &a);
-    return rc >= 0 ? rc : steer(&a, ask_priority, NULL);
+    if (rc >= 0)
+        return rc;
+    rc = steer(&a, ask_priority, NULL);
+    if (rc == CLI_OK)
+        say_priority(&a);
+    return rc;
 }
 
 static const struct argp_option priority_options[] = {

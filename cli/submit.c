@@ -22,8 +22,8 @@ static void say_counts(const struct part *p)
         cli_say("the command or its input files differ from those of earlier points of this study: "
                 "these are new points; the earlier ones stay in the store");
     buf_addf(&b, "%s: ", p->name);
-    progress_count(r->counts.n - r->counts.skipped, &b);
-    buf_adds(&b, r->counts.n - r->counts.skipped == 1 ? " point, " : " points, ");
+    progress_count(part_points(&r->counts), &b);
+    buf_adds(&b, part_points(&r->counts) == 1 ? " point, " : " points, ");
     if (r->counts.reused) {
         progress_count(r->counts.reused, &b);
         buf_adds(&b, " ended before, ");
@@ -41,7 +41,7 @@ static void print_json(const struct part *p)
     const struct grange_counts *c = &p->submitted.counts;
     printf("{\"study\": %s, \"points\": %" PRIu64 ", \"reused\": %" PRIu64 ", \"to_run\": %" PRIu64
            "}\n",
-           buf_text(&b), c->n - c->skipped, c->reused, part_to_do(c));
+           buf_text(&b), part_points(c), c->reused, part_to_do(c));
     buf_fini(&b);
 }
 

@@ -249,8 +249,10 @@ static void add_failures(const struct facts *x, struct buf *b)
 {
     for (size_t i = 0; i < x->n_shown; i++) {
         const struct failure *one = &x->failures[i];
-        buf_addf(b, "  point %" PRIu64, one->index);
-        if (one->label)
+        char number[32];
+        snprintf(number, sizeof number, "point %" PRIu64, one->index);
+        buf_addf(b, "  %s", number);
+        if (one->label && strcmp(one->label, number) != 0) /* it has factors */
             buf_addf(b, " (%s)", one->label);
         buf_addf(b, ": %s\n", one->reason ? one->reason : "failed");
     }

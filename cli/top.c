@@ -186,7 +186,10 @@ static const char *state_of(const struct grange_farm_study *s)
 {
     const struct grange_counts *c = &s->counts;
     if (s->state == GRANGE_ENDED)
-        return c->failed + c->quarantined ? "failed" : c->cancelled ? "cancelled" : "done";
+        return c->failed + c->quarantined ? "failed"
+               : c->cancelled             ? "cancelled"
+               : c->unmet                 ? "skipped"
+                                          : "done";
     return s->state == GRANGE_HELD ? "held" : s->state == GRANGE_HALTED ? "halted" : "running";
 }
 
@@ -195,7 +198,7 @@ static void add_study(struct top *t, const struct grange_farm_study *s, ms_t now
     static const bool number[] = { false, false, true, true, true, true, true, true, true, true };
     const struct grange_counts *c = &s->counts;
     const struct shown *known = find(t, s->name);
-    const uint64_t counts[] = { c->n - c->skipped, c->done, c->failed + c->quarantined, c->running,
+    const uint64_t counts[] = { part_points(c), c->done, c->failed + c->quarantined, c->running,
                                 c->ready + c->waiting + c->blocked };
     struct buf texts[8] = { 0 };
     const char *cells[10] = { s->name, state_of(s) };

@@ -18,6 +18,7 @@
 #include "cli/where.h"
 #include "farm/connection.h"
 #include "farm/registry.h"
+#include "farm/secret.h"
 
 enum {
     OPT_LISTEN = OPT_VERB,
@@ -186,6 +187,12 @@ static enum err choose_name(struct up_args *a, struct fault *f)
     for (size_t i = 0; i < n && !err; i++) {
         bool here = strcmp(farms[i].dir, a->keep.dir) == 0 && farms[i].state != FARM_ELSEWHERE;
         a->registered = a->registered || here;
+        if (here && a->name_given && farms[i].state == FARM_UP &&
+            strcmp(farms[i].name, a->name) != 0)
+            err = fault_set(f, ERR_EXISTS,
+                            "the farm in %s is up under the name %s; to have another one: grange "
+                            "down, then up with --name",
+                            farms[i].dir, farms[i].name);
         if (here && !a->name_given)
             snprintf(a->name, sizeof a->name, "%s", farms[i].name);
     }
@@ -251,6 +258,11 @@ static enum err look_around(struct up_args *a, bool *there, struct fault *f)
                          "the farm in %s has workers but no scheduler just now: it is being "
                          "started again, or cannot be; see %s/log, or end it: grange down --dir %s",
                          a->keep.dir, a->keep.dir, a->keep.dir);
+    if (*there && local_ending(a->keep.dir))
+        return fault_set(f, ERR_BUSY,
+                         "the farm in %s is going down, and waits for points that run: up again "
+                         "once it is down; grange down --now does not wait",
+                         a->keep.dir);
     if (*there && a->keep.n_listen)
         return fault_set(f, ERR_USAGE,
                          "the farm in %s is up already; --listen is for its start: "
@@ -365,15 +377,15 @@ static void print_json(const struct up_args *a, bool there)
 static int up_main(int argc, char **argv)
 {
     static struct up_args a;
-    a = (struct up_args){ .dir = CLI_DIR_DEFAULT,
-                          .name = WHERE_FARM_DEFAULT,
-                          .keep = { .n_workers = 1, .sync = "full" } };
+    a = (struct up_args){ .name = WHERE_FARM_DEFAULT, .keep = { .n_workers = 1, .sync = "full" } };
     int rc = cli_parse(&verb_up, argc, argv, &a);
     if (rc >= 0)
         return rc;
     struct fault f;
     bool there = false;
-    enum err err = local_make_dir(a.dir, &f);
+    enum err err = a.dir ? ERR_NONE : where_own(&f);
+    a.dir = a.dir ? a.dir : CLI_DIR_DEFAULT;
+    err = err ? err : secret_home(a.dir, &f);
     char *dir = err ? NULL : realpath(a.dir, NULL);
     must(err || dir);
     a.keep.dir = dir;

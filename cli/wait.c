@@ -85,7 +85,8 @@ static const struct argp argp = {
     parse,
     "STUDY...",
     "Waits until all points of the studies have ended. Exit code 0: all succeeded; 1: some failed, "
-    "were cancelled, or are left because the study halted; 3: the scheduler went away and did not "
+    "were cancelled or skipped, or are left because the study halted; 3: the scheduler went away "
+    "and did not "
     "come back within ten seconds; 4: --timeout was over. It may be given again at any time. A "
     "study "
     "that is on hold is waited for until somebody releases it.\n"
@@ -109,7 +110,8 @@ static bool is_over(const struct grange_progress *p)
 static bool succeeded(const struct waited *w)
 {
     const struct grange_counts *c = &w->news.counts;
-    return w->news.state == GRANGE_ENDED && c->failed + c->cancelled + c->quarantined == 0;
+    return w->news.state == GRANGE_ENDED &&
+           c->failed + c->cancelled + c->quarantined + c->unmet == 0;
 }
 
 static void add_part(uint64_t n, const char *word, struct buf *b)
@@ -121,18 +123,19 @@ static void add_part(uint64_t n, const char *word, struct buf *b)
     buf_addf(b, " %s", word);
 }
 
-static void say_end(const struct waited *w)
+static void say_counts(const struct waited *w)
 {
     const struct grange_counts *c = &w->news.counts;
     struct buf b = { 0 };
     buf_addf(&b, "%s: ", w->news.name);
-    progress_count(c->n - c->skipped, &b);
-    buf_adds(&b, c->n - c->skipped == 1 ? " point: " : " points: ");
+    progress_count(part_points(c), &b);
+    buf_adds(&b, part_points(c) == 1 ? " point: " : " points: ");
     progress_count(c->done, &b);
     buf_adds(&b, " done");
     add_part(c->failed, "failed", &b);
     add_part(c->cancelled, "cancelled", &b);
     add_part(c->quarantined, "given up (workers were lost under them)", &b);
+    add_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
     add_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
@@ -149,9 +152,10 @@ static void print_json(const struct waiting *x)
         buf_add_json(&name, w->name, strlen(w->name));
         printf("%s\n  {\"study\": %s, \"state\": \"%s\", \"points\": %" PRIu64
                ", \"done\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64
-               ", \"quarantined\": %" PRIu64 ", \"left\": %" PRIu64 "}",
+               ", \"quarantined\": %" PRIu64 ", \"skipped\": %" PRIu64 ", \"left\": %" PRIu64 "}",
                i ? "," : "", buf_text(&name), w->known ? states[w->news.state & 3] : "unknown",
-               c->n - c->skipped, c->done, c->failed, c->cancelled, c->quarantined, part_to_do(c));
+               part_points(c), c->done, c->failed, c->cancelled, c->quarantined, c->unmet,
+               part_to_do(c));
         buf_fini(&name);
     }
     printf("\n]\n");
@@ -172,7 +176,7 @@ static void take_one(struct waiting *x, const struct grange_progress *p)
             cli_say("%s is on hold; it goes on with: grange release %s", w->name, w->name);
         }
         if (is_over(p) && !w->over && !x->args->quiet)
-            say_end(w);
+            say_counts(w);
         w->over = is_over(p);
     }
 }
@@ -217,6 +221,14 @@ static enum err lost(const struct waiting *x, struct fault *f)
     return ERR_LOST;
 }
 
+static enum err timed_out(const struct waiting *x, struct fault *f)
+{
+    for (size_t i = 0; i < x->args->n && !x->args->quiet; i++)
+        if (x->studies[i].known && !x->studies[i].over)
+            say_counts(&x->studies[i]);
+    return fault_set(f, ERR_TIMEOUT, "not all had ended within the time of --timeout");
+}
+
 static enum err follow_all(struct waiting *x, struct fault *f)
 {
     for (size_t i = 0; i < x->args->n; i++) {
@@ -238,7 +250,7 @@ static enum err wait_all(struct waiting *x, struct fault *f)
         if (err || all_over(x))
             return err;
         if (now >= until)
-            return fault_set(f, ERR_TIMEOUT, "not all had ended within the time of --timeout");
+            return timed_out(x, f);
         if (x->lost_ms && now - x->lost_ms >= LOST_MAX_MS)
             return lost(x, f);
         ms_t left = until - now < TURN_MS ? until - now : TURN_MS;

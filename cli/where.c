@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/local.h"
@@ -118,6 +119,17 @@ static const char *from_environment(const char *name)
     return value && value[0] ? value : NULL;
 }
 
+enum err where_own(struct fault *f)
+{
+    struct stat st;
+    if (stat(CLI_DIR_DEFAULT, &st) != 0 || st.st_uid == geteuid())
+        return ERR_NONE;
+    return fault_set(f, ERR_PERMISSION,
+                     "the directory " CLI_DIR_DEFAULT " here belongs to another user (uid %u), who "
+                     "could run commands as you; if that is meant: --dir " CLI_DIR_DEFAULT,
+                     (unsigned)st.st_uid);
+}
+
 static enum err by_itself(struct where *w, struct fault *f)
 {
     const char *connect = from_environment("GRANGE_CONNECT");
@@ -129,6 +141,8 @@ static enum err by_itself(struct where *w, struct fault *f)
         return by_farm(farm, w, f);
     /* A task does not find the farm that runs it here: it might wait for its own slot. */
     bool task = from_environment("GRANGE_PARENT") != NULL;
+    if (where_own(f))
+        return f->code;
     if (local_holder(CLI_DIR_DEFAULT, &pid) != HOLDER_NONE || task || !default_is_up())
         return by_dir(CLI_DIR_DEFAULT, w, f);
     return by_farm(WHERE_FARM_DEFAULT, w, f);

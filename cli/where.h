@@ -53,6 +53,9 @@ error_t where_option(int key, char *arg, struct where_args *a);
 /* where_find - asks nobody but the file system. ERR_USAGE when two were given, ERR_NOT_FOUND for a
  * farm that is not there or not up. */
 enum err where_find(const struct where_args *a, struct where *w, struct fault *f);
+/* where_own - ERR_PERMISSION when ./.grange, which nobody named, is another user's: who enters a
+ * directory of somebody else does not mean to work for him. */
+enum err where_own(struct fault *f);
 /* where_look - the same for verbs that read the store: needs a directory on this machine. */
 enum err where_look(const struct where_args *a, struct where *w, struct fault *f);
 /* where_look_or_ask - the same where a farm elsewhere will do too (w->dir is ""): it is asked. */

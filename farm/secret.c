@@ -96,6 +96,26 @@ enum err secret_read(const char *path, struct buf *text, struct fault *f)
     return err;
 }
 
+enum err secret_home(const char *path, struct fault *f)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) && errno != EEXIST)
+        return fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_PERMISSION,
+                         "cannot make the directory '%s': %s", path, strerror(errno));
+    if (stat(path, &st) || !S_ISDIR(st.st_mode))
+        return fault_set(f, ERR_IO, "'%s' is not a directory", path);
+    if (access(path, W_OK | X_OK))
+        return fault_set(f, ERR_PERMISSION, "cannot write in the directory '%s': %s", path,
+                         strerror(errno));
+    if (st.st_mode & 022)
+        return fault_set(f, ERR_PERMISSION,
+                         "others may write in the directory %s (mode %04o), so they could run "
+                         "commands as you; keep them out: chmod go-w %s",
+                         path, st.st_mode & 07777, path);
+    return ERR_NONE;
+}
+
 enum err secret_dir(const char *path, struct fault *f)
 {
     char part[PATH_MAX];

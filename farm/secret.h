@@ -22,5 +22,9 @@ enum err secret_read(const char *path, struct buf *text, struct fault *f);
 /* secret_dir - makes the directory, mode 0700, and those above it that are missing. One that is
  * there stays as it is. */
 enum err secret_dir(const char *path, struct fault *f);
+/* secret_home - makes the grange directory, mode 0700, where it is not there. ERR_PERMISSION when
+ * we may not write in it, or when others may: they could put a socket or a store of their own
+ * there. Who may read it is up to its owner. */
+enum err secret_home(const char *path, struct fault *f);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "scheduler/loop.h"
@@ -110,6 +111,16 @@ static const char *out_of_bounds(const struct message *m)
 
 /* ---- the end ---- */
 
+/* For who looks into the lock (cli/local.h): as long as "daemon", so one write changes it whole. */
+static void say_ending(const struct scheduler *s)
+{
+    char who[64];
+    int n = snprintf(who, sizeof who, "%d ending\n", (int)getpid());
+
+    if (!s->opt->owner && pwrite(s->lock_fd, who, (size_t)n, 0) != n)
+        log_info("event=lock_not_written");
+}
+
 static void down(struct scheduler *s, peer_id from, const struct message *m)
 {
     ms_t grace = grace_of(m->control.number);
@@ -121,6 +132,7 @@ static void down(struct scheduler *s, peer_id from, const struct message *m)
     s->down_asked = !s->going_down || by < s->down_by;
     s->down_by = s->going_down && s->down_by < by ? s->down_by : by;
     s->going_down = true;
+    say_ending(s);
     send_message(s, from,
                  &(struct message){ .kind = MSG_REPLY,
                                     .reply = { .request = m->control.request, .n = farm.leases } });

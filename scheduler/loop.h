@@ -58,6 +58,7 @@ struct scheduler {
     uint64_t turned_away; /* connections, as last logged */
     bool swept;           /* directories of old attempts were looked after */
     bool stopping;
+    int lock_fd;     /* DIR/lock */
     bool going_down; /* a client asked for the end: once all workers have left */
     bool down_asked; /* they have not been told yet */
     ms_t down_by, since_ms;

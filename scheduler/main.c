@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "farm/secret.h"
 #include "scheduler/calls.h"
 #include "scheduler/direct.h"
 #include "scheduler/listen.h"
@@ -24,13 +24,10 @@ static int lock_directory(const struct scheduler_options *opt, struct fault *f)
 {
     char path[PATH_MAX], who[128] = "";
 
-    /* Only for its owner: who can connect to the socket in it can run commands. */
-    if (mkdir(opt->dir, 0700) && errno != EEXIST) {
-        fault_set(f, ERR_PERMISSION, "cannot make the directory %s: %s", opt->dir, strerror(errno));
+    if (secret_home(opt->dir, f)) /* who can connect to the socket in it can run commands */
         return -1;
-    }
     snprintf(path, sizeof path, "%s/lock", opt->dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         fault_set(f, ERR_PERMISSION, "cannot write to %s: %s", opt->dir, strerror(errno));
         return -1;
@@ -136,8 +133,8 @@ int scheduler_main(const struct scheduler_options *opt)
             2); /* nng's threads would keep an arena each: 98 MB instead of 22 in bulk */
     log_open("scheduler", opt->log_level, opt->log_path);
     s.signal_fd = signals_open();
-    int lock = lock_directory(opt, &f);
-    if (lock < 0) {
+    s.lock_fd = lock_directory(opt, &f);
+    if (s.lock_fd < 0) {
         loop_die(&s, &f);
         return loop_exit_code(&f);
     }
@@ -161,6 +158,6 @@ int scheduler_main(const struct scheduler_options *opt)
     }
     scheduler_fini(&s);
     close(s.signal_fd);
-    close(lock);
+    close(s.lock_fd);
     return code;
 }

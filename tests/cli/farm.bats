@@ -75,6 +75,26 @@ kept() {
     run -0 grange down --dir a/.grange
 }
 
+@test "up with another name, and while the farm goes down, is refused" {
+    waiter
+    grange up --name one
+    run -3 grange up --name two
+    has "$output" "is up under the name one"
+    grange submit -q 'sh waiter.sh {x}' ::: x=1
+    poll_until 20 lines_at_least started 1
+    start down "$GRANGE" down --drain
+    poll_until 20 grep -q ending .grange/lock
+    run -3 grange up
+    has "$output" "is going down"
+    touch go
+    finish "$pid"
+    [ "$rc" = 0 ]
+    grange up
+    grange down
+    run -0 grange farms
+    same "grange: no farm of yours is up; start one: grange up" "$output"
+}
+
 @test "wrong words: up, down, farms" {
     run -2 grange up now
     run -2 grange up -n many

@@ -54,6 +54,27 @@ status_is() { [ "$(grange status "$1" --json | grep -o "\"$2\": [0-9]*")" = "\"$
     grange down
 }
 
+@test "wait: points that were skipped did not succeed; --timeout says what is left" {
+    cat >two.yaml <<'EOF'
+study: two
+stages:
+  first: {command: ["sh", "-c", "exit 3"]}
+  second: {after: first, command: ["echo", "{a}"], factors: {a: "0:3:1"}}
+EOF
+    grange up -n 1 -j 1
+    run -0 grange submit two.yaml
+    run -1 grange wait two.second
+    same "grange: two.second: 4 points: 0 done, 4 skipped (what they wait for did not end as it had to)" "$output"
+    run -1 --separate-stderr grange wait two.second --json
+    same '4 4' "$(jq -r '.[0] | "\(.points) \(.skipped)"' <<<"$output")"
+    waiter
+    grange submit -q --study held 'sh waiter.sh {x}' ::: x=1:3
+    poll_until 20 lines_at_least started 1
+    run -4 grange wait held --timeout 0.2
+    has "$output" "held: 3 points: 0 done, 3 left"
+    touch go
+}
+
 @test "wait: a study that halted has failed; the points that are left are told" {
     grange up -n 1 -j 1
     grange submit --quiet --study h --no-shuffle --halt now,fail=1 'exit $(({n} == 1))' ::: n=1:4
@@ -295,6 +316,9 @@ EOF
     run -0 grange priority high 10
     run -0 grange priority low -- -5
     run -0 grange priority low --weight 3 --max-running 1
+    same "grange: low: weight 3, at most 1 running at once" "$output"
+    run -2 grange priority low -5
+    has "$output" "-- -5"
     touch go
     run -0 grange wait low high
     same "high high high low low low" "$(sed 1d started | tr -d '0-9' | xargs)"

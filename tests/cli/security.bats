@@ -44,6 +44,7 @@ mode_of() { stat -c %a "$1"; }
     [ "$(mode_of farm/worker.json)" = 600 ]
     [ "$(mode_of farm/client.json)" = 600 ]
     [ "$(mode_of farm/scheduler.sock)" = 600 ]
+    [ "$(mode_of farm/lock)" = 600 ]
     chmod 644 farm/client.json
     run ! grange run --connect farm/client.json -q true ::: x=1
     has "$output" "chmod 600"
@@ -84,6 +85,60 @@ mode_of() { stat -c %a "$1"; }
     chmod 600 old.json
     run -20 grange worker --connect old.json
     has "$output" "certificate"
+}
+
+@test "a certificate that has expired is refused, and one of a client's that names no use is" {
+    start_farm --listen tls+tcp://127.0.0.1:0
+    stop "$scheduler"
+    # An authority of ours instead of the one for clients, whose key nobody has.
+    for name in authority client; do openssl ecparam -name prime256v1 -genkey -noout -out $name.key; done
+    openssl req -x509 -new -key authority.key -subj "/CN=our authority" -days 3 -out authority.crt
+    openssl req -new -key client.key -subj /CN=client.grange -out client.csr
+    # sign NAME DAYS USE - farm/client.json becomes NAME.json, with a certificate of that authority.
+    sign() {
+        printf 'basicConstraints=CA:FALSE\nextendedKeyUsage=%s\n' "$3" >"$1.ext"
+        openssl x509 -req -in client.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days "$2" \
+            -extfile "$1.ext" -out "$1.crt" 2>"$1.err"
+        jq --rawfile c "$1.crt" --rawfile k client.key '.cert = $c | .key = $k' farm/client.json >"$1.json"
+        chmod 600 "$1.json"
+    }
+    jq --rawfile ca authority.crt '.for_clients.ca = $ca' farm/keys.json >keys
+    chmod 600 keys
+    mv keys farm/keys.json
+    start_farm --listen tls+tcp://127.0.0.1:0
+    start_worker --connect farm/worker.json -j 1
+    sign good 1 clientAuth
+    sign expired -1 clientAuth
+    sign server 1 serverAuth
+    grange run --connect good.json -q true ::: x=1 # so it is the date, and the use, that count below
+    for wrong in expired server; do
+        run ! grange run --connect $wrong.json -q true ::: x=2
+        has "$output" "certificate"
+    done
+    [ "$(DIR=farm sql 'select count(*) from ended')" = 1 ]
+}
+
+@test "a directory that others may write in is no place for a farm" {
+    mkdir -m 775 shared
+    for verb in scheduler up; do
+        run -3 grange "$verb" --dir shared || [ "$status" = 14 ]
+        has "$output" "chmod go-w shared"
+    done
+    run -3 grange run --dir shared true ::: x=1
+    has "$output" "others may write in the directory shared (mode 0775)"
+    chmod go-w shared
+    grange run --dir shared -q true ::: x=1
+}
+
+@test "a .grange of another user is used when it is named only" {
+    mkdir .grange
+    chown 65534 .grange 2>why || skip "only root can give it away: $(cat why)"
+    for words in 'run true' up worker scheduler status 'wait x' 'results x' down; do
+        # shellcheck disable=SC2086
+        run -3 grange $words
+        has "$output" "belongs to another user (uid 65534)"
+    done
+    grange run --dir .grange -q true ::: x=1
 }
 
 @test "a scheduler that starts again keeps keys and ports, and its workers come back" {
