@@ -58,6 +58,7 @@ enum {
     INDEXES_MAX = 1 << 20,     /* calls named in one collect */
     CHUNK_CACHE_BYTES = 256 << 20, /* payloads of calls that have not ended, in memory; the others
                                       are read back from the store when it is their turn */
+    SHARE_TEXT_MAX = 100,          /* bytes that a running call says of itself; cut */
     WORKER_FUNCTIONS_MAX = 1024,   /* of the engines of one worker */
     ENGINES_MAX = 1 << 16,         /* engines in one message about the farm */
     STUDIES_MESSAGE_MAX = 1 << 16, /* studies in one message about the farm */
@@ -88,6 +89,7 @@ enum {
     REPORT_DELAY_MS =
         20, /* a result waits this long at most for company, while there is work at hand */
     PROGRESS_MS = 100,    /* between two progress messages to one client */
+    SHARES_MS = 250,      /* between two beats of a worker that say how far its calls are */
     KILL_GRACE_MS = 2000, /* between TERM and KILL */
     RELATIVE_TIMEOUT_MIN_MS =
         1000,                   /* a timeout of N% is no shorter: below, it would kill by chance */

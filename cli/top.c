@@ -284,6 +284,8 @@ static void add_slowest(const struct top *t, struct buf *b)
     for (size_t i = 0; i < n && i < SLOW_SHOWN; i++) {
         buf_addf(b, "  %s point %" PRIu64 " for ", slow[i].study, slow[i].point.index);
         progress_duration(slow[i].point.elapsed_ms, b);
+        if (slow[i].point.share > 0)
+            buf_addf(b, ", %.0f%% done", 100 * slow[i].point.share);
         buf_addc(b, '\n');
     }
 }

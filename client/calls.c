@@ -33,6 +33,7 @@ void calls_fini(struct calls *c)
     append_fini(c);
     downloads_fini(c);
     sets_fini(c);
+    progress_fini(c);
     HASH_CLEAR(by_key, c->by_key);
     HASH_CLEAR(by_array, c->by_array);
     HASH_CLEAR(by_shape, c->by_shape);
@@ -52,7 +53,7 @@ void calls_fini(struct calls *c)
 
 bool calls_have_news(const struct calls *c)
 {
-    return c->n_news > 0;
+    return c->n_news > 0 || c->listed;
 }
 
 /* ---- the connection comes and goes */
@@ -96,6 +97,16 @@ bool calls_on_refused(struct grange *g, uint64_t request, enum err code, const c
 }
 
 /* ---- callbacks */
+
+void calls_add_callback(struct calls *c, const struct callback *cb)
+{
+    if (c->n_callbacks == c->cap_callbacks) {
+        c->cap_callbacks = c->cap_callbacks ? 2 * c->cap_callbacks : 16;
+        c->callbacks = realloc(c->callbacks, c->cap_callbacks * sizeof *c->callbacks);
+        must(c->callbacks != NULL);
+    }
+    c->callbacks[c->n_callbacks++] = *cb;
+}
 
 bool calls_next_callback(struct grange *g, struct callback *cb)
 {

@@ -65,17 +65,20 @@ struct slot {
     bool forgotten;
 };
 
-/* watch - someone who wants to know of an end. */
+/* watch - someone who wants to know of an end, or until then of how far it is. */
 struct watch {
     struct grange_set *set; /* or NULL, and */
     grange_callback *fn;
+    grange_progress_callback *on_progress; /* instead of fn */
     void *context;
+    bool lists;    /* instead: grange_progress_next gives it out */
     uint32_t next; /* of the same future, or of the free ones */
 };
 
 struct callback {
     struct grange_future future;
     grange_callback *fn;
+    grange_progress_callback *on_progress;
     void *context;
 };
 
@@ -111,6 +114,7 @@ struct series {
     bool points;              /* of a sweep */
     bool opened;              /* the scheduler said so on this connection */
     bool picked;              /* only futures that were opened by key are wanted */
+    bool shares;              /* how far its calls are is wanted */
     bool closed;              /* no further calls; ours to close when `ours` */
     bool ours;                /* the key was made here */
     char *key, *study, *spec; /* of points: key NULL */
@@ -152,6 +156,8 @@ struct calls {
     bool urgent;   /* a chunk is full and not on its way */
     struct watch *watches;
     uint32_t n_watches, cap_watches, free_watch;
+    struct said *said;          /* how far running calls are, by future (progress.c) */
+    struct said *listed;        /* of those, what grange_progress_next is to give out */
     struct callback *callbacks; /* of futures that ended; from next_callback on */
     size_t n_callbacks, cap_callbacks, next_callback;
     struct grange_set *sets; /* all of them */
@@ -176,6 +182,7 @@ void calls_on_welcome(struct grange *g);
 void calls_on_message(struct grange *g, const struct message *m);
 bool calls_on_refused(struct grange *g, uint64_t request, enum err code, const char *text);
 bool calls_next_callback(struct grange *g, struct callback *c);
+void calls_add_callback(struct calls *c, const struct callback *cb);
 void calls_finish(struct grange *g); /* sends the rest and closes what is ours; without the lock */
 
 /* ---- series.c */
@@ -239,6 +246,14 @@ void ends_watch(struct grange *g, struct slot *slot, struct grange_future f, con
 
 /* end_lost_blob - its result cannot be had: why. */
 void end_lost_blob(struct end *e, const char *text);
+
+/* ---- progress.c */
+
+void progress_on_message(struct grange *g, struct series *s, const struct message *m);
+void progress_drop(struct grange *g, struct grange_future f); /* it has ended */
+/* progress_call - what a callback about it is given. False: it has ended meanwhile. */
+bool progress_call(struct grange *g, struct grange_future f, struct grange_future_progress *p);
+void progress_fini(struct calls *c);
 
 /* ---- blob.c */
 

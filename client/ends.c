@@ -181,16 +181,9 @@ static void tell(struct grange *g, struct slot *slot, struct grange_future f)
         if (w->set) {
             set_on_end(w->set, f, slot->end);
         } else if (w->fn) {
-            if (c->n_callbacks == c->cap_callbacks) {
-                c->cap_callbacks = c->cap_callbacks ? 2 * c->cap_callbacks : 16;
-                c->callbacks = realloc(c->callbacks, c->cap_callbacks * sizeof *c->callbacks);
-                must(c->callbacks != NULL);
-            }
-            c->callbacks[c->n_callbacks++] = (struct callback){ f, w->fn, w->context };
+            calls_add_callback(c, &(struct callback){ f, w->fn, NULL, w->context });
         }
-        w->set = NULL;
-        w->fn = NULL;
-        w->next = c->free_watch;
+        *w = (struct watch){ .next = c->free_watch };
         c->free_watch = at;
     }
     slot->watch = 0;
@@ -207,6 +200,7 @@ bool ends_set(struct grange *g, struct series *s, uint64_t index, struct end *e)
     slot->end = e;
     s->n_ended++;
     g->calls.n_ended++;
+    progress_drop(g, series_future(s, index));
     tell(g, slot, series_future(s, index));
     return true;
 }
@@ -263,6 +257,7 @@ void ends_on_message(struct grange *g, const struct message *m)
         else
             ends_set(g, s, from->index, e);
     }
+    progress_on_message(g, s, m);
     if (!s->picked)
         s->cursor = m->ends.cursor;
 }

@@ -100,8 +100,9 @@ void grange_close(struct grange *g);
  * g is not looked at. */
 const char *grange_message(const struct grange *g);
 const char *grange_owner(const struct grange *g); /* who started the scheduler: "run 4711", or "" */
-/* grange_fd - for poll, select, epoll: readable when grange_next or grange_set_next has something;
- * now and then also when there is nothing. It is the connection's. */
+/* grange_fd - for poll, select, epoll: readable when grange_next, grange_set_next or
+ * grange_progress_next has something; now and then also when there is nothing. It is the
+ * connection's. */
 int grange_fd(const struct grange *g);
 
 struct grange_counts { /* points of a study, by state; n = the sum of all but reused,
@@ -167,6 +168,7 @@ enum grange_study_state { GRANGE_ACTIVE, GRANGE_HELD, GRANGE_HALTED, GRANGE_ENDE
 struct grange_running {
     uint64_t index;
     int64_t elapsed_ms;
+    double share; /* of a call: how far it is, 0 to 1, when its function says so */
 };
 struct grange_progress {
     char name[101];
@@ -343,6 +345,28 @@ int grange_get(struct grange *g, struct grange_future f, struct grange_result *r
  * GRANGE_ERR_STATE): submit further calls, get the result, forget the future. */
 typedef void grange_callback(struct grange *g, struct grange_future f, void *context);
 int grange_on_end(struct grange *g, struct grange_future f, grange_callback *fn, void *context);
+
+/* grange_future_progress - how far a call is that runs, as its function said last (grange_progress
+ * of grange_engine.h); share 0 before it said anything, 1 once it succeeded. grange_on_progress -
+ * calls back when any of n futures of one batch, from first on, said something new, until they
+ * end: as grange_on_end does, but only with what was said last, at most ten times a second of a
+ * call. With fn NULL grange_progress_next has it: the next future that said something new, for
+ * event loops (grange_fd is readable); GRANGE_ERR_TIMEOUT when there is none. Each of them asks
+ * the farm to tell of the calls that share an array with the future; about a quarter of a second
+ * later what was said is here. An attempt that was lost or failed starts anew. */
+#define GRANGE_PROGRESS_BYTES 101
+struct grange_future_progress {
+    double share;                     /* 0 to 1 */
+    char text[GRANGE_PROGRESS_BYTES]; /* what it does; "" */
+};
+int grange_future_progress(struct grange *g, struct grange_future f,
+                           struct grange_future_progress *p);
+typedef void grange_progress_callback(struct grange *g, struct grange_future f,
+                                      const struct grange_future_progress *p, void *context);
+int grange_on_progress(struct grange *g, struct grange_future first, uint64_t n,
+                       grange_progress_callback *fn, void *context);
+int grange_progress_next(struct grange *g, int64_t timeout_ms, struct grange_future *f,
+                         struct grange_future_progress *p);
 
 /* grange_future_cancel - asks that n futures of one batch, from first on, do not run, or are
  * stopped; waits until the scheduler has heard it. The outcome of each tells whether that came in

@@ -66,8 +66,14 @@ void pump_callbacks(struct grange *g)
     p->in_callbacks = true;
     p->callback_thread = pthread_self();
     while (calls_next_callback(g, &c)) {
+        struct grange_future_progress progress;
+        if (c.on_progress && !progress_call(g, c.future, &progress))
+            continue;
         pthread_mutex_unlock(&g->lock);
-        c.fn(g, c.future, c.context);
+        if (c.on_progress)
+            c.on_progress(g, c.future, &progress, c.context);
+        else
+            c.fn(g, c.future, c.context);
         pthread_mutex_lock(&g->lock);
     }
     p->in_callbacks = false;

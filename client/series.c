@@ -438,6 +438,7 @@ void series_collect(struct grange *g, struct series *s)
         m.collect.array = s->array;
         m.collect.key = "";
         m.collect.cursor = s->picked ? 0 : s->cursor;
+        m.collect.shares = s->shares;
         m.collect.index = index;
         m.collect.n = n <= INDEXES_MAX ? n : 0; /* too many to name: all */
         session_send(g, &m);

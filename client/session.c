@@ -315,7 +315,8 @@ static void on_progress(struct grange *g, const struct message *m)
     p->n_running = m->progress.n_running;
     for (size_t i = 0; i < p->n_running; i++)
         p->running[i] = (struct grange_running){ m->progress.running[i].index,
-                                                 m->progress.running[i].elapsed_ms };
+                                                 m->progress.running[i].elapsed_ms,
+                                                 m->progress.running[i].share };
     f->news = true;
     struct request *r = find_request(g, f->request);
     if (r)

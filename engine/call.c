@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "engine/host_inner.h"
 
-enum { PROGRESS_US = 100000, LOG_LINE_MAX = 4096 };
+enum { PROGRESS_US = 100000, PROGRESS_AHEAD_US = 10 * PROGRESS_US, LOG_LINE_MAX = 4096 };
 
 void call_begin(struct call *c, struct host *h, uint64_t number, const struct call_body *body)
 {
@@ -84,15 +84,37 @@ static void log_to(struct grange_call *call, const char *format, va_list args)
     host_send(c->host, FRAME_LOG, 0, c->number, line, (size_t)n, NULL, 0);
 }
 
+/* may_tell - one in PROGRESS_US, of which some may come at once: so what a call says on entering
+ * its last part is not lost because it said something just before. */
+static bool may_tell(struct call *c)
+{
+    uint64_t now = clock_mono_us();
+
+    if (c->progress_us > now + PROGRESS_AHEAD_US)
+        return false;
+    c->progress_us = (c->progress_us > now ? c->progress_us : now) + PROGRESS_US;
+    return true;
+}
+
 static void progress(struct grange_call *call, double share)
 {
     struct call *c = inside(call);
-    uint64_t now = clock_mono_us();
 
-    if (now - c->progress_us < PROGRESS_US)
+    if (!may_tell(c))
         return;
-    c->progress_us = now;
     host_send(c->host, FRAME_PROGRESS, 0, c->number, &share, sizeof share, NULL, 0);
+    host_tell(c->host);
+}
+
+static void progress_text(struct grange_call *call, double share, const char *format, va_list args)
+{
+    struct call *c = inside(call);
+    char line[SHARE_TEXT_MAX + 1];
+
+    if (!may_tell(c))
+        return;
+    vsnprintf(line, sizeof line, format, args);
+    host_send(c->host, FRAME_PROGRESS, 0, c->number, &share, sizeof share, line, strlen(line));
     host_tell(c->host);
 }
 
@@ -128,7 +150,7 @@ static bool drop(struct grange_call *call, const char *name)
 }
 
 const struct grange_engine_ops call_ops = {
-    .version = GRANGE_PLUGIN_VERSION,
+    .version = GRANGE_OPS_VERSION,
     .give = give,
     .result = make_result,
     .fail = fail_with,
@@ -138,4 +160,5 @@ const struct grange_engine_ops call_ops = {
     .keep = keep,
     .value = value,
     .drop = drop,
+    .progress_text = progress_text,
 };

@@ -36,6 +36,7 @@ extern "C" {
 #endif
 
 #define GRANGE_PLUGIN_VERSION 1
+#define GRANGE_OPS_VERSION    2 /* of struct grange_engine_ops: 2 has progress_text */
 
 struct grange_call;
 
@@ -58,6 +59,7 @@ struct grange_engine_ops {
     void *(*keep)(struct grange_call *call, const char *name, const void *data, size_t n);
     void *(*value)(struct grange_call *call, const char *name, size_t *n);
     bool (*drop)(struct grange_call *call, const char *name);
+    void (*progress_text)(struct grange_call *call, double share, const char *format, va_list args);
 };
 struct grange_call {
     const struct grange_engine_ops *ops;
@@ -115,10 +117,24 @@ __attribute__((format(printf, 2, 3))) static inline void grange_log(struct grang
     va_end(args);
 }
 
-/* grange_progress - how much of this call is done, 0 to 1. Sent at most every 100 ms. */
+/* grange_progress - how much of this call is done, 0 to 1. grange_progress_text - the same, and
+ * what it does now, in a line of at most 100 bytes. Who submitted the call can see it while it runs
+ * (grange_future_progress of grange.h), `grange top` too; not of a direct call. Of what comes
+ * faster than ten a second much is left out. */
 static inline void grange_progress(struct grange_call *call, double share)
 {
     call->ops->progress(call, share);
+}
+__attribute__((format(printf, 3, 4))) static inline void
+grange_progress_text(struct grange_call *call, double share, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (call->ops->version >= 2)
+        call->ops->progress_text(call, share, format, args);
+    else
+        call->ops->progress(call, share);
+    va_end(args);
 }
 
 /* grange_cancelled - whether nobody wants the result any more, or its time is up: return soon

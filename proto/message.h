@@ -99,6 +99,14 @@ enum study_state { STUDY_ACTIVE, STUDY_HELD, STUDY_HALTED, STUDY_ENDED };
 struct running_point {
     uint64_t index;
     ms_t elapsed_ms;
+    double share; /* 0 to 1; 0: not known */
+};
+
+/* call_share - how far a running call is, as its function said. */
+struct call_share {
+    uint64_t id;      /* in beat its lease, in ends its index */
+    double share;     /* 0 to 1 */
+    const char *text; /* at most SHARE_TEXT_MAX bytes */
 };
 
 /* blob_ref - a payload that went ahead as a blob: of which call (index in the append or assign). */
@@ -206,6 +214,8 @@ struct message {
         struct {
             const struct held_lease *held;
             size_t n_held;
+            const struct call_share *shares; /* of a worker: all that it has; or none is new */
+            size_t n_shares;
         } beat;
         struct {
             uint32_t version;
@@ -350,7 +360,8 @@ struct message {
             uint64_t cursor;       /* ends recorded after it; 0: from the first */
             const uint64_t *index; /* only of these; n 0: of all */
             size_t n;
-            bool stop; /* no more of this array */
+            bool stop;   /* no more of this array */
+            bool shares; /* also how far its running calls are */
         } collect;
         struct {
             array_id array;
@@ -360,6 +371,8 @@ struct message {
             size_t n;
             const struct worker_name *workers;
             size_t n_workers;
+            const struct call_share *shares; /* of calls that run: what is new */
+            size_t n_shares;
         } ends;
         struct { /* a direct call; more parts follow while `more` is set */
             uint64_t ticket;

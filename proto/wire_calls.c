@@ -64,6 +64,7 @@ static void collect_to_pb(const struct message *m, struct encoding *e)
     e->collect.n_index = m->collect.n;
     e->collect.index = (uint64_t *)(uintptr_t)m->collect.index;
     e->collect.stop = m->collect.stop;
+    e->collect.shares = m->collect.shares;
 }
 
 static void call_column(const struct message *m, size_t i, struct column_end *end)
@@ -146,6 +147,8 @@ static void ends_to_pb(const struct message *m, struct encoding *e)
     e->ends.array = m->ends.array.n;
     e->ends.cursor = m->ends.cursor;
     e->ends.caught_up = m->ends.caught_up;
+    e->ends.n_shares = m->ends.n_shares;
+    e->ends.shares = wire_shares_to_pb(m->ends.shares, m->ends.n_shares, e);
     if (m->ends.n) {
         uint64_t *index = wire_scratch(e, m->ends.n * sizeof *index);
         for (size_t i = 0; i < m->ends.n; i++)
@@ -284,6 +287,7 @@ static enum err collect_from_pb(const Wire__Collect *pb, struct message *m, stru
     m->collect.array.n = pb->array;
     m->collect.cursor = pb->cursor;
     m->collect.stop = pb->stop;
+    m->collect.shares = pb->shares;
     m->collect.index = pb->index;
     m->collect.n = pb->n_index;
     CHECK(wire_is_set(pb->request, "a request", f));
@@ -406,6 +410,10 @@ static enum err ends_from_pb(const Wire__Ends *pb, struct message *m, struct fau
         CHECK(rows_from_pb(pb, to, f));
     m->ends.ends = to;
     m->ends.n = pb->n_index;
+    m->ends.n_shares = pb->n_shares;
+    CHECK(wire_shares_from_pb(pb->shares, pb->n_shares, m->arena, &m->ends.shares, f));
+    for (size_t i = 0; i < pb->n_shares; i++)
+        CHECK(wire_at_most(pb->shares[i]->id, POINTS_MAX - 1, "the index of a call", f));
     return extras_from_pb(pb, to, m->arena, f);
 }
 

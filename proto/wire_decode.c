@@ -289,6 +289,33 @@ static enum err submitted(const Wire__Submitted *pb, struct message *m, struct f
     return study_name(&pb->study, &m->submitted.study, f);
 }
 
+enum err wire_share_check(double share, struct fault *f)
+{
+    if (share >= 0 && share <= 1)
+        return ERR_NONE;
+    REFUSE(f, ERR_MALFORMED, "a share of %g; it is 0 to 1", share);
+}
+
+enum err wire_shares_from_pb(Wire__Share *const *pb, size_t n, struct arena *a,
+                             const struct call_share **shares, struct fault *f)
+{
+    *shares = NULL;
+    CHECK(wire_at_most(n, HELD_MAX, "the number of shares", f));
+    if (n == 0)
+        return ERR_NONE;
+    struct call_share *to = arena_alloc(a, n * sizeof *to);
+    if (!to)
+        return wire_no_memory(f);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(wire_share_check(pb[i]->share, f));
+        CHECK(wire_text(&pb[i]->text, SHARE_TEXT_MAX, "what a call says", &to[i].text, f));
+        to[i].id = pb[i]->id;
+        to[i].share = pb[i]->share;
+    }
+    *shares = to;
+    return ERR_NONE;
+}
+
 static enum err progress(const Wire__Progress *pb, struct message *m, struct fault *f)
 {
     size_t n = pb->n_running;
@@ -310,7 +337,9 @@ static enum err progress(const Wire__Progress *pb, struct message *m, struct fau
     for (size_t i = 0; i < n; i++) {
         CHECK(wire_at_most(pb->running[i]->index, POINTS_MAX - 1, "the index of a point", f));
         CHECK(wire_at_most(pb->running[i]->elapsed_ms, INT64_MAX, "a duration", f));
-        to[i] = (struct running_point){ pb->running[i]->index, (ms_t)pb->running[i]->elapsed_ms };
+        CHECK(wire_share_check(pb->running[i]->share, f));
+        to[i] = (struct running_point){ pb->running[i]->index, (ms_t)pb->running[i]->elapsed_ms,
+                                        pb->running[i]->share };
     }
     m->progress.running = to;
     return ERR_NONE;
@@ -389,7 +418,11 @@ static enum err limit(const Wire__Limit *pb, struct message *m, struct fault *f)
 static enum err beat(const Wire__Beat *pb, struct message *m, struct fault *f)
 {
     m->beat.n_held = pb->n_held;
-    return held_from_pb(pb->held, pb->n_held, m->arena, &m->beat.held, f);
+    m->beat.n_shares = pb->n_shares;
+    CHECK(held_from_pb(pb->held, pb->n_held, m->arena, &m->beat.held, f));
+    for (size_t i = 0; i < pb->n_shares; i++)
+        CHECK(wire_is_set(pb->shares[i]->id, "a lease", f));
+    return wire_shares_from_pb(pb->shares, pb->n_shares, m->arena, &m->beat.shares, f);
 }
 
 static enum err from_workers(const Wire__Envelope *e, struct message *m, struct fault *f);

@@ -93,11 +93,30 @@ static void hello_to_pb(const struct message *m, struct encoding *e)
     resources_to_pb(m, e);
 }
 
+Wire__Share **wire_shares_to_pb(const struct call_share *shares, size_t n, struct encoding *e)
+{
+    void **pointers;
+
+    if (n == 0)
+        return NULL;
+    Wire__Share *pb = wire_elements(e, n, sizeof *pb, &pointers);
+
+    for (size_t i = 0; i < n; i++) {
+        wire__share__init(&pb[i]);
+        pb[i].id = shares[i].id;
+        pb[i].share = shares[i].share;
+        pb[i].text = wire_chars(shares[i].text);
+    }
+    return (Wire__Share **)pointers;
+}
+
 static void beat_to_pb(const struct message *m, struct encoding *e)
 {
     wire__beat__init(&e->beat);
     e->beat.n_held = m->beat.n_held;
     e->beat.held = held_to_pb(m->beat.held, m->beat.n_held, e);
+    e->beat.n_shares = m->beat.n_shares;
+    e->beat.shares = wire_shares_to_pb(m->beat.shares, m->beat.n_shares, e);
 }
 
 static void bye_to_pb(const struct message *m, struct encoding *e)
@@ -236,6 +255,7 @@ static void progress_to_pb(const struct message *m, struct encoding *e)
             wire__running_point__init(&pb[i]);
             pb[i].index = m->progress.running[i].index;
             pb[i].elapsed_ms = wire_ms(m->progress.running[i].elapsed_ms);
+            pb[i].share = m->progress.running[i].share;
         }
     }
     e->progress.n_running = n;

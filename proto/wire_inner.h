@@ -97,6 +97,7 @@ static inline uint64_t wire_ms(ms_t t)
     return t > 0 ? (uint64_t)t : 0;
 }
 void wire_counts_to_pb(const struct counts *c, Wire__Counts *pb);
+Wire__Share **wire_shares_to_pb(const struct call_share *shares, size_t n, struct encoding *e);
 
 /* wire_from_pb - checks and converts; m->arena is set and stays the caller's to free. */
 enum err wire_from_pb(const Wire__Envelope *e, struct message *m, struct fault *f);
@@ -104,6 +105,9 @@ enum err wire_from_results(const Wire__Results *r, struct message *m, struct fau
 enum err wire_calls_from_pb(const Wire__Envelope *e, struct message *m, struct fault *f);
 enum err wire_farm_from_pb(const Wire__Envelope *e, struct message *m, struct fault *f);
 void wire_counts_from_pb(const Wire__Counts *pb, struct counts *c); /* NULL: all zero */
+enum err wire_shares_from_pb(Wire__Share *const *pb, size_t n, struct arena *a,
+                             const struct call_share **shares, struct fault *f);
+enum err wire_share_check(double share, struct fault *f);
 
 /* columns - ends as columns, for the encoder and from the decoder (wire_columns.c). */
 struct column_end {

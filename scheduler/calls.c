@@ -45,6 +45,7 @@ static void calls_forget(struct scheduler *s, struct calls *c)
         t->last = NULL;
     for (size_t i = 0; i < c->n_chunks; i++)
         chunk_free(s, c->chunks[i]);
+    told_fini(c);
     free(c->chunks);
     free(c->key);
     free(c);

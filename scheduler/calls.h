@@ -41,6 +41,8 @@ struct calls {
     size_t n_chunks, cap_chunks;
     size_t hint; /* the chunk that was looked for last */
     struct collector *collectors;
+    struct told *told; /* how far its running calls are */
+    uint64_t n_told;   /* pieces of news about that */
     UT_hash_handle hh, hh_key;
 };
 
@@ -113,6 +115,16 @@ bool chunk_graph(const void *data, size_t bytes, struct chunk_graph *g);
  * the payload is one. */
 enum err chunk_payload(struct scheduler *s, struct calls *c, uint64_t index, const void **data,
                        uint32_t *bytes, struct blob_ref *blob, struct fault *f);
+
+/* told.c */
+/* told_take - what a worker said of its calls. told_drop - the call has ended. */
+void told_take(struct scheduler *s, const struct call_share *shares, size_t n);
+void told_drop(struct calls *c, uint64_t index);
+void told_fini(struct calls *c);
+double told_share(struct scheduler *s, task_id task); /* 0: it said nothing */
+/* told_since - what is news after number `number` of n_told: struct call_share, by index; texts
+ * are valid until the next told_take. */
+size_t told_since(struct scheduler *s, struct calls *c, uint64_t number, struct buf *shares);
 
 /* blob.c */
 bool blob_request(struct scheduler *s, peer_id from, const struct message *m); /* false: not one */

@@ -25,6 +25,9 @@ struct collector {
     uint64_t *index; /* [n] sorted; n 0: all */
     size_t n;
     bool live;
+    bool shares; /* also how far running calls are */
+    uint64_t told;
+    ms_t told_ms; /* news up to number `told` were sent, and when */
     /* what is gathered for the next message; pointers in it are offsets + 1 into bytes, those of
      * extras are index + 1 */
     struct buf ends, extras, bytes;
@@ -239,6 +242,7 @@ static void committed(struct scheduler *s, const struct end_row *row, uint64_t n
     if (!c)
         return;
     uint64_t index = row->task.n - c->first.n;
+    told_drop(c, index);
     struct chunk *chunk = chunk_of(c, index);
     ms_t submitted_ms = chunk ? chunk->appended_ms : c->submitted_ms;
     if (chunk)
@@ -354,6 +358,37 @@ static enum err adopt(struct scheduler *s, struct collector *k, struct fault *f)
                               fill_adopted, &a, f);
 }
 
+/* send_shares - how far running calls are, at most every PROGRESS_MS; who is behind waits. Returns
+ * in how many ms there is more. */
+static ms_t send_shares(struct scheduler *s, struct collector *k)
+{
+    ms_t left = k->told_ms + PROGRESS_MS - s->now;
+    struct buf shares = { 0 };
+    size_t kept = 0;
+
+    if (!k->shares || !k->live || k->told == k->calls->n_told)
+        return MS_NEVER;
+    if (k->told && left > 0)
+        return left;
+    size_t n = told_since(s, k->calls, k->told, &shares);
+    struct call_share *all = (struct call_share *)(void *)shares.data;
+    for (size_t i = 0; i < n; i++)
+        if (wants(k, all[i].id))
+            all[kept++] = all[i];
+    if (kept)
+        send_message(s, k->peer,
+                     &(struct message){ .kind = MSG_ENDS,
+                                        .ends = { .array = k->calls->id,
+                                                  .cursor = k->cursor,
+                                                  .caught_up = true,
+                                                  .shares = all,
+                                                  .n_shares = kept } });
+    k->told = k->calls->n_told;
+    k->told_ms = s->now;
+    buf_fini(&shares);
+    return MS_NEVER;
+}
+
 ms_t collect_step(struct scheduler *s)
 {
     struct collector *k;
@@ -362,6 +397,8 @@ ms_t collect_step(struct scheduler *s)
 
     DL_FOREACH2(s->calls->collectors, k, all_next)
     {
+        ms_t shares = send_shares(s, k);
+        again = again < shares ? again : shares;
         if (k->live)
             continue;
         if (rows >= ROWS_TURN) {
@@ -440,7 +477,9 @@ static void begin(struct scheduler *s, struct calls *c, peer_id from, const stru
     struct fault f;
 
     must(k != NULL);
-    *k = (struct collector){ .peer = from, .calls = c, .cursor = m->collect.cursor };
+    *k = (struct collector){
+        .peer = from, .calls = c, .cursor = m->collect.cursor, .shares = m->collect.shares
+    };
     if (m->collect.n) {
         k->n = m->collect.n;
         k->index = malloc(k->n * sizeof *k->index);

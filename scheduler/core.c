@@ -414,9 +414,11 @@ uint64_t core_turns(const struct core *c)
     return c->n_turns;
 }
 
-bool core_holds(const struct core *c, lease_id lease)
+task_id core_leased(const struct core *c, lease_id lease)
 {
-    return lease_find(c, lease) != NULL;
+    const struct lease *l = lease_find(c, lease);
+
+    return l ? l->task : (task_id){ 0 };
 }
 
 enum task_state core_task_state(const struct core *c, task_id task)

@@ -247,8 +247,8 @@ struct core_farm {
 void core_farm(const struct core *c, struct core_farm *f);
 /* core_looks - how often dispatch looked whether a task fits a worker: its cost, for tests. */
 uint64_t core_looks(const struct core *c);
-uint64_t core_turns(const struct core *c);             /* and at whose turn it is */
-bool core_holds(const struct core *c, lease_id lease); /* whether a worker has this lease */
+uint64_t core_turns(const struct core *c);                 /* and at whose turn it is */
+task_id core_leased(const struct core *c, lease_id lease); /* of which task; 0: nobody has it */
 enum task_state core_task_state(const struct core *c, task_id task);
 
 /* graph_check_cycle - whether calls at .. at + n - 1 of the array whose first task is `first` wait

@@ -130,6 +130,7 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
         return;
     switch (m->kind) {
     case MSG_BEAT:
+        told_take(s, m->beat.shares, m->beat.n_shares);
         step(s, &(struct event){ .kind = EV_BEAT,
                                  .from = from,
                                  .held = held_events(m->beat.held, m->beat.n_held),

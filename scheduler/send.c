@@ -138,9 +138,11 @@ static void send_progress(struct scheduler *s, const struct send *d)
         st.counts.running = farm.slots_busy;
     }
     size_t n = core_slowest(s->core, d->study, s->now, slowest, RUNNING_SHOWN_MAX);
-    for (size_t i = 0; i < n; i++)
-        running[i] = (struct running_point){ .index = slowest[i].task.n - st.first.n,
-                                             .elapsed_ms = slowest[i].elapsed_ms };
+    struct core_array a;
+    for (size_t i = 0; i < n && core_array(s->core, slowest[i].array, &a); i++)
+        running[i] = (struct running_point){ .index = slowest[i].task.n - a.first.n,
+                                             .elapsed_ms = slowest[i].elapsed_ms,
+                                             .share = told_share(s, slowest[i].task) };
     send_message(s, d->to,
                  &(struct message){ .kind = MSG_PROGRESS,
                                     .progress = { .study = l->name,

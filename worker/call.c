@@ -80,6 +80,7 @@ void call_free(struct call *c)
     matter_fini(&c->out);
     free(c->name);
     free(c->error);
+    free(c->said);
     buf_fini(&c->log);
     free(c);
 }

@@ -62,6 +62,8 @@ struct call {
     struct buf log; /* then packed */
     uint64_t log_total;
     bool log_packed;
+    double share;    /* how far it is, as it said last */
+    char *said;      /* and what beside that; NULL: it said nothing */
     uint64_t blob;   /* of a long payload while it comes; then of a long result; 0: none */
     bool blob_there; /* the scheduler has it */
     struct sent sent;

@@ -38,6 +38,8 @@ struct crew {
     uint64_t n_blobs;            /* drawn so far */
     bool changed;                /* engines are to be told */
     ms_t told_at;
+    bool shares_new; /* a call said how far it is */
+    ms_t shares_at;  /* when the scheduler was told last */
 };
 
 void crew_open(struct worker *w);
@@ -76,6 +78,13 @@ void crew_tell(struct worker *w);
 /* crew_done - a call that came back from its engine, or never got there: to the agent, or to who
  * sent it. */
 void crew_done(struct worker *w, struct call *c);
+
+/* --- said.c --- */
+/* said_note - a call said how far it is. said_tell - the scheduler, when something is new
+ * and it is time; said_wait_ms - until then; -1: nothing is new. */
+void said_note(struct worker *w, struct call *c, const struct engine_frame *f);
+void said_tell(struct worker *w);
+int said_wait_ms(const struct worker *w);
 
 /* --- parcel.c --- */
 /* parcel_fetch - a long payload; crew_ready when it is here. False: no room for it. parcel_drop: it

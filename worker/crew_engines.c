@@ -324,18 +324,6 @@ static void add_log(struct at_engine *e, const struct engine_frame *f)
         buf_add(&c->log, f->body, f->bytes);
 }
 
-static void note_progress(struct at_engine *e, const struct engine_frame *f)
-{
-    struct call *c = e->first;
-    double share;
-
-    if (!c || c->number != f->call || f->bytes != sizeof share)
-        return;
-    memcpy(&share, f->body, sizeof share);
-    log_debug("event=progress slot=%u %s=%llu share=%.3f", e->engine.slot,
-              c->direct ? "ticket" : "lease", (unsigned long long)c->id.n, share);
-}
-
 static void take_frames(struct worker *w, struct at_engine *e)
 {
     struct engine_frame f;
@@ -349,8 +337,8 @@ static void take_frames(struct worker *w, struct at_engine *e)
             hello(w, e);
         else if (f.kind == FRAME_LOG)
             add_log(e, &f);
-        else if (f.kind == FRAME_PROGRESS)
-            note_progress(e, &f);
+        else if (f.kind == FRAME_PROGRESS && e->first && e->first->number == f.call)
+            said_note(w, e->first, &f);
     }
     e->more = n == FRAMES_A_TURN;
     if (e->engine.broken)
@@ -407,6 +395,9 @@ int crew_wait_ms(const struct worker *w)
             wait = 0;
         else if (w->crew->engines[i].n > 1 && w->crew->engines[i].engine.bundles)
             wait = LOOK_MS;
+    int shares = said_wait_ms(w);
+    if (shares >= 0 && (wait < 0 || shares < wait))
+        wait = shares;
     if (!w->crew->changed || !w->welcomed)
         return wait;
     ms_t left = w->crew->told_at + TELL_MS - w->now;

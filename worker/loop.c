@@ -171,7 +171,7 @@ static void take_link(struct worker *w)
         case LINK_UP:
             w->peer = ev.peer;
             w->results.n = w->returned.n = w->bytes_out = 0;
-            w->crew->changed = true;
+            w->crew->changed = w->crew->shares_new = true;
             worker_feed(w, &(struct agent_event){ .kind = AGENT_UP });
             break;
         case LINK_GONE:
@@ -273,6 +273,7 @@ static void turn(struct worker *w)
     }
     crew_flush(w);
     crew_tell(w);
+    said_tell(w);
     deeds_send(w);
     link_flush(w->link);
 }

@@ -62,8 +62,8 @@ class Call:
     def log(self, text):
         send(LOG, 0, self.number, text.encode() + b"\n")
 
-    def progress(self, share):
-        send(PROGRESS, 0, self.number, struct.pack("<d", share))
+    def progress(self, share, text=""):
+        send(PROGRESS, 0, self.number, struct.pack("<d", share) + text.encode())
 
 
 def read(n):

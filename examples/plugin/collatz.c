@@ -75,6 +75,20 @@ static int about(struct grange_call *call, const void *data, size_t n)
 }
 GRANGE_FUNCTION("about", about)
 
+/* parts - as many as the payload says, one a millisecond; says before each how far it is. */
+static int parts(struct grange_call *call, const void *data, size_t n)
+{
+    char text[12] = "";
+
+    memcpy(text, data, n < sizeof text ? n : sizeof text - 1);
+    for (int i = 0, many = atoi(text); i < many && !grange_cancelled(call); i++) {
+        grange_progress_text(call, (double)i / many, "part %d of %d", i + 1, many);
+        usleep(1000);
+    }
+    return 0;
+}
+GRANGE_FUNCTION("parts", parts)
+
 /* fail - with the code that the payload says. */
 static int fail(struct grange_call *call, const void *data, size_t n)
 {

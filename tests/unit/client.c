@@ -110,7 +110,7 @@ static void on_submit(struct fake *s, peer_id from, const struct message *asked)
 
 static void on_follow(struct fake *s, peer_id from, const struct message *asked)
 {
-    struct running_point slow[2] = { { 4, 9000 }, { 2, 10 } };
+    struct running_point slow[2] = { { 4, 9000, 0.5 }, { 2, 10, 0.5 } };
     struct message m = { .kind = MSG_PROGRESS };
 
     s->n_follows++;
@@ -394,7 +394,8 @@ Test(client, follows)
     cr_assert_eq(grange_next(g, LONG_MS, &p), GRANGE_OK);
     cr_assert_str_eq(p.name, "one");
     cr_assert(p.state == GRANGE_HELD && p.counts.n == 10 && p.slots == 4);
-    cr_assert(p.n_running == 2 && p.running[0].index == 4 && p.running[0].elapsed_ms == 9000);
+    cr_assert(p.n_running == 2 && p.running[0].index == 4 && p.running[0].elapsed_ms == 9000 &&
+              p.running[0].share == 0.5);
     cr_assert_not(p.reconnected);
     cr_assert_eq(grange_next(g, LONG_MS, &p), GRANGE_OK);
     cr_assert_str_eq(p.name, "two");

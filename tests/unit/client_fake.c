@@ -315,6 +315,7 @@ static void on_collect(struct fake *s, peer_id from, const struct message *asked
         return;
     }
     a->collector = from;
+    a->shares = asked->collect.shares;
     a->sent = asked->collect.cursor;
     reply(s, from, asked->collect.request, 0);
     send_ends(s, a);
@@ -411,6 +412,24 @@ static void end_held(struct fake *s)
     link_flush(s->link);
 }
 
+static void say_held(struct fake *s)
+{
+    for (unsigned k = 0; k < s->n_arrays; k++) {
+        struct fake_array *a = &s->arrays[k];
+        struct message m = { .kind = MSG_ENDS };
+        m.ends.array.n = a->id;
+        m.ends.cursor = a->sent;
+        m.ends.shares = &s->said;
+        m.ends.n_shares = 1;
+        for (uint64_t i = 0; a->shares && a->collector.n && i < a->n; i++) {
+            s->said.id = i;
+            if (!a->ended.data[i])
+                answer(s, a->collector, &m);
+        }
+    }
+    link_flush(s->link);
+}
+
 static void *play(void *arg)
 {
     struct fake *s = arg;
@@ -421,6 +440,8 @@ static void *play(void *arg)
     while (!s->stopping) {
         take_all(s);
         end_held(s);
+        if (atomic_exchange(&s->saying, false))
+            say_held(s);
         poll(fds, 2, -1);
         if (fds[1].revents)
             must(read(s->wake_fd, &count, sizeof count) == sizeof count);
@@ -461,6 +482,14 @@ void fake_stop(struct fake *s)
 void fake_release(struct fake *s)
 {
     s->released = true;
+    wake(s);
+}
+
+void fake_say(struct fake *s, double share, const char *text)
+{
+    s->said.share = share;
+    s->said.text = text;
+    s->saying = true;
     wake(s);
 }
 

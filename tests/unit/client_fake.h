@@ -32,6 +32,7 @@ struct fake_array {
     struct buf edges;           /* struct edge: call is the index in the array */
     struct buf rules;           /* a byte a call */
     peer_id collector;
+    bool shares; /* it wants to know how far calls are */
     size_t sent; /* of order */
 };
 
@@ -52,13 +53,16 @@ struct fake {
     const char *refuse_spec;  /* Opens whose spec has this are refused */
     const char *refuse_calls; /* appends that begin with this payload are refused */
     bool deaf;                /* takes appends without answering */
-    atomic_bool stopping, released;
+    atomic_bool stopping, released, saying;
+    struct call_share said;
     atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
 };
 
 void fake_start(struct fake *s); /* s->url is set */
 void fake_stop(struct fake *s);
 void fake_release(struct fake *s); /* what was held ends, and what comes is not held */
+/* fake_say - of every call that is held, to who wants it; the text is static. */
+void fake_say(struct fake *s, double share, const char *text);
 void fake_fini(struct fake *s);
 
 #endif

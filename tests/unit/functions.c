@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "client/grange.h"
 
 static struct grange *g;
@@ -48,6 +50,43 @@ Test(functions, what_comes_back)
     r = call("fail", "9", 1, NULL);
     cr_expect(r.outcome == GRANGE_FAILED && r.exit_code == 9);
     cr_expect_str_eq(r.error, "failed as asked");
+    grange_close(g);
+}
+
+struct heard {
+    unsigned n;
+    double share;
+    char text[GRANGE_PROGRESS_BYTES];
+};
+
+static void hear(struct grange *from, struct grange_future f,
+                 const struct grange_future_progress *p, void *context)
+{
+    struct heard *h = context;
+
+    (void)from, (void)f;
+    cr_assert(p->share >= h->share, "%f after %f", p->share, h->share);
+    h->n++;
+    h->share = p->share;
+    memcpy(h->text, p->text, sizeof h->text);
+}
+
+/* The call says two thousand times how far it is; what that costs others depends on how long it
+ * takes, not on how often it says it. */
+Test(functions, how_far_a_call_is_is_told_a_few_times_a_second)
+{
+    struct heard h = { 0 };
+    struct grange_future f;
+
+    begin(1);
+    ms_t from_ms = clock_mono_ms();
+    cr_assert_eq(grange_call(g, "parts", "2000", 4, NULL, &f), GRANGE_OK);
+    cr_assert_eq(grange_on_progress(g, f, 1, hear, &h), GRANGE_OK);
+    cr_assert_eq(grange_wait(g, f, 60000), GRANGE_OK);
+    ms_t took_ms = clock_mono_ms() - from_ms;
+    cr_expect_gt(h.n, 0);
+    cr_expect_leq(h.n, took_ms / SHARES_MS + 2, "%u in %lld ms", h.n, (long long)took_ms);
+    cr_expect(strncmp(h.text, "part ", 5) == 0 && strstr(h.text, " of 2000"), "%s", h.text);
     grange_close(g);
 }
 

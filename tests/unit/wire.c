@@ -226,7 +226,7 @@ Test(wire, limits_hold)
     m.cancel.index = &index;
     m.cancel.n = 1;
     refused(&m, ERR_LIMIT, "index of a point");
-    struct running_point points[RUNNING_SHOWN_MAX + 1] = { { 0, 0 } };
+    struct running_point points[RUNNING_SHOWN_MAX + 1] = { { 0, 0, 0 } };
     m = sample("progress");
     m.progress.running = points;
     m.progress.n_running = RUNNING_SHOWN_MAX + 1;
@@ -303,6 +303,29 @@ Test(wire, contradictions_are_refused)
     m = sample("hello-worker");
     m.hello.name = "";
     refused(&m, ERR_MALFORMED, "without a name");
+}
+
+Test(wire, a_share_is_from_0_to_1_and_says_little)
+{
+    struct message m = sample("beat-shares");
+    struct call_share share = { 1, -0.01, "" };
+    char text[SHARE_TEXT_MAX + 2] = "";
+
+    m.beat.shares = &share;
+    m.beat.n_shares = 1;
+    refused(&m, ERR_MALFORMED, "a share of -0.01");
+    share.share = 0.0 / 0.0;
+    refused(&m, ERR_MALFORMED, "a share of");
+    share = (struct call_share){ 0, 0.5, "" };
+    refused(&m, ERR_MALFORMED, "lease is 0");
+    share = (struct call_share){ 1, 0.5, text };
+    memset(text, 'x', SHARE_TEXT_MAX + 1);
+    refused(&m, ERR_LIMIT, "what a call says of 101");
+    m = sample("ends-none");
+    share = (struct call_share){ POINTS_MAX, 0.5, "" };
+    m.ends.shares = &share;
+    m.ends.n_shares = 1;
+    refused(&m, ERR_LIMIT, "index of a call");
 }
 
 Test(wire, an_append_is_within_its_bounds)

@@ -183,11 +183,21 @@ static void same_extra(const struct call_extra *a, const struct call_extra *b)
     same_bytes(a->err, a->err_bytes, b->err, b->err_bytes);
 }
 
+static void same_shares(const struct call_share *a, size_t n, const struct call_share *b, size_t m)
+{
+    cr_assert_eq(n, m);
+    for (size_t i = 0; i < n; i++) {
+        cr_assert(a[i].id == b[i].id && a[i].share == b[i].share);
+        same_text(a[i].text, b[i].text);
+    }
+}
+
 static void same_ends(const struct message *a, const struct message *b)
 {
     cr_assert(a->ends.array.n == b->ends.array.n && a->ends.cursor == b->ends.cursor);
     cr_assert(a->ends.caught_up == b->ends.caught_up && a->ends.n == b->ends.n);
     cr_assert_eq(a->ends.n_workers, b->ends.n_workers);
+    same_shares(a->ends.shares, a->ends.n_shares, b->ends.shares, b->ends.n_shares);
     for (size_t i = 0; i < a->ends.n_workers; i++) {
         same_text(a->ends.workers[i].name, b->ends.workers[i].name);
         same_text(a->ends.workers[i].host, b->ends.workers[i].host);
@@ -246,6 +256,7 @@ static void same_calls(const struct message *a, const struct message *b)
         cr_assert(a->collect.request == b->collect.request &&
                   a->collect.array.n == b->collect.array.n);
         cr_assert(a->collect.cursor == b->collect.cursor && a->collect.stop == b->collect.stop);
+        cr_assert_eq(a->collect.shares, b->collect.shares);
         same_text(a->collect.key, b->collect.key);
         same_bytes(a->collect.index, a->collect.n * 8, b->collect.index, b->collect.n * 8);
         break;
@@ -264,6 +275,7 @@ void wire_same(const struct message *a, const struct message *b)
         break;
     case MSG_BEAT:
         same_held(a->beat.held, a->beat.n_held, b->beat.held, b->beat.n_held);
+        same_shares(a->beat.shares, a->beat.n_shares, b->beat.shares, b->beat.n_shares);
         break;
     case MSG_SUBMIT:
         same_submit(a, b);

@@ -11,9 +11,9 @@ static const struct held_lease held[] = {
 static const struct grant grants[] = { { { 5 }, { 6 } }, { { UINT64_MAX }, { 1 } } };
 static const lease_id leases[] = { { 1 }, { 1ull << 63 }, { 77 } };
 static const uint64_t points[] = { 0, 1, 300, POINTS_MAX - 1 };
-static const struct running_point running[] = { { 9, 90000 },
-                                                { 0, 1 },
-                                                { POINTS_MAX - 1, INT64_MAX } };
+static const struct running_point running[] = { { 9, 90000, 0.5 },
+                                                { 0, 1, 0 },
+                                                { POINTS_MAX - 1, INT64_MAX, 1 } };
 static const struct counts counts = { .n = 55,
                                       .ready = 1,
                                       .waiting = 2,
@@ -148,6 +148,17 @@ static struct message beat(void)
 
     m.beat.held = held;
     m.beat.n_held = 2;
+    return m;
+}
+
+static const struct call_share shares[] = { { 1, 0, "" }, { 1ull << 40, 1, "meshing 7 of 7" } };
+
+static struct message beat_shares(void)
+{
+    struct message m = of(MSG_BEAT);
+
+    m.beat.shares = shares;
+    m.beat.n_shares = 2;
     return m;
 }
 
@@ -412,6 +423,7 @@ static const struct {
     { "hello-worker", hello_worker },
     { "hello-client", hello_client },
     { "beat", beat },
+    { "beat-shares", beat_shares },
     { "beat-empty", beat_empty },
     { "bye", bye },
     { "welcome", welcome },

@@ -196,7 +196,7 @@ static struct message collect_stop(void)
     m.collect.request = 3;
     m.collect.array.n = 5;
     m.collect.key = "";
-    m.collect.stop = true;
+    m.collect.stop = m.collect.shares = true;
     return m;
 }
 
@@ -217,8 +217,12 @@ static struct message ends_none(void)
 {
     struct message m = of(MSG_ENDS);
 
+    static const struct call_share shares[] = { { 0, 0.25, "" }, { POINTS_MAX - 1, 1, "nearly" } };
+
     m.ends.array.n = 2;
     m.ends.caught_up = true;
+    m.ends.shares = shares;
+    m.ends.n_shares = 2;
     return m;
 }
 
