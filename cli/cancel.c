@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/local.h"
+#include "cli/look.h"
 #include "cli/points.h"
 #include "cli/signals.h"
 #include "cli/stored.h"
@@ -44,7 +45,8 @@ static const struct argp argp = {
     parse,
     "STUDY [POINT...]",
     "Points that have not ended never will: those that run are stopped, those that wait are not "
-    "started. Without POINT: all of the study. POINT is an index or factor values. `grange retry` "
+    "started. Without POINT: all of the study. POINT is an index or factor values; of calls "
+    "KEY:INDEX. `grange retry` "
     "takes it back.\n"
     "\v"
     "EXAMPLES\n"
@@ -57,39 +59,55 @@ static const struct argp argp = {
 
 /* The request goes to the scheduler of the directory, whoever started it, or to one that lives only
  * as long as this takes; or to that of a farm elsewhere. */
-static enum err cancel(const struct cancel_args *a, const char *name, const uint64_t *index,
-                       uint64_t *touched, struct fault *f)
+static enum err cancel(const struct cancel_args *a, const struct points *p, uint64_t *touched,
+                       struct fault *f)
 {
     struct local local;
     signals_early();
     if (a->where.connect[0])
-        return points_ask(a->where.connect, grange_cancel, name, index, a->n - 1, touched, f);
+        return points_ask(a->where.connect, p, touched, f);
     local_init(&local, a->where.dir, "full", 1);
     signals_let(true);
     enum err err = local_start(&local, true, f);
     signals_let(false);
     if (!err)
-        err = points_ask(buf_text(&local.url), grange_cancel, name, index, a->n - 1, touched, f);
+        err = points_ask(buf_text(&local.url), p, touched, f);
     local_stop(&local, true);
     local_fini(&local);
     return err;
 }
 
+/* The points or calls that were named; calls by their array. */
+static enum err find(const struct cancel_args *a, struct points *p, uint64_t **index,
+                     struct fault *f)
+{
+    struct look l = { 0 };
+    struct study *s = NULL;
+    bool calls = false;
+    const char *dir = a->where.dir;
+    enum err err = dir[0] ? look_calls(&l, dir, a->words[0], &calls, f) : ERR_NONE;
+    if (!err && calls)
+        err = points_calls(&l, a->words + 1, a->n - 1, &p->array, index, f);
+    else if (!err && dir[0])
+        err = stored_study(dir, a->words[0], &s, f);
+    if (!err && !calls)
+        err = points_find(s, a->words + 1, a->n - 1, index, f);
+    study_free(s);
+    look_close(&l);
+    return err;
+}
+
 static enum err find_and_cancel(struct cancel_args *a, uint64_t *touched, struct fault *f)
 {
-    struct study *s = NULL;
     uint64_t *index = NULL;
+    struct points p = { .study = a->words[0], .n = a->n - 1 };
     enum err err = where_find(&a->at, &a->where, f);
-    if (!err && a->where.dir[0])
-        err = stored_study(a->where.dir, a->words[0], &s, f);
-    if (err == ERR_USAGE && a->n == 1)
-        err = ERR_NONE; /* one of calls: all of it */
     if (!err)
-        err = points_find(s, a->words + 1, a->n - 1, &index, f);
+        err = find(a, &p, &index, f);
+    p.index = index;
     if (!err)
-        err = cancel(a, s ? study_name(s) : a->words[0], index, touched, f);
+        err = cancel(a, &p, touched, f);
     free(index);
-    study_free(s);
     return err;
 }
 

@@ -50,7 +50,9 @@ static const struct argp argp = {
     "STUDY POINT",
     "Says of one point what exactly is run, in which state it is and why, and how each attempt "
     "went: "
-    "where, when, how long, how it ended. POINT is an index or factor values.\n"
+    "where, when, how long, how it ended. POINT is an index or factor values; of calls KEY:INDEX, "
+    "or "
+    "INDEX where the study has one key alone.\n"
     "\v"
     "EXAMPLES\n"
     "  grange explain sim 17\n"
@@ -161,7 +163,7 @@ static void print_attempts(const struct facts *x)
     buf_fini(&ending);
 }
 
-static void print_text(const struct facts *x)
+static void print_point(const struct facts *x)
 {
     const struct study *s = x->look->study;
     char seed[16];
@@ -177,6 +179,31 @@ static void print_text(const struct facts *x)
     say("seed", seed);
     if (x->ended && study_n_metrics(s))
         say("metrics", x->body.metrics);
+}
+
+static void print_call(const struct facts *x)
+{
+    struct buf bytes = { 0 };
+    progress_count(x->payload_bytes, &bytes);
+    buf_adds(&bytes, " bytes");
+    say("study", x->look->row.name);
+    say("call", buf_text(&x->call));
+    say("state", buf_text(&x->why));
+    say(x->function ? "function" : "command", buf_text(&x->command));
+    say("payload", bytes.data);
+    say("run in", buf_text(&x->cwd));
+    say("waits for", buf_text(&x->after));
+    if (x->ended && x->body.error_line)
+        say("error", x->body.error_line);
+    buf_fini(&bytes);
+}
+
+static void print_text(const struct facts *x)
+{
+    if (x->call.n)
+        print_call(x);
+    else
+        print_point(x);
     say_stream(x, false);
     say_stream(x, true);
     say_use(x);
@@ -228,9 +255,16 @@ static void add_attempt(const struct attempt *a, struct buf *b)
 static void print_json(const struct facts *x)
 {
     struct buf b = { 0 };
-    buf_addf(&b, "{\"study\": \"%s\",\n \"point\": %" PRIu64, study_name(x->look->study),
-             x->point.index);
-    add_values(x, &b);
+    buf_adds(&b, "{\"study\": ");
+    buf_add_json(&b, x->look->row.name, strlen(x->look->row.name));
+    buf_addf(&b, ",\n \"point\": %" PRIu64, x->point.index);
+    if (x->call.n) {
+        add_member(&b, "call", buf_text(&x->call));
+        add_member(&b, "waits_for", buf_text(&x->after));
+        buf_addf(&b, ",\n \"payload_bytes\": %" PRIu64, x->payload_bytes);
+    } else {
+        add_values(x, &b);
+    }
     add_member(&b, "state", task_state_name(x->state));
     add_member(&b, "why", buf_text(&x->why));
     add_member(&b, "command", buf_text(&x->command));
@@ -262,7 +296,7 @@ static void print_json(const struct facts *x)
 /* A point that waits for its turn may wait for ever. */
 static void say_unfit(struct facts *x)
 {
-    const struct needs *n = &study_policy(x->look->study)->needs;
+    const struct needs *n = &x->look->row.array.policy.needs;
     struct buf why = { 0 };
 
     bool waits = x->state == TASK_READY || x->state == TASK_WAITING;

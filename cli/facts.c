@@ -14,23 +14,35 @@
 #include "cli/stream.h"
 
 static void describe(struct facts *x);
+static void describe_end(struct facts *x);
 static enum err find_attempts(struct facts *x, task_id task, struct fault *f);
 static enum err find_state(struct facts *x, task_id task, struct fault *f);
 
-enum err facts_gather(struct facts *x, struct look *l, const char *text, struct fault *f)
+static enum err find_point(struct facts *x, const char *text, task_id *task, struct fault *f)
 {
     uint64_t index = 0;
+    enum err err = study_find(x->look->study, text, &index, f);
+    if (err)
+        return err;
+    study_point(x->look->study, index, &x->point);
+    task->n = x->look->row.array.first.n + index;
+    return ERR_NONE;
+}
+
+enum err facts_gather(struct facts *x, struct look *l, const char *text, struct fault *f)
+{
+    task_id task = { 0 };
+    bool call = look_of_calls(l);
     *x = (struct facts){ .look = l };
     point_init(&x->point);
-    enum err err = study_find(l->study, text, &index, f);
+    enum err err = call ? facts_of_call(x, text, &task, f) : find_point(x, text, &task, f);
+    if (!err)
+        err = reader_end(l->reader, task, &x->ended, &x->end, &x->body, &x->text, f);
     if (err)
         return err;
-    study_point(l->study, index, &x->point);
-    task_id task = { l->row.array.first.n + index };
-    err = reader_end(l->reader, task, &x->ended, &x->end, &x->body, &x->text, f);
-    if (err)
-        return err;
-    describe(x);
+    if (!call)
+        describe(x);
+    describe_end(x);
     err = find_attempts(x, task, f);
     return err ? err : find_state(x, task, f);
 }
@@ -38,6 +50,8 @@ enum err facts_gather(struct facts *x, struct look *l, const char *text, struct 
 void facts_fini(struct facts *x)
 {
     point_fini(&x->point);
+    buf_fini(&x->call);
+    buf_fini(&x->after);
     buf_fini(&x->label);
     buf_fini(&x->command);
     buf_fini(&x->cwd);
@@ -64,11 +78,15 @@ static void describe(struct facts *x)
     else if (study_needs_dir(s))
         buf_adds(&x->dir, out_dir.data);
     buf_adds(&x->cwd, study_runs_in_dir(s) ? buf_text(&x->dir) : study_cwd(s));
+    buf_fini(&out_dir);
+}
+
+static void describe_end(struct facts *x)
+{
     if (x->ended && x->end.state != TASK_DONE) {
         struct stream err = stream_of(&x->body, true);
         stream_last_line(&err, x->look->dir, &x->last_line);
     }
-    buf_fini(&out_dir);
 }
 
 /* ---- attempts ---- */
@@ -133,7 +151,7 @@ static void say_unmet(struct facts *x)
     bool found = false;
     if (reader_because(x->look->reader, x->end.task, &found, &why, &unused) || !found)
         return;
-    buf_addf(&x->why, " (point %" PRIu64 " of %s", why.index, why.study);
+    buf_addf(&x->why, " (%s %" PRIu64 " of %s", x->call.n ? "call" : "point", why.index, why.study);
     if (task_state_ended(why.state))
         buf_addf(&x->why, ": %s", task_state_name(why.state));
     buf_adds(&x->why, ")");
@@ -191,8 +209,11 @@ static void say_to_do(struct facts *x, bool serves)
         buf_adds(&x->why, ", waiting for its turn");
         return;
     }
+    const char *verb = !x->call.n ? "resume" : serves ? "release" : "up";
     buf_adds(&x->why, serves ? "; the study is on hold" : "; nothing runs this study now");
-    buf_addf(&x->why, ", go on with: grange resume %s", study_name(x->look->study));
+    buf_addf(&x->why, ", go on with: grange %s", verb);
+    if (!x->call.n || serves)
+        buf_addf(&x->why, " %s", x->look->row.name);
     cli_dir_flag(x->look->dir, &x->why);
 }
 
@@ -205,7 +226,7 @@ static enum err find_state(struct facts *x, task_id task, struct fault *f)
         say_ended(x);
         return ERR_NONE;
     }
-    enum err err = look_left_out(x->look, &x->point, &left_out, f);
+    enum err err = x->call.n ? ERR_NONE : look_left_out(x->look, &x->point, &left_out, f);
     if (!err && !left_out && serves)
         err = reader_running(x->look->reader, &x->look->row, on_running, &lease, f);
     if (err)

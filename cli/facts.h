@@ -19,6 +19,9 @@ struct attempt {
 struct facts {
     struct look *look; /* borrowed */
     struct point point;
+    struct buf call, after; /* of a call: KEY:INDEX, and what it waits for, in words */
+    bool function;          /* it is one of a function */
+    uint64_t payload_bytes;
     uint32_t seed;
     struct buf label, command, cwd, dir; /* dir is empty when the point has none of its own */
     bool ended;
@@ -32,8 +35,12 @@ struct facts {
     struct buf why; /* the state in words: "failed: exit status 3 after 2 attempts" */
 };
 
-/* facts_gather - of the point that `text` names. facts_fini may be called after a failure too. */
+/* facts_gather - of the point, or the call, that `text` names. facts_fini may be called after a
+ * failure too. */
 enum err facts_gather(struct facts *x, struct look *l, const char *text, struct fault *f);
 void facts_fini(struct facts *x);
+
+/* facts_of_call - finds the call that `text` names: call, after, payload_bytes, command, cwd. */
+enum err facts_of_call(struct facts *x, const char *text, task_id *task, struct fault *f);
 
 #endif

@@ -47,7 +47,8 @@ static const struct argp argp = {
     "STUDY POINT",
     "Prints what a point that has ended printed to stdout (or stderr), exactly as it did. POINT is "
     "an "
-    "index or factor values. When it printed more than was kept, that is said on stderr.\n"
+    "index or factor values; of calls KEY:INDEX. When it printed more than was kept, that is said "
+    "on stderr.\n"
     "\v"
     "EXAMPLES\n"
     "  grange log sim 17\n"
@@ -80,13 +81,13 @@ static void say_notes(const struct log_args *a, const struct end_body *body, uin
 
 static enum err show(struct look *l, const struct log_args *a, struct fault *f)
 {
-    uint64_t index = 0, kept = 0;
+    uint64_t kept = 0;
+    task_id task = { 0 };
     bool found = false;
     struct end_row row;
     struct end_body body;
     struct buf text = { 0 };
-    enum err err = study_find(l->study, a->point, &index, f);
-    task_id task = { l->row.array.first.n + index };
+    enum err err = look_task(l, a->point, &task, f);
     if (!err)
         err = reader_end(l->reader, task, &found, &row, &body, &text, f);
     if (!err && !found)

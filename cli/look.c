@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/cli.h"
+#include "cli/keys.h"
 #include "store/filter.h"
 
 static enum err check_only_one(struct look *l, struct fault *f);
@@ -15,11 +17,23 @@ enum err look_open(struct look *l, const char *dir, const char *name, struct fau
         err = check_only_one(l, f);
     if (!err)
         err = reader_study(l->reader, name, &l->row, f);
-    if (!err)
-        err = study_from_json(l->row.array.spec, l->row.array.spec_bytes, &l->study, f);
+    if (err || look_of_calls(l))
+        return err;
+    err = study_from_json(l->row.array.spec, l->row.array.spec_bytes, &l->study, f);
     if (!err)
         late_metrics(&l->late, l->study, l->dir, l->reader);
     return err;
+}
+
+enum err look_calls(struct look *l, const char *dir, const char *name, bool *calls, struct fault *f)
+{
+    *l = (struct look){ .dir = dir };
+    enum err err = reader_open(dir, &l->reader, f);
+    if (err)
+        return err;
+    err = reader_study(l->reader, name, &l->row, f);
+    *calls = !err && look_of_calls(l);
+    return err == ERR_NOT_FOUND && name ? ERR_NONE : err;
 }
 
 void look_close(struct look *l)
@@ -29,6 +43,38 @@ void look_close(struct look *l)
     reader_study_fini(&l->row);
     reader_close(l->reader);
     *l = (struct look){ 0 };
+}
+
+const struct fault *look_needs_farm(const struct look *l, struct fault *f)
+{
+    struct buf flag = { 0 };
+    cli_dir_flag(l->dir, &flag);
+    fault_set(
+        f, ERR_STATE,
+        "%s is a study of calls, and no farm is up that could run them; start one, which goes "
+        "on with it: grange up%s",
+        l->row.name, buf_text(&flag));
+    buf_fini(&flag);
+    return f;
+}
+
+enum err look_task(struct look *l, const char *text, task_id *task, struct fault *f)
+{
+    uint64_t index = 0;
+    struct keys keys = { 0 };
+    const struct key *key = NULL;
+    if (!look_of_calls(l)) {
+        enum err err = study_find(l->study, text, &index, f);
+        task->n = l->row.array.first.n + index;
+        return err;
+    }
+    enum err err = keys_read(l, &keys, f);
+    if (!err)
+        err = keys_find(&keys, l->row.name, text, &key, &index, f);
+    if (!err)
+        task->n = key->first.n + index;
+    keys_fini(&keys);
+    return err;
 }
 
 /* ---- which study ---- */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/look.h"
 #include "client/grange.h"
 #include "study/study.h"
 
@@ -17,10 +18,20 @@ enum { POINTS_NAMED_MAX = 65536, REQUEST_MS = 60000, DIAL_MS = 10000 };
 enum err points_find(const struct study *s, const char *const *texts, size_t n, uint64_t **index,
                      struct fault *f);
 
-/* points_ask - one request (grange_retry, grange_cancel) to the scheduler at url. */
-typedef int (*points_request)(struct grange *g, const char *name, const uint64_t *index, size_t n,
-                              int64_t timeout_ms, uint64_t *touched);
-enum err points_ask(const char *url, points_request request, const char *name,
-                    const uint64_t *index, size_t n, uint64_t *touched, struct fault *f);
+/* points_calls - the same of calls of a study: those of one key at a time, whose array it says (0:
+ * none was named). */
+enum err points_calls(struct look *l, const char *const *texts, size_t n, uint32_t *array,
+                      uint64_t **index, struct fault *f);
+
+/* points_ask - one request to the scheduler at url: to retry or to cancel. n = 0: all of the study.
+ */
+struct points {
+    bool retry;
+    const char *study;
+    uint32_t array; /* 0: the current one */
+    const uint64_t *index;
+    size_t n;
+};
+enum err points_ask(const char *url, const struct points *p, uint64_t *touched, struct fault *f);
 
 #endif

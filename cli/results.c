@@ -78,8 +78,10 @@ static const struct argp argp = {
     "[STUDY]",
     "A row for each point of the study that has ended: its index, its factors, its metrics, and "
     "how "
-    "it ended. STUDY may be left out when there is only one. Numbers are in the spelling that they "
-    "were given or printed in; what is empty (in JSON: null) has no value. On a terminal long "
+    "it ended. Of calls that a program made: key, index, how each ended, and what it gave back "
+    "where "
+    "that is text. STUDY may be left out when there is only one. Numbers are in the spelling that "
+    "they were given or printed in; what is empty (in JSON: null) has no value. On a terminal long "
     "texts "
     "of a table are cut.\n"
     "\v"
@@ -97,7 +99,7 @@ static const struct argp argp = {
 /* While rows come. */
 struct output {
     const struct results_args *args;
-    const struct study *study;
+    const struct study *study; /* NULL: of calls */
     FILE *to;
     bool terminal;
     struct rows rows;
@@ -121,7 +123,7 @@ static enum err begin(struct output *o, size_t n, const char *const *names)
         must(o->names[i]);
         if (strcmp(names[i] + strspn(names[i], "_"), "state") == 0)
             o->state = i; /* the last such column is ours: factors and metrics come before it */
-        for (size_t k = 0; k < study_n_metrics(o->study); k++)
+        for (size_t k = 0; o->study && k < study_n_metrics(o->study); k++)
             if (strcmp(names[i], study_metric_name(o->study, k)) == 0)
                 o->metric[i] = true;
     }
@@ -163,14 +165,15 @@ static enum err note_left(struct look *l, struct fault *f)
     struct reader_counts c;
     uint64_t left_out = 0;
     enum err err = reader_counts(l->reader, &l->row, &c, f);
-    if (!err && c.left)
+    if (!err && c.left && l->study)
         err = look_count_left_out(l, &left_out, f);
     if (err || c.left <= left_out)
         return err;
     struct buf left = { 0 }, all = { 0 };
     progress_count(c.left - left_out, &left);
     progress_count(c.n - left_out, &all);
-    cli_say("note: %s of %s points have not ended yet", left.data, all.data);
+    cli_say("note: %s of %s %s have not ended yet", left.data, all.data,
+            look_of_calls(l) ? "calls" : "points");
     buf_fini(&left);
     buf_fini(&all);
     return ERR_NONE;

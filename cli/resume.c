@@ -2,6 +2,8 @@
 #include "cli/cli.h"
 
 #include "cli/control.h"
+#include "cli/local.h"
+#include "cli/look.h"
 #include "cli/session.h"
 #include "cli/stored.h"
 #include "client/grange.h"
@@ -50,6 +52,17 @@ static const struct argp argp = {
     0
 };
 
+/* Calls are run by a farm, by itself; there is nothing for this verb to do. */
+static enum err not_resumed(struct look *l, struct fault *f)
+{
+    if (!local_serves(l->dir))
+        return look_needs_farm(l, f)->code;
+    return fault_set(f, ERR_USAGE,
+                     "%s is a study of calls, which the farm runs by itself; after a hold: grange "
+                     "release %s; those that failed: grange retry %s --failed",
+                     l->row.name, l->row.name, l->row.name);
+}
+
 static int resume_main(int argc, char **argv)
 {
     struct resume_args a = { 0 };
@@ -58,8 +71,18 @@ static int resume_main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     struct stages stages;
+    struct look l = { 0 };
+    bool calls = false;
     struct fault f;
-    if (control_find(&a.control, true, &f) || stored_studies(a.control.dir, a.name, &stages, &f))
+    enum err err = control_find(&a.control, true, &f);
+    if (!err)
+        err = look_calls(&l, a.control.dir, a.name, &calls, &f);
+    if (!err && calls)
+        err = not_resumed(&l, &f);
+    look_close(&l);
+    if (!err)
+        err = stored_studies(a.control.dir, a.name, &stages, &f);
+    if (err)
         return cli_fail(&f);
     struct session_plan plan = { .control = &a.control, .study = stages.items[0], .resume = true };
     if (stages.staged) {

@@ -8,6 +8,7 @@
 
 #include "cli/control.h"
 #include "cli/local.h"
+#include "cli/look.h"
 #include "cli/points.h"
 #include "cli/session.h"
 #include "cli/stored.h"
@@ -54,7 +55,8 @@ static const struct argp argp = {
     parse,
     "STUDY [POINT...]",
     "Runs points again that failed, were cancelled or were given up. POINT is an index or factor "
-    "values; one that is named runs again also when it succeeded. When a scheduler has the "
+    "values, of calls KEY:INDEX; one that is named runs again also when it succeeded. When a "
+    "scheduler has the "
     "directory it is told, and this returns at once; otherwise "
     "this goes on as `grange resume` does.\n"
     "\v"
@@ -66,42 +68,59 @@ static const struct argp argp = {
     0
 };
 
-static int tell_scheduler(const struct retry_args *a, const struct study *s, const uint64_t *index,
-                          size_t n)
+static int tell_scheduler(const struct retry_args *a, const struct points *p, const char *what)
 {
     struct buf url;
     buf_init(&url);
     cli_url(a->control.dir, &url);
     uint64_t touched = 0;
     struct fault f;
-    enum err err = points_ask(buf_text(&url), grange_retry, study_name(s), index, n, &touched, &f);
+    enum err err = points_ask(buf_text(&url), p, &touched, &f);
     buf_fini(&url);
     if (err)
         return cli_fail(&f);
     if (a->control.json)
         printf("{\"retried\": %" PRIu64 "}\n", touched);
     else if (!a->control.quiet)
-        cli_say("%" PRIu64 " %s of %s will run again", touched, touched == 1 ? "point" : "points",
-                study_name(s));
+        cli_say("%" PRIu64 " %s%s of %s will run again", touched, what, touched == 1 ? "" : "s",
+                p->study);
     return CLI_OK;
 }
 
 static int retry(const struct retry_args *a, const struct study *s)
 {
+    struct points p = { .retry = true, .study = study_name(s), .n = a->n - 1 };
     uint64_t *index = NULL;
     struct fault f;
-    if (points_find(s, a->words + 1, a->n - 1, &index, &f))
+    if (points_find(s, a->words + 1, p.n, &index, &f))
         return cli_fail(&f);
+    p.index = index;
     int rc;
     if (local_serves(a->control.dir))
-        rc = tell_scheduler(a, s, index, a->n - 1);
+        rc = tell_scheduler(a, &p, "point");
     else
         rc = session_run(&(struct session_plan){ .control = &a->control,
                                                  .study = s,
                                                  .resume = true,
                                                  .retry = true,
                                                  .index = index,
-                                                 .n_index = a->n - 1 });
+                                                 .n_index = p.n });
+    free(index);
+    return rc;
+}
+
+/* Nothing here knows the workers and engines that calls need: a farm runs them. */
+static int retry_calls(const struct retry_args *a, struct look *l)
+{
+    struct points p = { .retry = true, .study = l->row.name, .n = a->n - 1 };
+    uint64_t *index = NULL;
+    struct fault f;
+    if (!local_serves(a->control.dir))
+        return cli_fail(look_needs_farm(l, &f));
+    if (points_calls(l, a->words + 1, p.n, &p.array, &index, &f))
+        return cli_fail(&f);
+    p.index = index;
+    int rc = tell_scheduler(a, &p, "call");
     free(index);
     return rc;
 }
@@ -114,11 +133,18 @@ static int retry_main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     struct study *s = NULL;
+    struct look l = { 0 };
+    bool calls = false;
     struct fault f;
-    if (control_find(&a.control, true, &f) || stored_study(a.control.dir, a.words[0], &s, &f))
+    if (control_find(&a.control, true, &f) ||
+        look_calls(&l, a.control.dir, a.words[0], &calls, &f) ||
+        (!calls && stored_study(a.control.dir, a.words[0], &s, &f))) {
+        look_close(&l);
         return cli_fail(&f);
-    rc = retry(&a, s);
+    }
+    rc = calls ? retry_calls(&a, &l) : retry(&a, s);
     study_free(s);
+    look_close(&l);
     return rc;
 }
 

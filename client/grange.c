@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/inside.h"
 #include "client/session.h"
 #include "proto/wire.h"
 
@@ -121,36 +122,43 @@ static const char *bad_points(const char *name, const uint64_t *index, size_t n)
     return bad_name(name);
 }
 
-int grange_cancel(struct grange *g, const char *name, const uint64_t *index, size_t n,
-                  int64_t timeout_ms, uint64_t *touched)
+int client_points(struct grange *g, bool retry, const char *name, uint32_t array,
+                  const uint64_t *index, size_t n, int64_t timeout_ms, uint64_t *touched)
 {
-    struct message m = { .kind = MSG_CANCEL };
+    struct message m = { .kind = retry ? MSG_RETRY : MSG_CANCEL };
 
     session_enter(g);
     if (bad_points(name, index, n))
         return session_wrong(g, ERR_USAGE, bad_points(name, index, n));
-    m.cancel.request = session_number(g);
-    m.cancel.study = name;
-    m.cancel.all = n == 0;
-    m.cancel.index = index;
-    m.cancel.n = n;
-    return ask_touched(g, &m, m.cancel.request, timeout_ms, touched);
+    uint64_t number = session_number(g);
+    if (retry) {
+        m.retry.request = number;
+        m.retry.study = name;
+        m.retry.array.n = array;
+        m.retry.failed = n == 0;
+        m.retry.index = index;
+        m.retry.n = n;
+    } else {
+        m.cancel.request = number;
+        m.cancel.study = name;
+        m.cancel.array.n = array;
+        m.cancel.all = n == 0;
+        m.cancel.index = index;
+        m.cancel.n = n;
+    }
+    return ask_touched(g, &m, number, timeout_ms, touched);
+}
+
+int grange_cancel(struct grange *g, const char *name, const uint64_t *index, size_t n,
+                  int64_t timeout_ms, uint64_t *touched)
+{
+    return client_points(g, false, name, 0, index, n, timeout_ms, touched);
 }
 
 int grange_retry(struct grange *g, const char *name, const uint64_t *index, size_t n,
                  int64_t timeout_ms, uint64_t *touched)
 {
-    struct message m = { .kind = MSG_RETRY };
-
-    session_enter(g);
-    if (bad_points(name, index, n))
-        return session_wrong(g, ERR_USAGE, bad_points(name, index, n));
-    m.retry.request = session_number(g);
-    m.retry.study = name;
-    m.retry.failed = n == 0;
-    m.retry.index = index;
-    m.retry.n = n;
-    return ask_touched(g, &m, m.retry.request, timeout_ms, touched);
+    return client_points(g, true, name, 0, index, n, timeout_ms, touched);
 }
 
 int grange_shutdown(struct grange *g, int64_t timeout_ms)

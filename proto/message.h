@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/chunk.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/machine.h"
@@ -107,11 +108,6 @@ struct call_share {
     uint64_t id;      /* in beat its lease, in ends its index */
     double share;     /* 0 to 1 */
     const char *text; /* at most SHARE_TEXT_MAX bytes */
-};
-
-/* blob_ref - a payload that went ahead as a blob: of which call (index in the append or assign). */
-struct blob_ref {
-    uint64_t call, blob, bytes;
 };
 
 /* call_extra - what few ends have. */

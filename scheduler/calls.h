@@ -6,11 +6,12 @@
  * CHUNK_CACHE_BYTES and read back from the store beyond (chunk.c). Ends go to collectors: as they
  * are committed, or from the store for who comes late or reads slowly (collect.c). */
 
+#include "base/chunk.h"
 #include "scheduler/loop.h"
 
 struct collector;
 
-/* chunk - the calls of one append. `data` is what the store keeps of it: see struct chunk_head. */
+/* chunk - the calls of one append. `data` is what the store keeps of it: see base/chunk.h. */
 struct chunk {
     uint64_t n; /* chunk_row.n */
     uint64_t at;
@@ -20,12 +21,6 @@ struct chunk {
     size_t bytes;
     bool summed;               /* the sizes in data have become where each payload ends */
     struct chunk *prev, *next; /* of those in memory; first is what was used last */
-};
-
-/* chunk_head - how data begins. Then sizes (uint32 a call, padded to 8 bytes), edges, blobs, rules
- * (a byte a call, when there are any), payloads. */
-struct chunk_head {
-    uint32_t n, n_edges, n_blobs, has_rules;
 };
 
 struct calls {
@@ -104,13 +99,6 @@ struct chunk *chunk_of(struct calls *c, uint64_t index);               /* NULL: 
 /* chunk_ended - a call has ended: a chunk without others left is not kept in memory. */
 void chunk_ended(struct scheduler *s, struct chunk *k);
 void chunk_trim(struct scheduler *s); /* down to CHUNK_CACHE_BYTES; not before a commit */
-/* chunk_graph - rules and edges in data as it is stored; false: damaged. */
-struct chunk_graph {
-    const uint8_t *rules; /* NULL: none */
-    const struct edge *edges;
-    size_t n_edges;
-};
-bool chunk_graph(const void *data, size_t bytes, struct chunk_graph *g);
 /* chunk_payload - of a call; read back when it has to be. *blob is set (its call is left 0) when
  * the payload is one. */
 enum err chunk_payload(struct scheduler *s, struct calls *c, uint64_t index, const void **data,

@@ -5,25 +5,6 @@
 #include <string.h>
 #include <utlist.h>
 
-_Static_assert(sizeof(struct chunk_head) == 16 && sizeof(struct edge) == 16 &&
-                   sizeof(struct blob_ref) == 24,
-               "they lie in data as they are");
-
-struct layout { /* where things are in data */
-    size_t sizes, edges, blobs, rules, payloads;
-};
-
-static struct layout layout_of(const struct chunk_head *h)
-{
-    struct layout l = { .sizes = sizeof *h };
-
-    l.edges = l.sizes + (((size_t)h->n * 4 + 7) & ~(size_t)7);
-    l.blobs = l.edges + (size_t)h->n_edges * sizeof(struct edge);
-    l.rules = l.blobs + (size_t)h->n_blobs * sizeof(struct blob_ref);
-    l.payloads = l.rules + (h->has_rules ? h->n : 0);
-    return l;
-}
-
 static void put(char *to, const void *from, size_t n)
 {
     if (n)
@@ -51,7 +32,7 @@ struct chunk *chunk_new(struct scheduler *s, struct calls *c, const struct messa
                             .n_edges = (uint32_t)m->append.n_edges,
                             .n_blobs = (uint32_t)m->append.n_blobs,
                             .has_rules = m->append.rules != NULL };
-    struct layout l = layout_of(&h);
+    struct chunk_layout l = chunk_layout_of(&h);
     struct chunk *k = calloc(1, sizeof *k);
 
     (void)c;
@@ -146,37 +127,13 @@ void chunk_trim(struct scheduler *s)
         forget(s, s->calls->recent->prev); /* the last: what was appended last is needed last */
 }
 
-/* sound - data is as long as its head says; the sizes are looked at by sum. */
-static bool sound(const void *data, size_t bytes, struct chunk_head *h, struct layout *l)
-{
-    if (bytes < sizeof *h)
-        return false;
-    memcpy(h, data, sizeof *h);
-    *l = layout_of(h);
-    return bytes >= l->payloads;
-}
-
-bool chunk_graph(const void *data, size_t bytes, struct chunk_graph *g)
-{
-    struct chunk_head h;
-    struct layout l;
-    const char *p = data;
-
-    if (!sound(data, bytes, &h, &l))
-        return false;
-    *g = (struct chunk_graph){ .rules = h.has_rules ? (const uint8_t *)(p + l.rules) : NULL,
-                               .edges = (const struct edge *)(const void *)(p + l.edges),
-                               .n_edges = h.n_edges };
-    return true;
-}
-
 /* sum - sizes become ends, in place. */
 static bool sum(struct chunk *k)
 {
     struct chunk_head h;
-    struct layout l;
+    struct chunk_layout l;
 
-    if (!sound(k->data, k->bytes, &h, &l) || h.n != k->n_calls)
+    if (!chunk_sound(k->data, k->bytes, &h, &l) || h.n != k->n_calls)
         return false;
     uint32_t *sizes = (uint32_t *)(void *)(k->data + l.sizes);
     uint64_t end = 0;
@@ -225,7 +182,7 @@ enum err chunk_payload(struct scheduler *s, struct calls *c, uint64_t index, con
     if (err)
         return err;
     const struct chunk_head *h = (const struct chunk_head *)(const void *)k->data;
-    struct layout l = layout_of(h);
+    struct chunk_layout l = chunk_layout_of(h);
     const uint32_t *ends = (const uint32_t *)(const void *)(k->data + l.sizes);
     uint32_t i = (uint32_t)(index - k->at), from = i ? ends[i - 1] : 0;
     const struct blob_ref *refs = (const struct blob_ref *)(const void *)(k->data + l.blobs);

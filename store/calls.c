@@ -119,15 +119,15 @@ enum err store_calls_start(struct store *st, struct fault *f)
 
 /* --- arrays and chunks --- */
 
-enum err store_calls(struct store *st, study_id study, const char *key, store_calls_fn fn,
-                     void *ctx, struct fault *f)
+enum err calls_each(struct db *db, study_id study, const char *key, store_calls_fn fn, void *ctx,
+                    struct fault *f)
 {
     struct query q;
     struct buf text = { 0 }, key_text = { 0 };
     enum err e = ERR_NONE;
 
     query_open(
-        &q, &st->db,
+        &q, db,
         key ? "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
               " JOIN study s ON s.id = a.study WHERE a.key_text = ?1"
             : "SELECT " ARRAY_COLUMNS ", a.first_end, a.key_text FROM array a"
@@ -155,7 +155,7 @@ enum err store_calls(struct store *st, study_id study, const char *key, store_ca
     return e;
 }
 
-static enum err add_data(struct db *db, sqlite3_stmt *s, int flags, int at, struct buf *out,
+enum err chunk_data_read(struct db *db, sqlite3_stmt *s, int flags, int at, struct buf *out,
                          struct fault *f)
 {
     const void *data = sqlite3_column_blob(s, at);
@@ -168,15 +168,15 @@ static enum err add_data(struct db *db, sqlite3_stmt *s, int flags, int at, stru
     return ERR_NONE;
 }
 
-enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
-                      void *ctx, struct fault *f)
+enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_fn fn, void *ctx,
+                     struct fault *f)
 {
     struct query q;
     struct buf data = { 0 };
     enum err e = ERR_NONE;
 
     query_open(
-        &q, &st->db,
+        &q, db,
         "SELECT n, array, at, calls, appended_ms, flags, iif(flags & 2, data, NULL) FROM chunk"
         " WHERE n >= (SELECT min(first_chunk) FROM array WHERE kind = 1 AND"
         " iif(?2, id = ?2, study = ?1)) AND array IN (SELECT id FROM array WHERE kind = 1 AND"
@@ -195,7 +195,7 @@ enum err store_chunks(struct store *st, study_id study, array_id array, store_ch
         };
         buf_clear(&data);
         if (row.graph)
-            e = add_data(&st->db, q.stmt, flags, 6, &data, f);
+            e = chunk_data_read(db, q.stmt, flags, 6, &data, f);
         row.data = data.data;
         row.bytes = data.n;
         if (!e)
@@ -217,12 +217,24 @@ enum err store_chunk_data(struct store *st, uint64_t n, struct buf *out, struct 
     sqlite3_bind_int64(s, 1, (sqlite3_int64)n);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
-        e = add_data(&st->db, s, sqlite3_column_int(s, 0), 1, out, f);
+        e = chunk_data_read(&st->db, s, sqlite3_column_int(s, 0), 1, out, f);
     else
         e = rc == SQLITE_DONE ? db_damaged(&st->db, "a chunk of calls is gone", f)
                               : db_fault(&st->db, rc, f);
     sqlite3_reset(s);
     return e;
+}
+
+enum err store_calls(struct store *st, study_id study, const char *key, store_calls_fn fn,
+                     void *ctx, struct fault *f)
+{
+    return calls_each(&st->db, study, key, fn, ctx, f);
+}
+
+enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
+                      void *ctx, struct fault *f)
+{
+    return chunks_each(&st->db, study, array, fn, ctx, f);
 }
 
 /* --- ends --- */
@@ -323,13 +335,12 @@ enum err store_adopted_ends(struct store *st, task_id first, task_id last, store
     return query_close(&q, f);
 }
 
-enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
-                          store_state_fn fn, void *ctx, struct fault *f)
+enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t first_end,
+                         store_state_fn fn, void *ctx, struct fault *f)
 {
     struct query q;
 
-    query_open(&q, &st->db,
-               "SELECT task, state FROM ended WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
+    query_open(&q, db, "SELECT task, state FROM ended WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
     query_int(&q, 1, (int64_t)first_end);
     query_int(&q, 2, (int64_t)first.n);
     query_int(&q, 3, (int64_t)last.n);
@@ -337,6 +348,12 @@ enum err store_end_states(struct store *st, task_id first, task_id last, uint64_
         fn(ctx, (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 0) },
            (enum task_state)sqlite3_column_int(q.stmt, 1));
     return query_close(&q, f);
+}
+
+enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
+                          store_state_fn fn, void *ctx, struct fault *f)
+{
+    return end_states_each(&st->db, first, last, first_end, fn, ctx, f);
 }
 
 enum err store_worker(struct store *st, worker_id id, bool *found, struct worker_row *row,

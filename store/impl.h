@@ -84,6 +84,10 @@ enum err ends_each(struct db *db, const struct array_row *row, const char *colum
 enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, uint8_t *adopted,
                      struct fault *f);
 
+/* views_end_columns - SQL of the columns state, reason, seconds, attempts, host, started, from a
+ * table named point_end with columns of ended. */
+void views_end_columns(struct buf *out);
+
 /* policy_write, policy_read - the policy column. */
 void policy_write(const struct policy *p, struct buf *out);
 bool policy_read(const char *json, struct policy *p);
@@ -170,7 +174,16 @@ int commit_run(struct store *st, enum statement which); /* step and reset */
 /* reopen_flush - applies st->reopen in one pass over ended. */
 int reopen_flush(struct store *st);
 
-/* calls.c */
+/* calls.c: what store_calls, store_chunks and store_end_states do, for a reader too. */
+enum err calls_each(struct db *db, study_id study, const char *key, store_calls_fn fn, void *ctx,
+                    struct fault *f);
+enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_fn fn, void *ctx,
+                     struct fault *f);
+enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t first_end,
+                         store_state_fn fn, void *ctx, struct fault *f);
+/* chunk_data_read - appends chunk.data of column `at`, unpacked. */
+enum err chunk_data_read(struct db *db, sqlite3_stmt *s, int flags, int at, struct buf *out,
+                         struct fault *f);
 int commit_append(struct store *st, const struct change *ch);
 int commit_blobs_gone(struct store *st, sqlite3_stmt *s); /* steps it, notes the ids, resets */
 int commit_blobs_of(struct store *st, const struct end_row *row); /* the rows of blob of a task */

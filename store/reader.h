@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/chunk.h"
 #include "base/err.h"
 #include "base/rows.h"
 
@@ -69,6 +70,28 @@ typedef enum err (*reader_row_fn)(void *ctx, size_t n_columns, const char *const
                                   const char *const *cells, const bool *is_number, struct fault *f);
 enum err reader_results(struct reader *r, const struct reader_study *s, const char *where,
                         const char *sort, reader_row_fn fn, void *ctx, struct fault *f);
+
+/* --- studies of calls (array.kind is ARRAY_CALLS): many arrays, a key each --- */
+
+/* reader_calls - the arrays of the study, oldest first, or the one with this key; row->key_text is
+ * set. reader_call_states - of each call that has ended. reader_results gives: key, point (the
+ * index), state, reason, seconds, attempts, host, started, error, worker, bytes, result (as text,
+ * where it is some). */
+enum err reader_calls(struct reader *r, const struct reader_study *s, const char *key,
+                      reader_array_fn fn, void *ctx, struct fault *f);
+typedef void (*reader_state_fn)(void *ctx, task_id task, enum task_state state);
+enum err reader_call_states(struct reader *r, const struct reader_study *s, reader_state_fn fn,
+                            void *ctx, struct fault *f);
+/* reader_edges - what waits for what, an append after the other in their order: calls at .. at + n
+ * - 1 of an array. Those without rules and edges are left out. */
+typedef void (*reader_edges_fn)(void *ctx, array_id array, uint64_t at, uint64_t n,
+                                const struct chunk_graph *g);
+enum err reader_edges(struct reader *r, const struct reader_study *s, reader_edges_fn fn, void *ctx,
+                      struct fault *f);
+/* reader_payload - appends the payload of a call; nothing where it is a file of its own, *bytes is
+ * how long it is all the same. */
+enum err reader_payload(struct reader *r, array_id array, uint64_t index, struct buf *out,
+                        uint64_t *bytes, struct fault *f);
 
 /* reader_late - metrics that a study asks for now, and did not when some of its points ended: where
  * what was recorded of a point lacks one of names[n], fn appends a JSON object of what it finds in

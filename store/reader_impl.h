@@ -30,6 +30,11 @@ enum err late_read(struct reader *r, int64_t n, const char *json, struct buf *ou
 /* late_functions - the SQL function grange_metrics, which every rows_sql calls (views.c). */
 enum err late_functions(struct reader *r, struct fault *f);
 
+/* calls_rows_sql - the SELECT of reader_results for a study of calls; its order is that of the
+ * hidden column " task". calls_functions - the SQL function grange_text that it calls. */
+void calls_rows_sql(study_id study, struct buf *sql);
+enum err calls_functions(struct reader *r, struct fault *f);
+
 /* allow_reading - an authorizer that lets a person's expression read and compute, nothing else. ctx
  * is not used. */
 int allow_reading(void *ctx, int action, const char *one, const char *two, const char *db,

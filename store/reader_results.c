@@ -14,6 +14,7 @@
 struct results {
     struct db *db;
     char *view, *rows_sql;
+    const char *order; /* what ends every order, so that equal rows always come the same way */
     sqlite3_stmt *stmt;
     int n_columns, n_all;
     const char **names;
@@ -38,10 +39,23 @@ int allow_reading(void *ctx, int action, const char *one, const char *two, const
     }
 }
 
+static void calls_rows(struct results *rs, study_id study)
+{
+    struct buf sql = { 0 };
+
+    calls_rows_sql(study, &sql);
+    rs->view = strdup("calls");
+    rs->rows_sql = strdup(buf_text(&sql));
+    must(rs->view && rs->rows_sql);
+    rs->order = "\" task\"";
+    buf_fini(&sql);
+}
+
 static enum err find_rows(struct results *rs, study_id study, struct fault *f)
 {
     struct query q;
 
+    rs->order = "1"; /* the index */
     query_open(&q, rs->db,
                "SELECT view, rows_sql FROM study WHERE id = ?1 AND rows_sql IS NOT NULL");
     query_int(&q, 1, study.n);
@@ -152,7 +166,6 @@ static enum err add_where(struct results *rs, const char *where, struct buf *sql
     return e;
 }
 
-/* The index ends every order, so that equal rows always come the same way. */
 static enum err add_order(struct results *rs, const char *sort, struct buf *sql, struct fault *f)
 {
     struct buf by = { 0 };
@@ -166,9 +179,10 @@ static enum err add_order(struct results *rs, const char *sort, struct buf *sql,
         else
             buf_addf(&by, "%s", sort);
         e = check_expression(rs, "sort", buf_text(&by), f);
-        buf_addf(sql, " ORDER BY (%s\n)%s NULLS LAST, 1", buf_text(&by), down ? " DESC" : "");
+        buf_addf(sql, " ORDER BY (%s\n)%s NULLS LAST, %s", buf_text(&by), down ? " DESC" : "",
+                 rs->order);
     } else {
-        buf_adds(sql, " ORDER BY 1");
+        buf_addf(sql, " ORDER BY %s", rs->order);
     }
     buf_fini(&by);
     return e;
@@ -240,10 +254,15 @@ enum err reader_results(struct reader *r, const struct reader_study *s, const ch
                         const char *sort, reader_row_fn fn, void *ctx, struct fault *f)
 {
     struct results rs = { .db = &r->db };
-    enum err e = find_rows(&rs, s->id, f);
+    bool calls = s->array.kind == ARRAY_CALLS;
+    enum err e = ERR_NONE;
 
+    if (calls)
+        calls_rows(&rs, s->id);
+    else
+        e = find_rows(&rs, s->id, f);
     if (!e)
-        e = late_functions(r, f);
+        e = calls ? calls_functions(r, f) : late_functions(r, f);
     sqlite3_set_authorizer(r->db.sql, allow_reading, NULL);
     if (!e)
         e = find_columns(&rs, f);

@@ -196,6 +196,22 @@ static void add_ours_last(struct view *v)
     end_column(v);
 }
 
+void views_end_columns(struct buf *out)
+{
+    struct view v = { .n_columns = N_OURS_LAST };
+
+    v.names = calloc(N_OURS_LAST, sizeof *v.names);
+    must(v.names);
+    for (size_t i = 0; i < N_OURS_LAST; i++)
+        name_column(&v, i, ours_last[i]);
+    add_ours_last(&v);
+    buf_add(out, v.columns.data, v.columns.n);
+    for (size_t i = 0; i < N_OURS_LAST; i++)
+        free(v.names[i]);
+    free(v.names);
+    buf_fini(&v.columns);
+}
+
 static void add_columns(struct view *v)
 {
     buf_addf(&v->columns, "task - %llu", (unsigned long long)v->first);

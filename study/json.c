@@ -412,8 +412,7 @@ static enum err read_root(struct reading *r, struct study **s, struct fault *f)
 
     if (json_object_get(r->root, "calls"))
         return fault_set(f, ERR_USAGE,
-                         "this study is one of calls that a program made, not of points: the view "
-                         "'calls' of grange.db has them");
+                         "this study is one of calls that a program made, not of points");
     if (!json_is_integer(version))
         return fault_set(f, ERR_MALFORMED, "the stored study is malformed: it has no version");
     if (json_integer_value(version) != SPEC_VERSION)

@@ -3,38 +3,17 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the character at p, 0 when it is none. */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    uint32_t c = p[0];
-    size_t length = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-    if (c == 0 || length > n)
-        return 0;
-    if (length == 1)
-        return 1;
-    c &= 0x7fU >> length;
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    if ((length == 3 && c < 0x800) || (length == 4 && c < 0x10000) || c > 0x10ffff ||
-        (c >= 0xd800 && c < 0xe000))
-        return 0;
-    return length;
-}
+#include "base/utf8.h"
 
 size_t text_line_of_no_utf8(const char *text, size_t n)
 {
-    const unsigned char *p = (const unsigned char *)text;
     size_t line = 1;
 
     for (size_t i = 0; i < n;) {
-        size_t length = utf8_length(p + i, n - i);
+        size_t length = text[i] ? utf8_character(text + i, n - i) : 0;
         if (length == 0)
             return line;
-        line += p[i] == '\n';
+        line += text[i] == '\n';
         i += length;
     }
     return 0;

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "base/zip.h"
-#include "worker/utf8.h"
+#include "base/utf8.h"
 
 enum { PLAIN_ROW_BYTES = 96, BODY_ROW_BYTES = 400 };
 

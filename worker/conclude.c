@@ -12,7 +12,7 @@
 #include "base/zip.h"
 #include "study/metric.h"
 #include "worker/attempt.h"
-#include "worker/utf8.h"
+#include "base/utf8.h"
 
 static void make_row(struct attempt *a);
 static void make_body(struct attempt *a, struct workplace *wp);

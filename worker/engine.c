@@ -12,7 +12,7 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "worker/tree.h"
-#include "worker/utf8.h"
+#include "base/utf8.h"
 
 enum {
     READ_BYTES = 256 << 10,

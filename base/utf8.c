@@ -1,4 +1,4 @@
-#include "worker/utf8.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,10 +9,9 @@ static bool blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f' || c == '\0';
 }
 
-/* character - bytes of the valid character at s, 0 when there is none (RFC 3629: no overlong forms,
- * no surrogates, nothing above U+10FFFF). */
-static size_t character(const unsigned char *s, size_t n)
+size_t utf8_character(const void *text, size_t n)
 {
+    const unsigned char *s = text;
     size_t len = s[0] < 0x80                   ? 1
                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
                  : (s[0] & 0xf0) == 0xe0       ? 3
@@ -30,6 +29,19 @@ static size_t character(const unsigned char *s, size_t n)
     return len;
 }
 
+bool utf8_printable(const void *text, size_t n)
+{
+    const char *s = text;
+
+    for (size_t i = 0, len; i < n; i += len) {
+        unsigned char c = (unsigned char)s[i];
+        len = utf8_character(s + i, n - i);
+        if (!len || c == 0x7f || (c < 0x20 && !strchr("\t\n\r", c)) || !c)
+            return false;
+    }
+    return true;
+}
+
 void utf8_first_line(const char *data, size_t n, size_t max, struct buf *out)
 {
     size_t i = 0, end;
@@ -42,7 +54,7 @@ void utf8_first_line(const char *data, size_t n, size_t max, struct buf *out)
         end--;
     for (size_t len, start = out->n; i < end; i += len) {
         const unsigned char *s = (const unsigned char *)data + i;
-        size_t valid = character(s, end - i);
+        size_t valid = utf8_character(s, end - i);
         len = valid ? valid : 1;
         if (out->n - start + len > max)
             return;
