@@ -17,10 +17,12 @@ struct page *page_make(int *fd)
 {
     struct page *p = NULL;
 
-    *fd = memfd_create("grange-engine", MFD_CLOEXEC);
+    *fd = memfd_create("grange-engine", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0)
         return NULL;
-    if (ftruncate(*fd, (off_t)sizeof *p) == 0)
+    /* Its size is for ever: an engine that cuts it would be the worker's SIGBUS. */
+    if (ftruncate(*fd, (off_t)sizeof *p) == 0 &&
+        fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         p = map(*fd);
     if (!p) {
         int err = errno;

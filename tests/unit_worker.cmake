@@ -8,6 +8,12 @@ if(TARGET unit_engine AND TARGET grange AND TARGET collatz)
   target_compile_definitions(unit_engine PRIVATE GRANGE_PROGRAM="$<TARGET_FILE:grange>" COLLATZ="$<TARGET_FILE:collatz>"
     PYTHON_ENGINE="exec python3 ${CMAKE_SOURCE_DIR}/examples/engine/engine.py")
 endif()
+grange_unit_test(engine_rogue SOURCES unit/engine_help.c LINK grange_proto grange_base)
+if(TARGET unit_engine_rogue AND TARGET grange)
+  add_dependencies(unit_engine_rogue grange)
+  target_compile_definitions(unit_engine_rogue PRIVATE GRANGE_PROGRAM="$<TARGET_FILE:grange>"
+    ROGUE_ENGINE="exec python3 ${CMAKE_SOURCE_DIR}/tests/unit/rogue_engine.py")
+endif()
 grange_unit_test(agent_calls LINK grange_agent)
 # A real scheduler, with peers that the test plays.
 foreach(name calls calls_shares)

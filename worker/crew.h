@@ -15,6 +15,7 @@ struct at_engine { /* an engine and what it was given, in order; the first one r
     uint64_t killed_for; /* the number of the call that it was killed for; 0: for none */
     uint32_t generation, restarts;
     uint32_t idle_deaths;             /* in a row, while a call had been given but not begun */
+    bool closed;                      /* it closed its pipe and went on: it was killed for that */
     bool more;                        /* frames are left for the next turn */
     bool has_files;                   /* it keeps values whose files are not in its own directory */
     bool dead;                        /* it ended and was not started again */

@@ -174,7 +174,7 @@ void crew_start_engine(struct worker *w, uint32_t slot)
     e->generation++;
     e->cached_array = (array_id){ 0 };
     e->next_number = e->killed_for = 0;
-    e->dead = false;
+    e->dead = e->closed = false;
     struct engine_spec spec = { .argv = (char *const *)w->crew->argv,
                                 .path = w->opt->engine ? "/bin/sh" : "/proc/self/exe",
                                 .dir = dir,
@@ -262,30 +262,38 @@ static bool own_file(struct worker *w, struct at_engine *e, struct call *c,
     free(path);
     if (c->out.fd < 0 || fstat(c->out.fd, &st) != 0 || !S_ISREG(st.st_mode) ||
         body.bytes > BLOB_BYTES_MAX || body.offset > (uint64_t)st.st_size ||
-        body.bytes > (uint64_t)st.st_size - body.offset)
+        body.bytes > (uint64_t)st.st_size - body.offset) {
+        matter_fini(&c->out);
         return false;
+    }
     c->out.offset = body.offset;
     c->out.bytes = body.bytes;
     return body.bytes > INLINE_BYTES_MAX || matter_load(&c->out);
 }
 
-/* take_output - what it gave back, or why it failed; what is no result is the engine's last one. */
-static void take_output(struct worker *w, struct at_engine *e, struct call *c,
+/* take_output - what it gave back, or why it failed. False: it is no result. */
+static bool take_output(struct worker *w, struct at_engine *e, struct call *c,
                         const struct engine_frame *f)
 {
     struct result_body r;
+
+    if (f->bytes < sizeof r) {
+        e->engine.broken = "a result that is cut short";
+        return false;
+    }
     const char *at = f->body + sizeof r;
     size_t n = f->bytes - sizeof r;
-
     memcpy(&r, f->body, sizeof r);
+    if (r.code == 0 && (f->flags & FRAME_FILE) && !own_file(w, e, c, f, at, n)) {
+        e->engine.broken = "a result whose file is not there";
+        return false;
+    }
     c->wall_us = r.wall_us < INT64_MAX ? r.wall_us : 0;
     c->user_us = r.user_us < INT64_MAX ? r.user_us : 0;
     c->sys_us = r.sys_us < INT64_MAX ? r.sys_us : 0;
     c->maxrss_kib = r.maxrss_kib < INT64_MAX ? r.maxrss_kib : 0;
     if (r.code == 0 && !(f->flags & FRAME_FILE))
         matter_copy(&c->out, at, n);
-    else if (r.code == 0 && !own_file(w, e, c, f, at, n))
-        e->engine.broken = "a result whose file is not there";
     if (c->op == DIRECT_PUT && r.code == 0 && c->in.path) {
         c->in.owned = false; /* the engine's now */
         e->has_files = true;
@@ -298,20 +306,20 @@ static void take_output(struct worker *w, struct at_engine *e, struct call *c,
     else
         call_end(c, END_EXIT, r.code, text);
     free(text);
+    return true;
 }
 
 static void result(struct worker *w, struct at_engine *e, const struct engine_frame *f)
 {
     struct call *c = e->first;
 
-    if (f->bytes < sizeof(struct result_body)) {
-        e->engine.broken = "a result that is cut short";
+    if (!take_output(w, e, c, f)) {
+        e->killed_for = c->number;
         return;
     }
     DL_DELETE(e->first, c);
     e->n--;
     e->idle_deaths = 0;
-    take_output(w, e, c, f);
     crew_begin(e);
     crew_done(w, c);
 }
@@ -366,8 +374,10 @@ void crew_event(struct worker *w, uint64_t tag)
             /* it ended, which the signal will tell, or closed the pipe and goes on */
             siginfo_t info = { 0 };
             if (waitid(P_PID, (id_t)e->engine.run.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-                info.si_pid == 0)
+                info.si_pid == 0) {
+                e->closed = true;
                 run_signal(&e->engine.run, SIGKILL);
+            }
         }
     }
 }
@@ -435,6 +445,8 @@ static void say_why(struct at_engine *e, const struct call *c, enum end_reason r
         buf_addf(&text, "killed: it sent %s", e->engine.broken);
     else
         reason_words(reason, code, &text);
+    if (e->closed && reason == END_SIGNAL && code == SIGKILL)
+        buf_adds(&text, ", because it closed its pipe,");
     if (c)
         buf_addf(&text, " in %s", name_of(c));
     if (c && c->why == STOP_TIMEOUT)

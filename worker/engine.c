@@ -281,6 +281,13 @@ static void tell(struct engine_frame *to, const struct frame *f, const char *bod
     *to = (struct engine_frame){ (enum frame_kind)f->kind, f->flags, f->call, body, f->bytes };
 }
 
+/* never_comes - a RESULT of a call that the engine does not have: one may only be early, because
+ * an earlier one is still in the pipe. */
+static bool never_comes(const struct frame *f, uint64_t expected)
+{
+    return !expected || f->call < expected || f->call - expected >= PAGE_CALLS;
+}
+
 /* next_in_page - copied out before it is looked at: the engine may write there at any time. */
 static bool next_in_page(struct engine *e, uint64_t expected, struct engine_frame *to)
 {
@@ -293,8 +300,8 @@ static bool next_in_page(struct engine *e, uint64_t expected, struct engine_fram
     page_peek(e->page, e->taken, &f, sizeof f);
     if (f.bytes > PAGE_RING_FRAME_MAX || page_waiting(e->page, e->taken) < sizeof f + f.bytes)
         return wrong(e, "a frame in the page that is cut short or too long");
-    if (f.kind == FRAME_RESULT && f.call != expected)
-        return false;
+    if (f.kind == FRAME_RESULT && (!expected || f.call != expected))
+        return never_comes(&f, expected) && wrong(e, "a result of no call");
     buf_clear(&e->body);
     buf_reserve(&e->body, sizeof f + f.bytes);
     /* Its header is the one that was looked at, whatever stands there by now. */
@@ -315,10 +322,10 @@ static bool next_in_pipe(struct engine *e, uint64_t expected, struct engine_fram
         return wrong(e, "a frame that is too long");
     if (e->from.n - e->from_at < sizeof f + f.bytes)
         return false;
-    if (f.kind == FRAME_RESULT && f.call != expected) {
-        if (!engine_page_waits(e))
-            wrong(e, "a result out of turn");
-        return false;
+    if (f.kind == FRAME_RESULT && (!expected || f.call != expected)) {
+        if (never_comes(&f, expected))
+            return wrong(e, "a result of no call");
+        return !engine_page_waits(e) && wrong(e, "a result out of turn");
     }
     tell(to, &f, e->from.data + e->from_at + sizeof f);
     e->from_at += sizeof f + f.bytes;

@@ -1,0 +1,116 @@
+/* engine_rogue: a real worker with an engine that breaks the protocol in every way there is. It
+ * costs the call that ran there, and the engine; the worker goes on, and so does the next call. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/unit/engine_help.h"
+
+static struct driver *d;
+
+static void begin(void)
+{
+    d = driver_open(GRANGE_PROGRAM, (const char *const[]){ "--engine", ROGUE_ENGINE, "--log-level",
+                                                           "quiet", "-j", "1", NULL });
+    cr_assert_not_null(d);
+    driver_array(d, 1, "rogue", "");
+}
+
+static void end(void)
+{
+    cr_assert_eq(driver_close(d), 0, "the worker did not end in good order");
+}
+
+static const struct driver_end *queued(uint64_t lease, const char *deed)
+{
+    driver_assign(d, 1, lease, 1, deed, strlen(deed));
+    cr_assert(driver_until(d, d->leases[lease].ended), "'%s' did not end", deed);
+    return &d->leases[lease];
+}
+
+static const struct driver_end *direct(uint64_t ticket, const char *deed)
+{
+    driver_direct(d, ticket, 0, DIRECT_CALL, "rogue", deed, strlen(deed));
+    cr_assert(driver_until(d, d->tickets[ticket].ended), "'%s' did not end", deed);
+    return &d->tickets[ticket];
+}
+
+static bool is(const struct buf *b, const char *text)
+{
+    return b->n == strlen(text) && (b->n == 0 || memcmp(b->data, text, b->n) == 0);
+}
+
+struct deed {
+    char name[16];
+    char reason[64];
+};
+
+ParameterizedTestParameters(engine_rogue, costs_its_call_and_its_engine)
+{
+    static struct deed deeds[] = {
+        { "garbage", "killed: it sent a frame that is too long" },
+        { "huge", "killed: it sent a frame that is too long" },
+        { "short", "killed: it sent a result that is cut short" },
+        { "other", "killed: it sent a result" },
+        { "hello", "killed: it sent a second hello" },
+        { "close", "because it closed its pipe" },
+        { "outside", "killed: it sent a result whose file is not there" },
+        { "link", "killed: it sent a result whose file is not there" },
+        { "fifo", "killed: it sent a result whose file is not there" },
+        { "beyond", "killed: it sent a result whose file is not there" },
+        { "leave", "exit 5" },
+    };
+    return cr_make_param_array(struct deed, deeds, sizeof deeds / sizeof *deeds);
+}
+
+ParameterizedTest(struct deed *deed, engine_rogue, costs_its_call_and_its_engine)
+{
+    begin();
+    const struct driver_end *e = queued(1, deed->name);
+    cr_expect(e->reason != END_EXIT || e->code != 0, "ended with %d %d", (int)e->reason, e->code);
+    cr_expect(strstr(e->error, deed->reason), "%s: %s", deed->name, e->error);
+    cr_expect(driver_until(d, d->engines[0].restarts == 1));
+    cr_expect(strstr(d->reasons[0], deed->reason), "%s: %s", deed->name, d->reasons[0]);
+    cr_expect(is(&queued(2, "well")->result, "well"));
+    e = direct(1, deed->name);
+    cr_expect(e->reason != END_EXIT || e->code != 0, "ended with %d %d", (int)e->reason, e->code);
+    cr_expect_eq(e->result.n, 0);
+    cr_expect(is(&queued(3, "well")->result, "well"));
+    cr_expect(is(&direct(2, "well")->result, "well"));
+    end();
+}
+
+static void costs_nobody_else_anything(const char *deed, const char *answer, bool engine_ends)
+{
+    begin();
+    cr_expect(is(&queued(1, deed)->result, answer), "%s", deed);
+    if (engine_ends)
+        cr_expect(driver_until(d, d->engines[0].restarts == 1));
+    cr_expect(is(&queued(2, "well")->result, "well"));
+    cr_expect(is(&direct(1, deed)->result, answer), "%s", deed);
+    if (engine_ends)
+        cr_expect(driver_until(d, d->engines[0].restarts == 2));
+    cr_expect(is(&queued(3, "well")->result, "well"));
+    end();
+}
+
+Test(engine_rogue, a_second_result_of_a_call)
+{
+    costs_nobody_else_anything("twice", "one", true);
+}
+
+Test(engine_rogue, a_result_of_call_0_which_is_none)
+{
+    costs_nobody_else_anything("stray", "mine", true);
+}
+
+Test(engine_rogue, a_child_that_holds_the_pipes)
+{
+    costs_nobody_else_anything("fork", "forked", false);
+}
+
+Test(engine_rogue, cannot_cut_the_page)
+{
+    costs_nobody_else_anything("shrink", "the page stays", false);
+}
