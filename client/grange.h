@@ -203,7 +203,8 @@ static inline struct grange_future grange_nth(struct grange_future first, uint64
  * GRANGE_ON_FAILURE a failure counts as well as a success (so: however it ends), with
  * GRANGE_NOT_SUCCESS a success does not count. With GRANGE_ANY one that counts is enough. When what
  * a call waits for can no longer come it is skipped. GRANGE_FOLLOW: it runs on the worker where the
- * first of them ran, while that worker is there. */
+ * first of them ran, while that worker is there (waited for over a restart of the scheduler), else
+ * on any. */
 enum {
     GRANGE_ALL = 0,
     GRANGE_ANY = 1,

@@ -89,6 +89,9 @@ enum err calls_find(struct scheduler *s, const char *key, array_id id, struct ca
                     struct fault *f);
 /* calls_load - the arrays of calls of a study, into the core too. */
 enum err calls_load(struct scheduler *s, study_id study, bool active, struct fault *f);
+/* calls_places - tells the core where tasks ended that others follow, as far as it asks. False: a
+ * commit or the store failed, give up. */
+bool calls_places(struct scheduler *s);
 
 /* chunk.c */
 struct chunk *chunk_new(struct scheduler *s, struct calls *c, const struct message *m);

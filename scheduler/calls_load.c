@@ -91,10 +91,11 @@ static struct loaded_calls *loading_of(const struct loading *l, task_id task)
     return low && task.n - a[low - 1].c->first.n < a[low - 1].n ? &a[low - 1] : NULL;
 }
 
-static void load_state(void *ctx, task_id task, enum task_state state)
+static void load_state(void *ctx, task_id task, enum task_state state, worker_id worker)
 {
     struct loaded_calls *a = loading_of(ctx, task);
 
+    (void)worker;
     if (a)
         a->states[task.n - a->c->first.n] = (uint8_t)state;
 }
@@ -187,6 +188,55 @@ enum err calls_load(struct scheduler *s, study_id study, bool active, struct fau
         free(((struct loaded_calls *)(void *)l.arrays.data)[i].states);
     buf_fini(&l.arrays);
     return err;
+}
+
+/* places - where the tasks of an array ended. */
+struct places {
+    task_id first;
+    uint32_t *on;
+};
+
+static void note_place(void *ctx, task_id task, enum task_state state, worker_id worker)
+{
+    struct places *p = ctx;
+
+    (void)state;
+    p->on[task.n - p->first.n] = worker.n;
+}
+
+static enum err places_of(struct scheduler *s, array_id array, struct fault *f)
+{
+    struct core_array a;
+    struct calls *c = calls_by_id(s, array);
+
+    must(core_array(s->core, array, &a) && a.n > 0);
+    struct places p = { a.first, calloc(a.n, sizeof *p.on) };
+    must(p.on != NULL);
+    enum err err = store_end_states(s->store, a.first, (task_id){ a.first.n + a.n - 1 },
+                                    c ? c->first_end : 0, note_place, &p, f);
+    if (!err)
+        core_step(s->core, s->now,
+                  &(struct event){ .kind = EV_PLACES, .array_id = array, .n = a.n, .places = p.on },
+                  &s->out);
+    free(p.on);
+    return err;
+}
+
+bool calls_places(struct scheduler *s)
+{
+    array_id array;
+    struct fault f;
+
+    while (core_places_due(s->core, &array)) {
+        if (!loop_flush(s)) /* the store must have seen what ended in this turn */
+            return false;
+        if (places_of(s, array, &f)) {
+            loop_die(s, &f);
+            s->failed = loop_exit_code(&f);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* finding - an array that is only to be collected: not for the core. */

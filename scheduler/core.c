@@ -203,6 +203,9 @@ void core_step(struct core *c, ms_t now, const struct event *ev, struct outbox *
     case EV_APPEND:
         on_append(c, ev, out);
         break;
+    case EV_PLACES:
+        on_places(c, ev);
+        break;
     case EV_UNLOAD:
         on_unload(c, ev);
         break;

@@ -52,6 +52,7 @@ enum event_kind {
                   say which ended, nothing is answered and nothing is to be written. The stored
                   appends of a study come in the order in which they were made, whatever their
                   arrays. */
+    EV_PLACES, /* array_id, n, places: where its tasks ended, as core_places_due asked for it */
     EV_UNLOAD, /* array_id, or study: forgets an array of calls that is closed and has ended, unless
                   others wait for it or it for them; or a study, all of it, that has ended. Does
                   nothing while it cannot: see core_array_loaded. EV_ARRAY brings it back. */
@@ -109,6 +110,7 @@ struct event {
     size_t n_edges;
     const void *chunk; /* passed on in CHG_APPEND */
     bool close, stored;
+    const uint32_t *places; /* PLACES: [n] worker_id.n where each ended; 0: not known */
     /* APPEND, UNLOAD; CANCEL, RETRY: the array that indexes are in; 0: the current one */
     array_id array_id;
     /* CANCEL, RETRY: indexes in an array; all / every failed one of the study when n is 0 */
@@ -245,6 +247,9 @@ struct core_farm {
     uint64_t leases;
 };
 void core_farm(const struct core *c, struct core_farm *f);
+/* core_places_due - an array with a call that follows a task that ended before anybody asked where:
+ * EV_PLACES is due before EV_TIMEOUT gives out work. false: there is none. */
+bool core_places_due(const struct core *c, array_id *array);
 /* core_looks - how often dispatch looked whether a task fits a worker: its cost, for tests. */
 uint64_t core_looks(const struct core *c);
 uint64_t core_turns(const struct core *c);                 /* and at whose turn it is */

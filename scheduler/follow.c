@@ -7,6 +7,64 @@
 #include "base/needs.h"
 #include "scheduler/state.h"
 
+/* Ends that come after an array's places were learned are noted by graph_moved. */
+void follow_late(struct core *c, struct array *a, uint64_t index, struct array *on, uint64_t i)
+{
+    struct graph_part *g = graph_part(on);
+
+    if (g->ended_on) {
+        graph_u32(&a->graph->ran_on, a->graph->cap)[index] = g->ended_on[i];
+        return;
+    }
+    c->graph.n_places_due += !g->places_due;
+    g->places_due = true;
+}
+
+bool core_places_due(const struct core *c, array_id *array)
+{
+    for (size_t i = 0; c->graph.n_places_due && i < c->n_arrays; i++) {
+        const struct graph_part *g = c->arrays[i]->graph;
+        if (!g || !g->places_due)
+            continue;
+        *array = c->arrays[i]->row.id;
+        return true;
+    }
+    return false;
+}
+
+/* Those that follow a task: what has not started yet goes where it ran. */
+static void lead(struct core *c, uint32_t head, uint32_t worker)
+{
+    for (uint32_t at = head; at; at = c->graph.waiters[at - 1].next) {
+        const struct waiter *w = &c->graph.waiters[at - 1];
+        struct array *a = w->lead ? array_by_id(c, (array_id){ w->array }) : NULL;
+        if (!a || !a->graph || graph_u32(&a->graph->ran_on, a->graph->cap)[w->index])
+            continue;
+        a->graph->ran_on[w->index] = worker;
+        if (a->state[w->index] == TASK_READY && follow_wait(c, a, w->index))
+            array_move(c, a, (task_id){ a->row.first.n + w->index }, TASK_BLOCKED);
+    }
+}
+
+void on_places(struct core *c, const struct event *ev)
+{
+    struct array *a = array_by_id(c, ev->array_id);
+    struct graph_part *g = a ? a->graph : NULL;
+
+    if (!g || !g->places_due)
+        return;
+    g->places_due = false;
+    c->graph.n_places_due--;
+    graph_u32(&g->ended_on, graph_part(a)->cap);
+    for (uint64_t i = 0; i < a->row.n && i < ev->n; i++) {
+        if (!task_state_ended((enum task_state)a->state[i]) || !ev->places[i])
+            continue;
+        g->ended_on[i] = ev->places[i];
+        if (g->heads)
+            lead(c, g->heads[i], ev->places[i]);
+    }
+}
+
 static bool can_run(const struct core *c, const struct worker *w, const struct array *a)
 {
     return !w->leaving && !w->quarantined && room_in_time(c, a->shape, w) &&

@@ -32,6 +32,8 @@ static void fit(struct array *a)
         g->waits = grown(g->waits, sizeof *g->waits, g->cap, a->cap);
     if (g->ran_on)
         g->ran_on = grown(g->ran_on, sizeof *g->ran_on, g->cap, a->cap);
+    if (g->ended_on)
+        g->ended_on = grown(g->ended_on, sizeof *g->ended_on, g->cap, a->cap);
     g->cap = a->cap;
 }
 
@@ -347,6 +349,8 @@ void graph_moved(struct core *c, struct array *a, uint64_t index, enum task_stat
     uint32_t head = g->heads && index < g->cap ? g->heads[index] : 0;
     bool ended = task_state_ended(to);
 
+    if (g->ended_on && index < g->cap)
+        g->ended_on[index] = ended ? worker.n : 0;
     if (ended == task_state_ended(from) || (!head && !g->n_elements_out))
         return;
     struct graph_job *j = job_push(&c->graph);
@@ -428,6 +432,8 @@ static void add_edge(struct core *c, struct array *a, const struct event *ev, co
     enum task_state state = (enum task_state)on->state[i];
     if (task_state_ended(state))
         count_end(w, (uint8_t)w->rule, state == TASK_DONE, false);
+    if (task_state_ended(state) && lead)
+        follow_late(c, a, index, on, i);
     struct graph_part *of = graph_part(on);
     uint32_t at = waiter_new(&c->graph), *head = &graph_u32(&of->heads, of->cap)[i];
     c->graph.waiters[at - 1] = (struct waiter){
@@ -443,7 +449,8 @@ static void first_state(struct core *c, struct array *a, uint64_t index, task_id
     task_id task = { a->row.first.n + index };
     enum task_state state = (enum task_state)a->state[index], want = graph_wants(a, index);
 
-    if (state == TASK_READY && want == TASK_BLOCKED)
+    if (state == TASK_READY &&
+        (want == TASK_BLOCKED || (want == TASK_READY && follow_wait(c, a, index))))
         array_move(c, a, task, TASK_BLOCKED);
     else if (state != want && (state == TASK_UNMET || (state == TASK_READY && want == TASK_UNMET)))
         graph_settle_later(c, task, because);
@@ -550,6 +557,8 @@ void graph_remove(struct core *c, struct array *a)
     free(g->heads);
     free(g->waits);
     free(g->ran_on);
+    free(g->ended_on);
+    c->graph.n_places_due -= g->places_due;
     free(g);
     a->graph = NULL;
 }

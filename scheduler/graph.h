@@ -63,6 +63,8 @@ struct graph_part {
     uint32_t *heads;    /* waiters of each task: index + 1 in the pool; NULL: nobody waits */
     struct wait *waits; /* NULL: no task of it waits for another */
     uint32_t *ran_on;   /* worker on which to run; 0: any. NULL: none follows */
+    uint32_t *ended_on; /* worker where each task ended; NULL: not known */
+    bool places_due;    /* but wanted: a call follows one that had ended before */
     struct array_wait *out, *in;
     size_t n_elements_out, n_elements_in;
     uint32_t gate_open, gate_bad; /* of whole arrays: pending, and such that can never be met */
@@ -85,7 +87,8 @@ struct graph {
     uint32_t free_waiter;   /* index + 1 */
     struct graph_job *jobs; /* ring */
     size_t head, n_jobs, cap_jobs;
-    size_t n_undo; /* jobs that take something back: nothing is dispatched before */
+    size_t n_undo;       /* jobs that take something back: nothing is dispatched before */
+    size_t n_places_due; /* arrays */
 };
 
 void graph_fini(struct core *c);
@@ -134,6 +137,10 @@ bool follow_waits(const struct core *c, const struct array *a, uint64_t index);
 /* follow_give_up - the worker cannot run it any more: it may run anywhere. False: it still can. */
 bool follow_give_up(struct core *c, struct worker *w, struct array *a, task_id task);
 void follow_release(struct core *c, struct worker *w);
+/* follow_late - an edge of a call that follows, on a task that has ended already. Where that ran is
+ * asked for once for the whole array, and remembered from then on. */
+void follow_late(struct core *c, struct array *a, uint64_t index, struct array *on, uint64_t i);
+void on_places(struct core *c, const struct event *ev);
 
 /* between graph.c and graph_arrays.c: room for a's tasks in a part that exists only when needed */
 struct graph_part *graph_part(struct array *a);

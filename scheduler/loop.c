@@ -305,6 +305,8 @@ int loop_run(struct scheduler *s)
         s->now = clock_farm_ms();
         all = take(s);
         link_flush(s->link); /* what is queued by now waits for no commit: direct calls */
+        if (!calls_places(s))
+            return s->failed;
         for (int i = 0; i < TIMEOUTS_TURN_MAX && core_deadline(s->core) <= s->now; i++)
             core_step(s->core, s->now, &(struct event){ .kind = EV_TIMEOUT }, &s->out);
         bool down = control_turn(s);

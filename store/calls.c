@@ -340,13 +340,15 @@ enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t fi
 {
     struct query q;
 
-    query_open(&q, db, "SELECT task, state FROM ended WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
+    query_open(&q, db,
+               "SELECT task, state, worker FROM ended WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
     query_int(&q, 1, (int64_t)first_end);
     query_int(&q, 2, (int64_t)first.n);
     query_int(&q, 3, (int64_t)last.n);
     while (query_row(&q))
         fn(ctx, (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 0) },
-           (enum task_state)sqlite3_column_int(q.stmt, 1));
+           (enum task_state)sqlite3_column_int(q.stmt, 1),
+           (worker_id){ (uint32_t)sqlite3_column_int64(q.stmt, 2) });
     return query_close(&q, f);
 }
 

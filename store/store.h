@@ -152,8 +152,9 @@ enum err store_ends(struct store *st, task_id first, task_id last, uint64_t *cur
  * fn says; row->task is the one that adopted. One pass over the ended table. */
 enum err store_adopted_ends(struct store *st, task_id first, task_id last, store_end_fn fn,
                             void *ctx, struct fault *f);
-/* store_end_states - of every recorded end of the tasks first .. last: one pass. */
-typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state);
+/* store_end_states - of every recorded end of the tasks first .. last, and where it was: one pass.
+ */
+typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state, worker_id worker);
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
                           store_state_fn fn, void *ctx, struct fault *f);
 /* store_worker - without its labels. */

@@ -200,6 +200,52 @@ killing() {
     killing worker
 }
 
+# followers - ./followers WHERE N: call 0 of key "f", then N calls that follow it; prints its worker and theirs.
+followers() {
+    cat >followers.c <<'END'
+#include <grange.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+    struct grange *g;
+    struct grange_future first, f;
+    struct grange_result r;
+    char why[300];
+    if (argc < 3 || grange_connect(argv[1], 60000, &g, why, sizeof why) != GRANGE_OK)
+        return puts(why), 1;
+    struct grange_options lead = { .key = "f" };
+    grange_command(g, "echo first", &lead, &first);
+    struct grange_options o = { .key = "g", .study = "f", .after = &first, .n_after = 1, .rule = GRANGE_FOLLOW };
+    for (int i = 0; i < atoi(argv[2]); i++)
+        grange_command(g, "echo next", &o, &f);
+    for (int i = 0; i < atoi(argv[2]); i++)
+        if (grange_wait(g, (struct grange_future){ f.id - (unsigned)i }, 60000) ||
+            grange_get(g, (struct grange_future){ f.id - (unsigned)i }, &r) || !puts(r.worker))
+            return puts(grange_message(g)), 1;
+    if (grange_wait(g, first, 60000) || grange_get(g, first, &r) || !puts(r.worker))
+        return puts(grange_message(g)), 1;
+    grange_close(g);
+    return 0;
+}
+END
+    # shellcheck disable=SC2046
+    cc -o followers followers.c $(pkg-config --cflags --libs grange)
+}
+
+@test "a call follows one to its worker also when that ended before a restart of the scheduler" {
+    followers
+    run -0 grange up -n 4 -j 1
+    run -0 ./followers "$(url)" 0
+    worker=$output
+    scheduler=$(sed 's/ .*//' .grange/lock)
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    run -0 ./followers "$(url)" 9
+    same "$worker" "$(sort -u <<<"$output")"
+    run -0 grange down
+}
+
 @test "the library is linked statically, and from C++" {
     cat >x.cc <<'END'
 #include <grange.h>

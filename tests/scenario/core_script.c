@@ -34,6 +34,7 @@ struct state {
     struct rows rows;
     char peer[PEERS_MAX][16]; /* names; the peer's number is its place + 1 */
     bool closed[PEERS_MAX];
+    uint32_t ended_on[POINTS_IN_SCRIPT]; /* by task: the worker of its end, as the store knows it */
     size_t n_peers;
 };
 
@@ -111,6 +112,11 @@ static void say_counts(const struct state *s, study_id study, struct buf *said)
 static void say_outbox(struct state *s, struct buf *said)
 {
     for (size_t i = 0; i < s->out.n_changes; i++) {
+        const struct change *ch = &s->out.changes[i];
+        if (ch->kind == CHG_END && ch->end.task.n < POINTS_IN_SCRIPT)
+            s->ended_on[ch->end.task.n] = ch->end.worker.n;
+        if (ch->kind == CHG_WORKER && ch->worker.id.n >= s->cfg.next_worker.n)
+            s->cfg.next_worker.n = ch->worker.id.n + 1;
         buf_adds(said, i ? "; " : "");
         print_change(said, &s->out.changes[i]);
     }
@@ -135,8 +141,26 @@ static void run(struct state *s, ms_t now, const struct event *ev, struct buf *s
     say_outbox(s, said);
 }
 
+/* As the loop does: before work is given out the store is asked where tasks ended that others
+ * follow. */
+static void learn_places(struct state *s, ms_t now, struct buf *said)
+{
+    array_id due;
+    struct core_array a;
+
+    while (core_places_due(s->core, &due)) {
+        must(core_array(s->core, due, &a) && a.first.n + a.n <= POINTS_IN_SCRIPT);
+        buf_addf(said, "asks where a%u ended ", (unsigned)due.n);
+        run(s, now,
+            &(struct event){
+                .kind = EV_PLACES, .array_id = due, .n = a.n, .places = s->ended_on + a.first.n },
+            said);
+    }
+}
+
 static void timeout(void *state, ms_t now, struct buf *said)
 {
+    learn_places(state, now, said);
     run(state, now, &(struct event){ .kind = EV_TIMEOUT }, said);
 }
 

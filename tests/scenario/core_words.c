@@ -373,6 +373,7 @@ void core_words(struct words *w, const char *verb, struct rows *rows, struct scr
     case EV_SHARE:
         steer_words(w, s);
         break;
+    case EV_PLACES:
     case EV_RESTORED:
     case EV_LEAVING:
     case EV_BYE:

@@ -48,6 +48,7 @@ static void end(struct sim *s, const struct end_row *e)
     t->ended = true;
     t->state = (uint8_t)e->state;
     t->lease = e->lease;
+    t->worker = e->worker;
 }
 
 static void array(struct sim *s, const struct change *c)
@@ -169,6 +170,7 @@ static void adopt(struct sim *s, const struct change *c)
     t->ended = t->adopted = true;
     t->state = task_at(s, c->from)->state;
     t->lease = (lease_id){ 0 };
+    t->worker = (worker_id){ 0 };
 }
 
 static void policy(struct sim *s, const struct array_row *row)
@@ -312,6 +314,16 @@ struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const s
                   out);
     core_step(core, now, &(struct event){ .kind = EV_RESTORED }, out);
     return core;
+}
+
+struct event disk_places(const struct sim *s, array_id array)
+{
+    static uint32_t places[SIM_TASKS];
+    const struct array_row *row = world_array(s, array);
+
+    for (uint64_t i = 0; i < row->n; i++)
+        places[i] = s->disk.task[row->first.n + i].worker.n;
+    return (struct event){ .kind = EV_PLACES, .array_id = array, .n = row->n, .places = places };
 }
 
 void disk_fini(struct disk *d)

@@ -286,6 +286,7 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
                      (unsigned long long)t);
         e->granted = true;
         oracle_granted_in_time(s, instance, g->task);
+        oracle_granted_there(s, d->to, g->task);
         o->current[t].lease = g->lease;
         o->current[t].instance = instance;
         o->current[t].soft = false;

@@ -15,7 +15,9 @@
  * h  A core that is built from the disk knows what this one knows.
  * i  When nothing goes wrong no slot idles while a task is ready.
  * j  A task starts only when the rule of its edges holds; it is skipped only when that can never
- *    be, and then it is, when all has ended. */
+ *    be, and then it is, when all has ended.
+ * k  A call that follows another one goes to the worker where that ended, as long as that is there
+ *    and takes new work. */
 
 #include "base/must.h"
 #define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)

@@ -1,6 +1,6 @@
 /* oracle_needs - what runs at a worker has what it asks for: never more cores, memory or of a
  * resource in use at once than there are, labels, and time enough before the worker's end. Seen at
- * the processes, not at the scheduler's books. */
+ * the processes, not at the scheduler's books. And that what follows a call runs where that ran. */
 
 #include <string.h>
 
@@ -49,5 +49,32 @@ void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task)
             sim_fail(s, "task %llu is given to a worker that ends in %lld ms; it takes %lld",
                      (unsigned long long)task.n, (long long)(row->end_ms - s->now),
                      (long long)n->least_ms);
+    }
+}
+
+/* A call that follows another one goes where that ended, as long as that worker is there and takes
+ * new work. One that had to be given up for a while (quarantined, or about to end) is not judged,
+ * and neither are backups, which run elsewhere, and those that need not wait for it. */
+void oracle_granted_there(struct sim *s, peer_id to, task_id task)
+{
+    static struct core_worker workers[64];
+    const struct array_row *row = world_array_of(s, task);
+    uint64_t on[EDGES_MAX], index = task.n - row->first.n;
+
+    if (!world_calls(s, row->study) || row->policy.speculate ||
+        (world_rule(s, row, index) & (RULE_FOLLOW | RULE_ANY)) != RULE_FOLLOW ||
+        !world_edges(s, row, index, on))
+        return;
+    const struct disk_task *lead = &s->disk.task[row->first.n + on[0]];
+    if (!lead->ended || !lead->worker.n)
+        return;
+    size_t n = core_workers(s->scheduler.core, workers, 64);
+    for (size_t i = 0; i < n && i < 64; i++) {
+        const struct core_worker *w = &workers[i];
+        if (w->row->id.n == lead->worker.n && !w->leaving && !w->quarantined && !w->row->end_ms &&
+            needs_fit(&row->policy.needs, w->row) && w->peer.n != to.n)
+            sim_fail(s, "task %llu does not follow task %llu to worker %u",
+                     (unsigned long long)task.n, (unsigned long long)(row->first.n + on[0]),
+                     lead->worker.n);
     }
 }

@@ -433,6 +433,20 @@ static void send_all(struct sim *s)
     plan_turn(s);
 }
 
+/* Where tasks ended that others follow: the disk says, once it has seen all of this turn. */
+static bool learn_places(struct sim *s)
+{
+    array_id array;
+
+    while (core_places_due(s->scheduler.core, &array)) {
+        if (s->scheduler.out.n_changes)
+            return true;
+        struct event ev = disk_places(s, array);
+        step(s, &ev);
+    }
+    return false;
+}
+
 void scheduler_turn(struct sim *s)
 {
     struct sim_scheduler *sc = &s->scheduler;
@@ -442,7 +456,8 @@ void scheduler_turn(struct sim *s)
         return;
     sc->turn_due = false;
     take_inbox(s);
-    if (core_deadline(sc->core) <= s->now)
+    bool places_due = learn_places(s);
+    if (core_deadline(sc->core) <= s->now && !places_due)
         step(s, &(struct event){ .kind = EV_TIMEOUT });
     sc->spins = had_news || sc->out.n_changes || sc->out.n_sends ? 0 : sc->spins + 1;
     if (sc->spins > SPINS_MAX)

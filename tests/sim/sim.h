@@ -196,6 +196,7 @@ struct sim_client {
 struct disk_task {
     bool ended, adopted;
     uint8_t state;
+    worker_id worker; /* where it ended */
     lease_id lease, last_failed;
     uint32_t failures, losses; /* attempts that count, since it was last reopened */
 };
@@ -302,6 +303,7 @@ void world_append(const struct sim *s, const struct array_row *row, uint64_t at,
 /* oracle_needs.c */
 void oracle_spawned(struct sim *s, uint32_t w, const struct process *started);
 void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task);
+void oracle_granted_there(struct sim *s, peer_id to, task_id task);
 
 /* net.c */
 void net_connect(struct sim *s, uint32_t actor); /* the scheduler is alive */
@@ -328,6 +330,8 @@ bool disk_append(const struct sim *s, size_t k, study_id study, struct event *ev
  */
 struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const struct core *loaded,
                           struct outbox *out);
+/* disk_places - where the tasks of an array ended, as an event; it lives until the next call. */
+struct event disk_places(const struct sim *s, array_id array);
 void disk_fini(struct disk *d);
 
 /* scheduler_actor.c */
