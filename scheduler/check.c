@@ -53,6 +53,17 @@ static void check_study(const struct live *st)
     must(partly || (st->n == n && st->lost == lost));
 }
 
+/* What a lease takes of a resource at its worker. */
+static uint32_t takes(const struct lease *l, const char *name)
+{
+    const struct needs *n = &l->shape->needs;
+
+    for (uint32_t i = 0; i < n->n_resources && !l->finished; i++)
+        if (strcmp(n->resources[i].name, name) == 0)
+            return n->resources[i].amount;
+    return 0;
+}
+
 /* What is used of a worker's resources is what its leases take; it is in the right list. */
 static void check_room(const struct core *c, const struct worker *w)
 {
@@ -62,11 +73,15 @@ static void check_room(const struct core *c, const struct worker *w)
     for (uint32_t i = 0; i < w->row.n_resources; i++) {
         const struct lease *l;
         uint32_t used = 0;
+        bool claimed = false;
         DL_FOREACH(w->leases, l)
-        for (uint32_t k = 0; k < l->shape->needs.n_resources; k++)
-            if (strcmp(l->shape->needs.resources[k].name, w->row.resources[i].name) == 0)
-                used += l->shape->needs.resources[k].amount;
-        must(used == w->used[i] && used <= w->row.resources[i].amount);
+        {
+            uint32_t amount = takes(l, w->row.resources[i].name);
+            claimed |= amount && l->claimed;
+            used += amount;
+        }
+        /* What was given up and still runs there may be adopted again beside what followed it. */
+        must(used == w->used[i] && (used <= w->row.resources[i].amount || claimed));
     }
     must(w->room == (open ? room < ROOMS ? room : ROOMS - 1 : 0));
     must(!w->room || c->rooms_used & 1ULL << w->room);
@@ -93,8 +108,8 @@ static void check_leases(const struct core *c)
             must(!l->twin || (l->twin->twin == l && l->twin->task.n == l->task.n && !l->orphan &&
                               l->backup != l->twin->backup && l->twin->worker != w));
             must(l->twin || !l->backup);
-            cores += l->shape->needs.cores;
-            memory += l->shape->needs.memory_mib;
+            cores += l->finished ? 0 : l->shape->needs.cores;
+            memory += l->finished ? 0 : l->shape->needs.memory_mib;
             listed++;
         }
         must(cores == w->cores_used && memory == w->memory_used);

@@ -80,8 +80,8 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
 
     while (w->leases) {
         struct lease *l = w->leases;
-        cores += l->shape->needs.cores;
-        if (cores <= w->row.slots || l->started_ms)
+        cores += l->finished ? 0 : l->shape->needs.cores;
+        if (cores <= w->row.slots || l->started_ms || l->finished)
             result_lost(c, l, counted, out);
         else
             result_stopped(c, l);

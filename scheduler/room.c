@@ -128,13 +128,14 @@ bool room_offer(struct core *c, struct worker *w, const struct worker_row *row)
     w->row.labels = labels;
     memset(w->used, 0, sizeof w->used);
     DL_FOREACH(w->leases, l)
-    use_resources(w, &l->shape->needs, 1);
+    if (!l->finished)
+        use_resources(w, &l->shape->needs, 1);
     return another;
 }
 
 void room_mark_long(struct lease *l)
 {
-    if (l->is_long)
+    if (l->is_long || l->finished)
         return;
     l->is_long = true;
     l->worker->long_cores += l->shape->needs.cores;
@@ -166,9 +167,18 @@ void room_take(struct core *c, struct lease *l)
 
 void room_give(struct core *c, struct lease *l)
 {
+    room_finished(c, l);
+    room_grew(c, l->worker); /* one lease less is room too */
+}
+
+void room_finished(struct core *c, struct lease *l)
+{
     struct worker *w = l->worker;
     const struct needs *n = &l->shape->needs;
 
+    if (l->finished)
+        return;
+    l->finished = true;
     must(w->cores_used >= n->cores && w->memory_used >= n->memory_mib);
     w->cores_used -= n->cores;
     w->memory_used -= n->memory_mib;

@@ -46,7 +46,7 @@ static bool at_its_end(const struct array *a)
 
 static bool straggles(const struct core *c, const struct lease *l)
 {
-    if (l->twin || l->had_backup || l->orphan || l->revoked || !l->started_ms)
+    if (l->twin || l->had_backup || l->orphan || l->revoked || l->finished || !l->started_ms)
         return false;
     ms_t elapsed = c->now - l->started_ms;
     return elapsed >= SPECULATE_MIN_MS &&

@@ -158,6 +158,8 @@ struct lease {
     bool revoked;              /* the worker was asked to stop it */
     bool orphan;               /* its task was cancelled under it: only the slot is still its */
     bool named;                /* within a hello: the worker still has it */
+    bool claimed;              /* the worker said that it has it, it was not given out now */
+    bool finished;             /* the worker has its result, and it takes nothing there any more */
     bool durable;              /* it has a row in the running table */
     ms_t started_ms;           /* 0: not known to run */
     struct lease *next, *prev; /* of its worker */
@@ -338,11 +340,12 @@ const char *shape_intern(struct core *c, const char *text); /* the same text, ke
 void shape_free(struct core *c);
 
 /* room.c: what is free at workers */
-void room_update(struct core *c, struct worker *w); /* after anything of it has changed */
-void room_grew(struct core *c, struct worker *w);   /* and there may be more room than before */
-void room_close(struct core *c, struct worker *w);  /* it takes nothing new, or is gone */
-void room_take(struct core *c, struct lease *l);    /* a lease has begun */
-void room_give(struct core *c, struct lease *l);    /* it has ended */
+void room_update(struct core *c, struct worker *w);  /* after anything of it has changed */
+void room_grew(struct core *c, struct worker *w);    /* and there may be more room than before */
+void room_close(struct core *c, struct worker *w);   /* it takes nothing new, or is gone */
+void room_take(struct core *c, struct lease *l);     /* a lease has begun */
+void room_give(struct core *c, struct lease *l);     /* it has ended */
+void room_finished(struct core *c, struct lease *l); /* at its worker, whose result is to come */
 void room_mark_long(struct lease *l);
 /* room_offer - what a worker has, as it says in its hello; true: something else than before */
 bool room_offer(struct core *c, struct worker *w, const struct worker_row *row);

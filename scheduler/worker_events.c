@@ -67,6 +67,7 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
     if (t && h->lease.n <= t->last.n)
         return NULL; /* its result has counted and only the ack was lost, or a later lease's has */
     l = lease_adopt(c, w, a, h->task, h->lease);
+    l->claimed = true;
     if (a->retired || a->mode == MODE_HALTED)
         lease_revoke(c, l, out);
     return l;
@@ -86,7 +87,9 @@ static void reconcile(struct core *c, struct worker *w, const struct event *ev, 
         l = claim(c, w, h, out);
         if (l) {
             l->named = true;
-            if (h->running)
+            if (h->finished)
+                room_finished(c, l);
+            else if (h->running)
                 note_elapsed(c, l, h->elapsed_ms, out);
         } else if (out->n_sends == acked) {
             out_grant(out, out_send(out, SEND_REVOKE, w->peer), h->lease, h->task);
@@ -245,6 +248,6 @@ void on_running(struct core *c, const struct event *ev, struct outbox *out)
         return;
     }
     struct lease *l = lease_adopt(c, w, a, ev->task, ev->lease);
-    l->durable = true;
+    l->durable = l->claimed = true;
     l->started_ms = ev->started_ms;
 }

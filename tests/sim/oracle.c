@@ -128,12 +128,15 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
             sim_fail(s, "task %llu has two live leases", (unsigned long long)t);
         if (kept && o->current[t].lease.n == h->lease.n)
             o->current[t].soft = false;
+        if (o->current[t].lease.n == h->lease.n)
+            o->current[t].finished = h->finished;
         if (o->current[t].lease.n == h->lease.n || ended(s, h->task) || (!kept && !revoked))
             continue;
         if (kept || !o->current[t].lease.n) {
             o->current[t].lease = h->lease;
             o->current[t].instance = ev->worker->instance;
             o->current[t].soft = revoked;
+            o->current[t].finished = h->finished;
         }
     }
 }
@@ -228,7 +231,7 @@ static void check_room(struct sim *s, uint64_t instance, peer_id peer)
     uint64_t cores = 0, extra = 0, slots = 0;
 
     for (uint64_t t = 1; t < SIM_TASKS; t++)
-        if (o->current[t].instance == instance && !o->current[t].soft)
+        if (o->current[t].instance == instance && !o->current[t].soft && !o->current[t].finished)
             cores += world_array_of(s, (task_id){ t })->policy.needs.cores;
     slots = s->opt.slots[s->connections[peer.n - 1].actor];
     for (uint32_t i = 0; i < s->opt.n_studies; i++) {
@@ -272,7 +275,7 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
             sim_fail(s, "lease %llx is not of epoch %u", (unsigned long long)g->lease.n,
                      s->disk.epoch);
         if (is_backup(s, t, instance)) {
-            o->backup[t] = (struct held_by){ g->lease, instance, false };
+            o->backup[t] = (struct held_by){ g->lease, instance, false, false };
             e->granted = true;
             continue;
         }
@@ -289,7 +292,7 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
         oracle_granted_there(s, d->to, g->task);
         o->current[t].lease = g->lease;
         o->current[t].instance = instance;
-        o->current[t].soft = false;
+        o->current[t].soft = o->current[t].finished = false;
     }
     check_room(s, instance, d->to);
 }

@@ -41,6 +41,7 @@ struct oracle {
         lease_id lease;
         uint64_t instance;
         bool soft;
+        bool finished;                       /* it takes nothing at its worker any more */
     } current[SIM_TASKS], backup[SIM_TASKS]; /* backup: of a straggler, on another worker */
     uint32_t reopened[SIM_TASKS];            /* in which epoch, the last time */
     lease_id long_running[SIM_TASKS];        /* ran long when the scheduler died */
