@@ -214,9 +214,9 @@ static enum err lost(const struct waiting *x, struct fault *f)
     struct buf name = { 0 };
     where_name(&x->args->where, &name);
     fault_set(f, ERR_LOST,
-              "%s went away and did not come back within %g s; the same command may be "
+              "%s went away and did not come back within %d s; the same command may be "
               "given again",
-              buf_text(&name), (double)clock_patience_ms(LOST_MAX_MS) / 1000);
+              buf_text(&name), LOST_MAX_MS / 1000);
     buf_fini(&name);
     return ERR_LOST;
 }
@@ -251,7 +251,7 @@ static enum err wait_all(struct waiting *x, struct fault *f)
             return err;
         if (now >= until)
             return timed_out(x, f);
-        if (x->lost_ms && now - x->lost_ms >= clock_patience_ms(LOST_MAX_MS))
+        if (x->lost_ms && now - x->lost_ms >= LOST_MAX_MS)
             return lost(x, f);
         ms_t left = until - now < TURN_MS ? until - now : TURN_MS;
         struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <utlist.h>
 
+#include "client/near.h"
 #include "client/session.h"
 
 /* ---- leaving */
@@ -13,10 +13,11 @@ static bool room_for(const struct grange *g, size_t bytes)
 {
     const struct directs *ds = &g->directs;
 
-    return HASH_COUNT(ds->sent) < DIRECT_TICKETS_MAX && ds->bytes_out + bytes <= DIRECT_BYTES_MAX;
+    return HASH_COUNT(ds->sent) + ds->n_lingering < DIRECT_TICKETS_MAX &&
+           ds->bytes_out + bytes <= DIRECT_BYTES_MAX;
 }
 
-static void send_part(struct op *op, size_t n)
+static void send_part(struct op *op, size_t n, const struct shared_file *file)
 {
     struct grange *g = op->d->g;
     struct message m = { .kind = MSG_DIRECT };
@@ -24,11 +25,13 @@ static void send_part(struct op *op, size_t n)
     m.direct.ticket = op->ticket;
     m.direct.engine = op->engine;
     m.direct.op = op->d->op;
-    m.direct.name = op->sent ? "" : op->d->name;
+    m.direct.name = op->credit ? "" : op->d->name;
     m.direct.total = op->bytes;
     m.direct.data = op->data + op->sent;
     m.direct.data_bytes = n;
-    m.direct.machine = op->sent ? 0 : g->directs.machine;
+    m.direct.machine = op->credit ? 0 : g->directs.machine;
+    if (file)
+        m.direct.file = *file;
     op->sent += n;
     g->directs.bytes_out += n;
     m.direct.more = op->parts = op->sent < op->bytes;
@@ -38,44 +41,27 @@ static void send_part(struct op *op, size_t n)
 /* send_parts - as many as were made room for. */
 static void send_parts(struct op *op)
 {
-    while (op->parts && op->acked > 0) {
+    while (op->parts && op->credit) {
         size_t n = op->bytes - op->sent;
         n = n < BLOB_PART_BYTES ? n : BLOB_PART_BYTES;
         if (op->sent + n - op->acked > DIRECT_WINDOW_BYTES)
             return;
-        send_part(op, n);
+        send_part(op, n, NULL);
     }
-}
-
-/* fill - puts all that is left into the file of its engine, when that is here. */
-static bool fill(struct op *op, const struct shared_file *file)
-{
-    struct message m = { .kind = MSG_DIRECT };
-    int fd = op->parts ? shared_open(file, true) : -1;
-
-    if (fd < 0)
-        return false;
-    bool done = shared_write(fd, op->data + op->sent, op->bytes - op->sent, op->sent);
-    close(fd);
-    if (!done) /* no room there: the worker finds that out as well */
-        return false;
-    m.direct.ticket = op->ticket;
-    m.direct.engine = op->engine;
-    m.direct.op = op->d->op;
-    m.direct.name = "";
-    m.direct.filled = op->bytes;
-    op->parts = false;
-    session_send(op->d->g, &m);
-    return true;
 }
 
 static void send_first(struct op *op)
 {
     struct directs *ds = &op->d->g->directs;
+    struct shared_file file;
+    char path[64];
 
     op->ticket = ++ds->last_ticket;
     HASH_ADD(hh, ds->sent, ticket, sizeof op->ticket, op);
-    send_part(op, op->bytes < INLINE_BYTES_MAX ? op->bytes : INLINE_BYTES_MAX);
+    if (near_offer(op, path, sizeof path, &file))
+        send_part(op, 0, &file);
+    else
+        send_part(op, op->bytes < INLINE_BYTES_MAX ? op->bytes : INLINE_BYTES_MAX, NULL);
 }
 
 /* A window is set aside for each payload in parts, so that those that began can go on. */
@@ -101,10 +87,14 @@ static void free_all(struct grange_direct *d)
 {
     DL_DELETE(d->g->directs.all, d);
     for (size_t i = 0; i < d->n; i++) {
-        free(d->ops[i].result);
+        near_withdraw(&d->ops[i], false);
+        if (!d->all)
+            free(d->ops[i].result);
+        free(d->ops[i].shown);
         free(d->ops[i].text);
         free(d->ops[i].words);
     }
+    free(d->all);
     free(d->order);
     free(d->name);
     free(d);
@@ -132,6 +122,28 @@ static void next_stream(struct directs *ds)
     }
 }
 
+/* stall - it comes in parts, when it is its turn. */
+static void stall(struct op *op)
+{
+    struct directs *ds = &op->d->g->directs;
+
+    op->waits_for_acks = true;
+    DL_APPEND(ds->stalled, op);
+    next_stream(ds);
+}
+
+static void place_all(struct grange_direct *d);
+
+/* known - the length of a result that is gathered, or that there is none. */
+static void known(struct op *op, uint64_t total)
+{
+    if (op->known)
+        return;
+    op->known = true;
+    op->total = total;
+    op->d->n_known++;
+}
+
 /* op_end - the last word on it; text is copied. Its handle goes with the last of its ops when its
  * owner has freed it. */
 static void op_end(struct op *op, enum end_reason reason, int32_t code, const char *text)
@@ -150,6 +162,7 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
     } else {
         DL_DELETE(ds->waiting, op);
     }
+    near_withdraw(op, false);
     if (op->waits_for_acks)
         DL_DELETE(ds->stalled, op);
     if (op->stream) {
@@ -158,42 +171,117 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
         next_stream(ds);
     }
     d->order[d->n_ended++] = (size_t)(op - d->ops);
-    if (d->freed && d->n_ended == d->n)
+    if (d->freed && d->n_ended == d->n) {
         free_all(d);
+    } else if (d->gathers && !d->freed && !op->known) {
+        known(op, op->result_bytes);
+        place_all(d);
+    }
+}
+
+/* reserve - room for a result of n bytes. */
+static void reserve(struct op *op, size_t n)
+{
+    if (n <= op->result_room)
+        return;
+    char *room = near_room(n);
+    if (op->result_bytes)
+        memcpy(room, op->result, op->result_bytes);
+    free(op->result);
+    op->result = room;
+    op->result_room = n;
 }
 
 static void add_result(struct op *op, const struct message *m)
 {
     size_t n = m->direct_end.data_bytes, need = op->result_bytes + n;
+    size_t total = op->d->gathers ? 0 : m->direct_end.total;
 
-    if (need > op->result_room) {
-        size_t total = m->direct_end.total <= BLOB_BYTES_MAX ? m->direct_end.total : 0;
-        op->result_room = total > need ? total : need;
-        op->result = realloc(op->result, op->result_room + 1);
-        must(op->result != NULL);
-    }
+    if (n)
+        reserve(op, total > need ? total : need);
     if (n)
         memcpy(op->result + op->result_bytes, m->direct_end.data, n);
     op->result_bytes = need;
 }
 
-/* fetch - takes all of the result out of the file, when that is here. */
-static bool fetch(struct op *op, const struct message *m)
+/* fetch - takes all of the result out of the file, when that is here: it has ended then, whenever
+ * the last word comes. */
+static bool fetch(struct op *op, const struct shared_file *file)
 {
-    uint64_t total = m->direct_end.total, have = op->result_bytes;
-    int fd = total <= BLOB_BYTES_MAX && total <= op->result_room
-                 ? shared_open(&m->direct_end.file, false)
-                 : -1;
+    struct directs *ds = &op->d->g->directs;
 
-    if (fd < 0)
+    if (!near_fetch(file, op->result, op->total))
         return false;
-    bool done = shared_read(fd, op->result + have, total - have, m->direct_end.file.offset + have);
-    close(fd);
-    if (done) {
-        op->result_bytes = total;
-        acknowledge(op);
+    op->result_bytes = op->total;
+    acknowledge(op);
+    ds->n_lingering++;
+    op_end(op, END_EXIT, 0, "");
+    return true;
+}
+
+/* ---- ends */
+
+static struct shared_file *copy_file(const struct shared_file *file)
+{
+    size_t n = strlen(file->path) + 1;
+    struct shared_file *copy = malloc(sizeof *copy + n);
+
+    must(copy != NULL);
+    *copy = *file;
+    copy->path = memcpy(copy + 1, file->path, n);
+    return copy;
+}
+
+/* place - where its result belongs; what is there already goes along. */
+static void place(struct op *op, char *at)
+{
+    if (op->result_bytes)
+        memcpy(at, op->result, op->result_bytes);
+    free(op->result);
+    op->result = at;
+    op->result_room = op->total;
+}
+
+/* place_all - when it is known how long all results are. Those that have not ended come now. */
+static void place_all(struct grange_direct *d)
+{
+    if (d->n_known < d->n || d->all)
+        return;
+    for (size_t i = 0; i < d->n; i++)
+        d->all_bytes += d->ops[i].total;
+    char *at = d->all = near_room(d->all_bytes);
+    for (size_t i = 0; i < d->n; at += d->ops[i++].total)
+        place(&d->ops[i], at);
+    for (size_t i = 0, n = d->n; i < n; i++) {
+        struct op *op = &d->ops[i];
+        if (!op->ended && !(op->shown && fetch(op, op->shown)))
+            stall(op);
     }
-    return done;
+}
+
+/* begins - the first word of a long result. */
+static void begins(struct op *op, const struct message *m)
+{
+    const struct shared_file *file = &m->direct_end.file;
+
+    op->total = m->direct_end.total;
+    if (op->d->freed) {
+        stall(op); /* until its end comes: it was cancelled */
+    } else if (!op->d->gathers) {
+        reserve(op, op->total);
+        if (!fetch(op, file))
+            stall(op);
+    } else if (!op->known) {
+        op->shown = file->path && *file->path ? copy_file(file) : NULL;
+        known(op, op->total);
+        place_all(op->d);
+    }
+}
+
+/* fits - what came of a result is not longer than was said. */
+static bool fits(const struct op *op, size_t n)
+{
+    return op->result_bytes + n <= (op->known ? op->total : BLOB_BYTES_MAX);
 }
 
 static void on_end(struct grange *g, const struct message *m)
@@ -203,23 +291,22 @@ static void on_end(struct grange *g, const struct message *m)
     struct op *op;
 
     HASH_FIND(hh, ds->sent, &ticket, sizeof ticket, op);
-    if (!op)
+    if (!op) {
+        ds->n_lingering -= ds->n_lingering > 0 && !m->direct_end.more;
+        send_waiting(g);
         return;
-    if (!op->d->freed && m->direct_end.reason == END_EXIT &&
-        op->result_bytes + m->direct_end.data_bytes <= BLOB_BYTES_MAX)
+    }
+    if (!op->d->freed && m->direct_end.reason == END_EXIT && fits(op, m->direct_end.data_bytes))
         add_result(op, m);
-    if (!m->direct_end.more) {
+    if (!op->wall_us)
         op->wall_us = m->direct_end.wall_us;
+    if (!m->direct_end.more) {
         op_end(op, m->direct_end.reason, m->direct_end.code, m->direct_end.text);
         send_waiting(g);
     } else if (op->stream) {
         acknowledge(op);
-    } else if (!op->d->freed && fetch(op, m)) {
-        return; /* the last word follows */
     } else if (!op->waits_for_acks) {
-        op->waits_for_acks = true;
-        DL_APPEND(ds->stalled, op);
-        next_stream(ds);
+        begins(op, m);
     }
 }
 
@@ -230,11 +317,13 @@ static void on_ack(struct grange *g, const struct message *m)
     struct op *op;
 
     HASH_FIND(hh, ds->sent, &ticket, sizeof ticket, op);
-    if (!op || m->direct_ack.bytes <= op->acked || m->direct_ack.bytes > op->sent)
+    if (!op || m->direct_ack.bytes > op->sent || (op->credit && m->direct_ack.bytes <= op->acked))
         return;
+    op->credit = true;
+    near_withdraw(op, true);
     ds->bytes_out -= m->direct_ack.bytes - op->acked;
     op->acked = m->direct_ack.bytes;
-    if (!fill(op, &m->direct_ack.file))
+    if (!near_fill(op, &m->direct_ack.file))
         send_parts(op);
     send_waiting(g);
 }
@@ -255,6 +344,7 @@ void directs_on_loss(struct grange *g)
 {
     struct op *op, *next;
 
+    g->directs.n_lingering = 0;
     HASH_ITER(hh, g->directs.sent, op, next)
     {
         op_end(op, END_LOST, 0, lost);
@@ -288,6 +378,24 @@ void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t
 {
     d->ops[i].data = data;
     d->ops[i].bytes = bytes;
+}
+
+/* More than there are tickets would wait for each other. */
+void directs_gather(struct grange_direct *d)
+{
+    d->gathers = d->n > 0 && d->n <= DIRECT_TICKETS_MAX;
+}
+
+char *directs_take(struct grange_direct *d)
+{
+    char *all = d->all;
+
+    d->all = NULL;
+    for (size_t i = 0; i < d->n; i++) {
+        d->ops[i].result = NULL;
+        d->ops[i].result_bytes = 0;
+    }
+    return all;
 }
 
 void directs_begin(struct grange_direct *d)
@@ -348,4 +456,5 @@ void directs_fini(struct directs *ds)
         free_all(d);
     }
     free(ds->list);
+    near_fini(ds);
 }

@@ -7,9 +7,11 @@
  * grange_direct. Ops leave in the order in which they were asked for, as long as the scheduler's
  * bounds for a client leave room, and wait here beyond. A payload over INLINE_BYTES_MAX goes in
  * parts as it is acknowledged, straight from the caller's memory; a result comes likewise, of
- * STREAMS_MAX ops at a time. Where the worker is on the same machine it names the file instead in
- * which its engine will look for the payload, or has put the result: one copy, none of it sent.
- * docs/protocol.md, Direct calls. */
+ * STREAMS_MAX ops at a time. Where the worker is on the same machine both are files instead
+ * (near.h): one copy, none of it sent. docs/protocol.md, Direct calls.
+ *
+ * A handle that gathers puts the results where they belong, one after the other in one block: they
+ * wait until the lengths of all of them are known. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,12 +36,19 @@ struct op {
     uint64_t ticket; /* 0: has not left */
     bool ended;
     bool parts;                  /* the payload goes in parts, and not all of them went */
+    bool credit;                 /* an acknowledgement of it came: parts may follow */
+    bool offered;                /* it is in the file fd */
     bool waits_for_acks, stream; /* the result comes in parts, and it is not, it is its turn */
+    bool known;                  /* how long the result is; 0 when there will be none */
     const char *data;
     size_t bytes;
     uint64_t sent, acked;
-    char *result;
+    int fd;
+    char *taken;  /* the name of that file, when it has one: it was a spare */
+    char *result; /* its own, or a part of d->all */
     size_t result_bytes, result_room;
+    uint64_t total;            /* bytes of the result, once known */
+    struct shared_file *shown; /* the file of the result, to be read when there is a place for it */
     enum end_reason reason;
     int32_t code;
     char *text, *words; /* words: once somebody asked */
@@ -55,6 +64,10 @@ struct grange_direct {
     size_t n, n_ended, n_given; /* n_given: by grange_direct_next */
     size_t *order;              /* of the ends */
     bool freed;                 /* by its owner; the last of its ops frees it */
+    bool gathers;
+    size_t n_known; /* ops; when it gathers */
+    char *all;      /* the block of all results, once all are known; when it gathers */
+    size_t all_bytes;
     struct grange_direct *prev, *next;
     struct op ops[];
 };
@@ -65,7 +78,11 @@ struct directs {
     struct grange_direct *all;
     uint64_t last_ticket, bytes_out;
     uint64_t machine; /* when engines could be on it; 0: they cannot */
+    char *place;      /* for files that are offered */
+    struct declined *declined;
+    uint64_t bytes_offered;
     size_t n_streams;
+    size_t n_lingering;    /* tickets that have ended for us; their last word is still to come */
     uint64_t list_request; /* grange_engines waits for it */
     struct grange_engine *list;
     size_t n_list;
@@ -83,6 +100,10 @@ struct grange_direct *directs_make(struct grange *g, enum direct_op op, const ui
                                    size_t n, const char *name);
 void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);
 void directs_begin(struct grange_direct *d);
+/* directs_gather - before directs_begin: all results into one block. directs_take - that block, of
+ * all_bytes; the caller frees it. */
+void directs_gather(struct grange_direct *d);
+char *directs_take(struct grange_direct *d);
 /* directs_drop - its owner is done with it: what has not ended is cancelled. */
 void directs_drop(struct grange_direct *d);
 

@@ -160,7 +160,8 @@ static int check(struct grange *g, const char *name, uint64_t bytes, const char 
 }
 
 static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, size_t n,
-                 const char *name, const void *data, size_t bytes, struct grange_direct **d)
+                 const char *name, const void *data, size_t bytes, bool gathers,
+                 struct grange_direct **d)
 {
     *d = NULL;
     session_enter(g);
@@ -170,6 +171,8 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
     *d = directs_make(g, op, engines, n, name);
     for (size_t i = 0; i < n; i++)
         directs_payload(*d, i, data, bytes);
+    if (gathers)
+        directs_gather(*d);
     directs_begin(*d);
     pump_start(g);
     return session_leave(g, 0);
@@ -178,25 +181,25 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, d);
+    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, false, d);
 }
 
 int grange_direct_put(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, d);
+    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, false, d);
 }
 
 int grange_direct_get(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       struct grange_direct **d)
 {
-    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, d);
+    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, false, d);
 }
 
 int grange_direct_drop(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                        struct grange_direct **d)
 {
-    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, d);
+    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, false, d);
 }
 
 int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
@@ -389,22 +392,34 @@ int grange_scatter(struct grange *g, const uint64_t *engines, size_t n, const ch
     return code;
 }
 
+/* in_one_block - the results of all, which have ended. */
+static char *in_one_block(struct grange *g, struct grange_direct *d, size_t *bytes)
+{
+    session_enter(g);
+    char *all = directs_take(d);
+    *bytes = d->all_bytes;
+    session_leave(g, 0);
+    return all;
+}
+
 int grange_gather(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                   int64_t timeout_ms, void **data, size_t *bytes)
 {
     struct grange_direct *d;
-    int code = grange_direct_get(g, engines, n, name, &d);
+    int code = begin(g, DIRECT_GET, engines, n, name, NULL, 0, true, &d);
 
     *data = NULL;
     *bytes = 0;
     if (!code)
         code = grange_direct_wait(d, timeout_ms);
     if (!code)
+        *data = in_one_block(g, d, bytes);
+    if (!code && !*data) { /* of none, or of more than are gathered at once */
         code = grange_direct_gather(d, NULL, bytes);
-    if (!code) {
         *data = malloc(*bytes + 1);
         must(*data != NULL);
-        code = grange_direct_gather(d, *data, bytes);
+        if (!code)
+            code = grange_direct_gather(d, *data, bytes);
     }
     grange_direct_free(d);
     return code;

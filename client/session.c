@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "client/embed.h"
+#include "client/near.h"
 #include "farm/connection.h"
 #include "proto/wire.h"
 
@@ -28,12 +29,12 @@ enum err session_open(const struct connection *c, unsigned i, struct grange **g,
     s->link = link_new();
     struct link_credentials with = { c->credential.ca, c->credential.cert, c->credential.key };
     enum err err = link_dial(s->link, c->urls[i], &with, f);
-    s->directs.machine = strncmp(c->urls[i], "ipc://", 6) == 0 ? machine_id() : 0;
     if (err) {
         link_free(s->link);
         free(s);
         return err;
     }
+    near_open(&s->directs, c->urls[i]);
     must(getrandom(&s->instance, sizeof s->instance, 0) == sizeof s->instance);
     s->instance |= 1; /* never 0 */
     s->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

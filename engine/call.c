@@ -138,7 +138,7 @@ static void *keep(struct grange_call *call, const char *name, const void *data, 
 
 static void *value(struct grange_call *call, const char *name, size_t *n)
 {
-    struct space *s = values_find(&inside(call)->host->values, name, strlen(name));
+    struct space *s = values_write(&inside(call)->host->values, name, strlen(name));
 
     *n = s ? s->bytes : 0;
     return s ? s->data : NULL;

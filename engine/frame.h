@@ -30,6 +30,7 @@ enum frame_kind {
     FRAME_DELETE = 5,  /* name_body, name; answered by a result */
     FRAME_CANCEL = 6,  /* nothing */
     FRAME_BYE = 7,     /* nothing */
+    FRAME_RELEASE = 8, /* nothing: the file of this call's result, which is kept, is read */
     /* engine -> worker */
     FRAME_HELLO = 64,    /* hello_body, program \0, names of functions, each with \0 */
     FRAME_RESULT = 65,   /* result_body, payload or error text */

@@ -150,9 +150,10 @@ static inline bool grange_cancelled(const struct grange_call *call)
  *
  * grange_keep - makes a value of n bytes, replacing one of this name; copied from data, or with
  * NULL left undefined for the function to fill in. Returns where it is, or NULL without room.
- * grange_value - NULL when there is none; it may be changed in place.
- * grange_drop - whether there was one. What a value pointed to is gone once it was replaced or
- * dropped. */
+ * grange_value - NULL when there is none; it may be changed in place, which those that got it
+ * before do not see (one that is being read is copied first; NULL also when there is no room for
+ * that). grange_drop - whether there was one. What a value pointed to is gone once it was replaced
+ * or dropped. */
 static inline void *grange_keep(struct grange_call *call, const char *name, const void *data,
                                 size_t n)
 {

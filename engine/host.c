@@ -1,6 +1,7 @@
 #include "engine/host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/spare.h"
 #include "engine/host_inner.h"
 
 enum {
@@ -131,6 +133,7 @@ static bool fill(struct host *h, size_t n)
         }
         buf_reserve(&h->in, READ_BYTES);
         host_tell(h);
+        spares_trim(&h->values.spares);
         ssize_t got = read(ENGINE_IN_FD, h->in.data + h->in.n, READ_BYTES);
         if (got < 0 && errno == EINTR)
             continue;
@@ -161,6 +164,20 @@ _Noreturn static void broken(const char *what)
     exit(1);
 }
 
+/* set_spares - the spool is GRANGE_DIR/engines/WORKER/SLOT. */
+static void set_spares(struct host *h)
+{
+    char *up = strdup(h->spool), path[PATH_MAX], *end;
+
+    must(up != NULL);
+    for (int i = 0; i < 3; i++)
+        if ((end = strrchr(up, '/')) != NULL)
+            *end = '\0';
+    spare_path(up, path, sizeof path);
+    h->values.spares.dir = strdup(path);
+    free(up);
+}
+
 static void welcome(struct host *h, const char *body, size_t n)
 {
     struct welcome_body w;
@@ -174,6 +191,7 @@ static void welcome(struct host *h, const char *body, size_t n)
     h->spool = strdup(path + strlen(path) + 1);
     must(h->spool != NULL);
     h->values.dir = h->spool;
+    set_spares(h);
     if (!h->page) {
         fprintf(stderr, "grange: engine: cannot map %s: %s\n", path, strerror(errno));
         exit(1);
@@ -195,9 +213,9 @@ static void answer_text(struct host *h, uint64_t call, struct result_body *r, in
     answer(h, call, r, text, strlen(text));
 }
 
-/* answer_space - a result; the file of a large one becomes the worker's unless it is kept. */
+/* answer_space - a result, or where it is: the file of a large one, which is kept or given away. */
 static void answer_space(struct host *h, uint64_t call, const struct result_body *r,
-                         struct space *s, bool keep)
+                         const struct space *s, bool keep)
 {
     if (!space_is_file(s)) {
         answer(h, call, r, s->data, s->bytes);
@@ -210,7 +228,14 @@ static void answer_space(struct host *h, uint64_t call, const struct result_body
     host_send(h, FRAME_RESULT, (uint16_t)(FRAME_FILE | (keep ? FRAME_KEEP : 0)), call, r, sizeof *r,
               b.data, b.n);
     buf_fini(&b);
-    if (!keep)
+}
+
+/* answer_result - a large one is the worker's from now on. */
+static void answer_result(struct host *h, uint64_t call, const struct result_body *r,
+                          struct space *s)
+{
+    answer_space(h, call, r, s, false);
+    if (space_is_file(s))
         space_let_go(s);
 }
 
@@ -289,7 +314,7 @@ static void run_call(struct host *h, struct call *c, const struct frame *f, cons
     if (r.code)
         answer_text(h, f->call, &r, r.code & 255 ? r.code & 255 : 1, buf_text(&c->error));
     else
-        answer_space(h, f->call, &r, &c->result, false);
+        answer_result(h, f->call, &r, &c->result);
     space_let_go(&mapped);
 }
 
@@ -353,12 +378,15 @@ static void get_value(struct host *h, const struct frame *f, const char *body)
     const char *rest;
     size_t n;
     const char *name = name_of(f, body, &n, &rest);
-    struct space *s = values_find(&h->values, name, n);
+    const struct space *s = values_read(&h->values, name, n);
 
-    if (s)
-        answer_space(h, f->call, &r, s, true);
-    else
+    if (!s) {
         no_value(h, f->call, name, n);
+        return;
+    }
+    if (space_is_file(s))
+        values_lend(&h->values, name, n, f->call);
+    answer_space(h, f->call, &r, s, true);
 }
 
 static void delete_value(struct host *h, const struct frame *f, const char *body)
@@ -404,6 +432,9 @@ static void do_frame(struct host *h, struct call *c, const struct frame *f, cons
     case FRAME_GET:
     case FRAME_DELETE:
         do_call(h, c, f, body);
+        break;
+    case FRAME_RELEASE:
+        values_release(&h->values, f->call);
         break;
     default: /* a cancel is in the page; what a later version says is not for us */
         break;

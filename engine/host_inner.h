@@ -30,6 +30,7 @@ struct space {
     size_t room;  /* of memory; of a file the length of the mapping */
     char *path;   /* NULL: memory */
     size_t map_offset;
+    bool foreign; /* the file came from a client, which may need another one */
 };
 /* space_make - of exactly n bytes, contents undefined; a small one keeps the memory it has. False:
  * no room (errno). */
@@ -44,18 +45,51 @@ static inline bool space_is_file(const struct space *s)
 {
     return s->path != NULL;
 }
+/* space_suits - n bytes fit into this file, which is not much too long for them. */
+bool space_suits(const struct space *s, size_t n);
+/* space_give - its file to clients that need one (base/spare.h), or as space_free. */
+void space_give(struct space *s, const char *dir);
 
-/* --- named values --- */
+/* --- spares: the files of values that were replaced or dropped. The next value of about their size
+ * is made in one, which saves taking and giving back its pages. What is beyond their bounds, not to
+ * be used again, or a client's, goes at spares_trim, when nobody waits for the engine. --- */
+
+struct spare;
+struct spares {
+    struct spare *oldest;
+    char *dir; /* for those of clients */
+    size_t n, bytes;
+};
+/* spares_add - takes the space over; reusable: nobody reads its file any more. */
+void spares_add(struct spares *all, struct space *s, bool reusable);
+/* spares_take - one with room for n bytes, and not twice that; false: there is none. */
+bool spares_take(struct spares *all, size_t n, struct space *s);
+void spares_trim(struct spares *all);
+void spares_fini(struct spares *all);
+
+/* --- named values ---
+ *
+ * A value that is a file is lent with the answer to a get: others read it until its call is
+ * released. Its bytes do not change meanwhile: who wants to write there gets a copy. */
 
 struct value;
+struct loan;
 struct values {
     struct value *by_name;
+    struct loan *loans; /* by call */
+    struct spares spares;
+    uint64_t last_version;
     const char *dir;
 };
 /* values_make - a value of n bytes; NULL: no room. values_adopt takes the space over. */
 struct space *values_make(struct values *v, const char *name, size_t name_bytes, size_t n);
 void values_adopt(struct values *v, const char *name, size_t name_bytes, struct space *s);
-struct space *values_find(struct values *v, const char *name, size_t name_bytes);
+/* values_read - for an answer. values_write - may be changed in place; NULL also (errno) when it is
+ * lent and there is no room for a copy. */
+const struct space *values_read(struct values *v, const char *name, size_t name_bytes);
+struct space *values_write(struct values *v, const char *name, size_t name_bytes);
+void values_lend(struct values *v, const char *name, size_t name_bytes, uint64_t call);
+void values_release(struct values *v, uint64_t call);
 void values_fini(struct values *v);
 bool values_drop(struct values *v, const char *name, size_t name_bytes);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/spare.h"
 #include "engine/host_inner.h"
 
 static char *new_path(const char *dir)
@@ -46,7 +47,7 @@ static bool make_file(struct space *s, const char *dir, size_t n)
         errno = err;
         return false;
     }
-    *s = (struct space){ data, n, n, path, 0 };
+    *s = (struct space){ data, n, n, path, 0, false };
     return true;
 }
 
@@ -90,9 +91,22 @@ bool space_map(struct space *s, const char *path, size_t offset, size_t n, bool 
     errno = err;
     if (data == MAP_FAILED)
         return false;
-    *s = (struct space){ (char *)data + slack, n, n + slack, strdup(path), slack };
+    *s = (struct space){ (char *)data + slack, n, n + slack, strdup(path), slack, owned };
     must(s->path != NULL);
     return true;
+}
+
+bool space_suits(const struct space *s, size_t n)
+{
+    return spare_suits(s->room - s->map_offset, n);
+}
+
+void space_give(struct space *s, const char *dir)
+{
+    if (dir && s->map_offset == 0 && spare_give(dir, s->path, s->room))
+        space_let_go(s);
+    else
+        space_free(s);
 }
 
 static void unmap(struct space *s)

@@ -381,6 +381,7 @@ struct message {
             bool more;
             uint64_t machine; /* first part: where the client could reach files; 0: nowhere */
             uint64_t filled;  /* the last one, without data: so many bytes are in the ack's file */
+            struct shared_file file; /* first part, without data: all of the payload is there */
         } direct;
         struct {
             uint64_t ticket;

@@ -35,6 +35,7 @@ static void direct_to_pb(const struct message *m, struct encoding *e)
     e->direct.more = m->direct.more;
     e->direct.machine = m->direct.machine;
     e->direct.filled = m->direct.filled;
+    e->direct.file = file_to_pb(&m->direct.file, &e->shared_file);
 }
 
 static void direct_end_to_pb(const struct message *m, struct encoding *e)
@@ -259,6 +260,7 @@ static enum err direct_from_pb(const Wire__Direct *pb, struct message *m, struct
     m->direct.machine = pb->machine;
     m->direct.filled = pb->filled;
     CHECK(wire_at_most(pb->filled, BLOB_BYTES_MAX, "a payload", f));
+    CHECK(file_from_pb(pb->file, &m->direct.file, f));
     CHECK(wire_is_set(pb->ticket, "a ticket", f));
     if ((unsigned)pb->op >= N_DIRECT_OPS)
         REFUSE(f, ERR_MALFORMED, "a direct call of kind %d", (int)pb->op);

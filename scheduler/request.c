@@ -278,12 +278,14 @@ static void hide_files(const struct peer *p, struct message *m)
 {
     if (p->roles & PEER_LOCAL)
         return;
-    if (m->kind == MSG_DIRECT)
+    if (m->kind == MSG_DIRECT) {
         m->direct.machine = 0;
-    else if (m->kind == MSG_DIRECT_ACK)
+        m->direct.file.path = "";
+    } else if (m->kind == MSG_DIRECT_ACK) {
         m->direct_ack.file.path = "";
-    else if (m->kind == MSG_DIRECT_END)
+    } else if (m->kind == MSG_DIRECT_END) {
         m->direct_end.file.path = "";
+    }
 }
 
 void request_handle(struct scheduler *s, struct peer *p, struct message *m)

@@ -43,9 +43,12 @@ struct call {
     struct matter in, out;
     uint64_t total; /* bytes that `in` will have: all are there when in.bytes is as many */
 
-    bool turn;    /* it is the first of its engine that is not all here */
-    bool near;    /* whose client could reach our files */
-    bool arrived; /* all of a direct one is here, and the agent knows of it */
+    bool turn;        /* it is the first of its engine that is not all here */
+    bool near;        /* whose client could reach our files */
+    bool shown;       /* the file of the result was named to it */
+    uint64_t lent;    /* the number that it had at its engine, which keeps the file of the result */
+    uint32_t lent_by; /* the generation of that engine */
+    bool arrived;     /* all of a direct one is here, and the agent knows of it */
     uint32_t engine;
     uint64_t number; /* at its engine; 0: at none */
     struct call *prev, *next;

@@ -2,7 +2,11 @@
  */
 #include "worker/crew.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +15,39 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "base/spare.h"
+#include "worker/tree.h"
+
+/* --- what workers leave behind --- */
+
+void crew_delete_spares(const struct worker *w)
+{
+    char path[PATH_MAX];
+
+    spare_path(w->place.dir, path, sizeof path);
+    tree_delete(path);
+}
+
+void crew_sweep(const struct worker *w, const char *dir)
+{
+    DIR *d = opendir(dir);
+    size_t n = strlen(w->host);
+
+    crew_delete_spares(w);
+    for (struct dirent *at; d && (at = readdir(d)) != NULL;) {
+        int pid = 0, end = 0;
+        if (strncmp(at->d_name, w->host, n) != 0 ||
+            sscanf(at->d_name + n, "-%d%n", &pid, &end) != 1 || at->d_name[n + (size_t)end] ||
+            pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
+        char *path;
+        must(asprintf(&path, "%s/%s", dir, at->d_name) > 0);
+        tree_delete(path);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+}
 
 /* --- the calls of arrays --- */
 
@@ -225,6 +262,15 @@ void crew_done(struct worker *w, struct call *c)
     if (c->direct)
         ticket_answer(w, c);
     worker_feed(w, &ev);
+}
+
+void crew_release(struct worker *w, struct call *c)
+{
+    struct at_engine *e = c->lent ? &w->crew->engines[c->engine] : NULL;
+
+    if (e && c->lent_by == e->generation && e->engine.to_fd >= 0)
+        engine_add(&e->engine, FRAME_RELEASE, 0, c->lent, NULL, 0, NULL, 0, NULL, 0);
+    c->lent = 0;
 }
 
 void crew_do(struct worker *w, const struct act *act)

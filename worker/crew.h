@@ -43,6 +43,10 @@ struct crew {
     ms_t shares_at;  /* when the scheduler was told last */
 };
 
+/* crew_sweep - in `dir`: spare files, and directories of workers of this host that are not there
+ * any more. crew_delete_spares: those alone. */
+void crew_sweep(const struct worker *w, const char *dir);
+void crew_delete_spares(const struct worker *w);
 void crew_open(struct worker *w);
 void crew_close(struct worker *w);
 
@@ -79,6 +83,9 @@ void crew_tell(struct worker *w);
 /* crew_done - a call that came back from its engine, or never got there: to the agent, or to who
  * sent it. */
 void crew_done(struct worker *w, struct call *c);
+/* crew_release - the result has been read: its engine may write into the file that it lent for it.
+ */
+void crew_release(struct worker *w, struct call *c);
 
 /* --- said.c --- */
 /* said_note - a call said how far it is. said_tell - the scheduler, when something is new

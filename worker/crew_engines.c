@@ -50,27 +50,6 @@ static const char **engine_argv(const struct worker_options *opt)
     return argv;
 }
 
-/* sweep - directories of workers of this host that are not there any more. */
-static void sweep(const struct worker *w, const char *dir)
-{
-    DIR *d = opendir(dir);
-    size_t n = strlen(w->host);
-
-    for (struct dirent *at; d && (at = readdir(d)) != NULL;) {
-        int pid = 0, end = 0;
-        if (strncmp(at->d_name, w->host, n) != 0 ||
-            sscanf(at->d_name + n, "-%d%n", &pid, &end) != 1 || at->d_name[n + (size_t)end] ||
-            pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
-            continue;
-        char *path;
-        must(asprintf(&path, "%s/%s", dir, at->d_name) > 0);
-        tree_delete(path);
-        free(path);
-    }
-    if (d)
-        closedir(d);
-}
-
 void crew_open(struct worker *w)
 {
     struct crew *all = calloc(1, sizeof *all);
@@ -82,7 +61,7 @@ void crew_open(struct worker *w)
     must(asprintf(&dir, "%s/engines", w->place.dir) > 0);
     must(asprintf(&all->dir, "%s/%s-%d", dir, w->host, (int)getpid()) > 0);
     if (w->opt->n_plugins || w->opt->engine) {
-        sweep(w, dir);
+        crew_sweep(w, dir);
         all->n = w->n_slots;
         all->argv = engine_argv(w->opt);
         all->engines = calloc(all->n, sizeof *all->engines);
@@ -118,8 +97,10 @@ void crew_close(struct worker *w)
     }
     free_calls(&all->by_lease);
     free_calls(&all->by_ticket);
-    if (all->n)
+    if (all->n) {
         tree_delete(all->dir);
+        crew_delete_spares(w);
+    }
     free(all->dir);
     free(all->engines);
     free(all->argv);
@@ -255,10 +236,14 @@ static bool own_file(struct worker *w, struct at_engine *e, struct call *c,
     memcpy(&body, at, sizeof body);
     char *path = strndup(at + sizeof body, n - sizeof body);
     must(path != NULL);
-    if (within(path, e->engine.spool, "/") || (keep && within(path, w->crew->dir, "/in-")))
+    if (within(path, e->engine.spool, "/") || within(path, w->crew->dir, "/in-"))
         c->out.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (c->out.fd >= 0 && !keep)
         unlink(path);
+    if (keep) {
+        c->lent = c->number;
+        c->lent_by = e->generation;
+    }
     free(path);
     if (c->out.fd < 0 || fstat(c->out.fd, &st) != 0 || !S_ISREG(st.st_mode) ||
         body.bytes > BLOB_BYTES_MAX || body.offset > (uint64_t)st.st_size ||

@@ -26,6 +26,7 @@ static struct call *find(const struct worker *w, uint64_t ticket)
 static void forget(struct worker *w, struct call *c)
 {
     HASH_DEL(w->crew->by_ticket, c);
+    crew_release(w, c);
     call_free(c);
 }
 
@@ -106,8 +107,28 @@ static bool write_all(int fd, const char *data, size_t n, uint64_t at)
     return true;
 }
 
-/* make_room - for all of the payload: memory, or a file that its engine will map. */
-static bool make_room(struct worker *w, struct call *c)
+/* adopt_file - the payload is a file that its client made: it gets a name of ours. False: it cannot
+ * be reached, or not be linked here. */
+static bool adopt_file(struct call *c, const struct shared_file *file)
+{
+    char open_one[64];
+    struct stat st;
+    int fd = c->near ? shared_open(file, false) : -1;
+
+    if (fd < 0)
+        return false;
+    snprintf(open_one, sizeof open_one, "/proc/self/fd/%d", fd);
+    bool ok = fstat(fd, &st) == 0 && (uint64_t)st.st_size == c->total &&
+              linkat(AT_FDCWD, open_one, AT_FDCWD, c->in.path, AT_SYMLINK_FOLLOW) == 0;
+    close(fd);
+    c->in.owned = ok;
+    c->in.bytes = ok ? c->total : 0;
+    return ok;
+}
+
+/* make_room - for all of the payload: memory, or a file that its engine will map; that of its
+ * client has it already. */
+static bool make_room(struct worker *w, struct call *c, const struct shared_file *file)
 {
     if (c->total <= ENGINE_INLINE_MAX) {
         c->in.data = malloc(c->total ? c->total : 1);
@@ -115,12 +136,14 @@ static bool make_room(struct worker *w, struct call *c)
     }
     must(asprintf(&c->in.path, "%s/in-%u-%llu", w->crew->dir, c->engine,
                   (unsigned long long)c->id.n) > 0);
-    c->in.owned = true;
     int err = tree_make_parent(c->in.path);
     if (err) {
         errno = err;
         return false;
     }
+    if (adopt_file(c, file))
+        return true;
+    c->in.owned = true;
     c->in.fd = open(c->in.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     return c->in.fd >= 0;
 }
@@ -200,8 +223,10 @@ static void begin(struct worker *w, const struct message *m)
     DL_APPEND(w->crew->engines[c->engine].arriving, c);
     if (c->total > BLOB_BYTES_MAX)
         refuse(w, c, ERR_LIMIT, "the payload is over 1 GiB");
-    else if (!make_room(w, c))
+    else if (!make_room(w, c, &m->direct.file))
         refuse(w, c, ERR_IO, "the worker has no room for the payload");
+    else if (c->in.path && c->in.fd < 0)
+        ready(w, &w->crew->engines[c->engine]);
     else
         add_part(w, c, m);
 }
@@ -249,13 +274,30 @@ static void send_part(struct worker *w, struct call *c, const void *data, size_t
     m.direct_end.data = data;
     m.direct_end.data_bytes = n;
     m.direct_end.wall_us = c->wall_us;
-    char path[64]; /* of the open file: its name may be gone already */
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), c->out.fd);
-    if (!c->out_sent && c->near && c->out.fd >= 0 && shared_of(c->out.fd, path, &m.direct_end.file))
-        m.direct_end.file.offset = c->out.offset;
     c->out_sent += n;
     m.direct_end.more = c->out_sent < c->out.bytes;
     worker_send(w, &m);
+}
+
+/* show - names the file of a long result to a client that can read it here. */
+static bool show(struct worker *w, struct call *c)
+{
+    struct message m = { .kind = MSG_DIRECT_END };
+    char path[64]; /* of the open file: its name may be gone already */
+
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), c->out.fd);
+    if (!c->near || !shared_of(c->out.fd, path, &m.direct_end.file))
+        return false;
+    m.direct_end.file.offset = c->out.offset;
+    m.direct_end.ticket = c->id.n;
+    m.direct_end.reason = c->reason;
+    m.direct_end.text = "";
+    m.direct_end.total = c->out.bytes;
+    m.direct_end.more = true;
+    m.direct_end.wall_us = c->wall_us;
+    worker_send(w, &m);
+    c->shown = true;
+    return true;
 }
 
 /* part_bytes - of the next part; 0: not yet. The first one is short and goes alone: how many
@@ -295,7 +337,8 @@ void ticket_answer(struct worker *w, struct call *c)
     if (!w->welcomed) {
         forget(w, c);
     } else if (c->reason == END_EXIT && c->code == 0 && c->out.fd >= 0) {
-        send_file(w, c);
+        if (!show(w, c))
+            send_file(w, c);
     } else {
         send_part(w, c, c->out.data, c->out.data ? c->out.bytes : 0);
         forget(w, c);
@@ -306,7 +349,7 @@ void ticket_taken(struct worker *w, const struct message *m)
 {
     struct call *c = find(w, m->direct_ack.ticket);
 
-    if (!c || !c->ended || m->direct_ack.bytes > (c->near ? c->out.bytes : c->out_sent))
+    if (!c || !c->ended || m->direct_ack.bytes > (c->shown ? c->out.bytes : c->out_sent))
         return;
     if (m->direct_ack.bytes == c->out.bytes) { /* out of the file */
         c->out_sent = c->out.bytes;

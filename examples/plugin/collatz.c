@@ -62,6 +62,33 @@ static int square(struct grange_call *call, const void *data, size_t n)
 }
 GRANGE_FUNCTION("square", square)
 
+/* add_one - to the doubles in the value named by the payload, in place. */
+static int add_one(struct grange_call *call, const void *data, size_t n)
+{
+    char name[101] = "";
+    size_t bytes;
+
+    memcpy(name, data, n < 100 ? n : 100);
+    double *x = grange_value(call, name, &bytes);
+    if (!x)
+        return grange_fail(call, 2, "there is no value '%s' here", name);
+    for (size_t i = 0; i < bytes / sizeof *x; i++)
+        x[i] += 1;
+    return 0;
+}
+GRANGE_FUNCTION("add_one", add_one)
+
+/* turn - how many calls of it this engine has had, this one included. */
+static int turn(struct grange_call *call, const void *data, size_t n)
+{
+    static uint64_t turns;
+
+    (void)data, (void)n;
+    turns++;
+    return grange_return(call, &turns, sizeof turns);
+}
+GRANGE_FUNCTION("turn", turn)
+
 /* about - seed, slot and process of the call, as text; shows log and progress. */
 static int about(struct grange_call *call, const void *data, size_t n)
 {

@@ -344,24 +344,6 @@ Test(engine, results_outlive_the_connection)
     end();
 }
 
-/* Both kinds wait for one engine: in every hundred ends there are some of each. */
-Test(engine, queued_and_direct_calls_take_turns)
-{
-    PLUGIN("1");
-    driver_array(d, 1, "echo", "");
-    driver_assign(d, 1, 1, 2000, "x", 1);
-    for (uint64_t i = 1; i <= 2000; i++)
-        driver_direct(d, i, 0, DIRECT_CALL, "echo", "x", 1);
-    cr_assert(driver_until(d, d->n_ends == 4000));
-    unsigned last_direct = 0, last_queued = 0;
-    for (size_t i = 1; i <= 2000; i++) {
-        last_direct = d->tickets[i].order > last_direct ? d->tickets[i].order : last_direct;
-        last_queued = d->leases[i].order > last_queued ? d->leases[i].order : last_queued;
-    }
-    cr_expect(last_direct > 1000 && last_queued > 1000);
-    end();
-}
-
 Test(engine, another_language)
 {
     PYTHON();

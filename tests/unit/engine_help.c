@@ -71,7 +71,7 @@ int driver_close(struct driver *d)
     char command[100];
 
     kill(d->pid, SIGTERM);
-    uint64_t until = clock_mono_us() + 100000000;
+    uint64_t until = clock_mono_us() + 10000000;
     while (waitpid(d->pid, &status, WNOHANG) == 0) {
         if (clock_mono_us() > until)
             kill(d->pid, SIGKILL);
@@ -273,11 +273,25 @@ static void on_direct_end(struct driver *d, const struct message *m)
     snprintf(e->error, sizeof e->error, "%s", m->direct_end.text);
     buf_add(&e->result, m->direct_end.data, m->direct_end.data_bytes);
     e->ended = !m->direct_end.more;
+    e->total = m->direct_end.total;
+    if (*m->direct_end.file.path) {
+        snprintf(e->file, sizeof e->file, "%s", m->direct_end.file.path);
+        e->device = m->direct_end.file.device;
+        e->inode = m->direct_end.file.inode;
+    }
     if (e->ended)
         e->order = (unsigned)++d->n_ends;
-    else
-        driver_send(
-            d, &(struct message){ .kind = MSG_DIRECT_ACK, .direct_ack = { ticket, e->result.n } });
+    else if (!d->holds)
+        driver_ack(d, ticket, e->result.n);
+}
+
+void driver_ack(struct driver *d, uint64_t ticket, uint64_t bytes)
+{
+    struct message m = { .kind = MSG_DIRECT_ACK };
+
+    m.direct_ack.ticket = ticket;
+    m.direct_ack.bytes = bytes;
+    driver_send(d, &m);
 }
 
 static void on_engines(struct driver *d, const struct message *m)
@@ -352,6 +366,7 @@ static void on_message(struct driver *d, const struct message *m)
     case MSG_DIRECT_ACK:
         must(m->direct_ack.ticket < DRIVER_ENDS_MAX);
         d->acked[m->direct_ack.ticket] = m->direct_ack.bytes;
+        d->named[m->direct_ack.ticket] |= *m->direct_ack.file.path != '\0';
         break;
     case MSG_BLOB_WANT:
         on_blob_want(d, m);

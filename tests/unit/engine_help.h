@@ -21,6 +21,8 @@ struct driver_end { /* of a lease or a ticket */
     char error[400];
     struct buf result, err;
     unsigned order; /* the how manieth end it was, from 1 */
+    char file[300]; /* that was shown with a long result, "" */
+    uint64_t total, device, inode;
 };
 
 struct driver {
@@ -38,7 +40,9 @@ struct driver {
     char reasons[64][512];
     struct driver_end leases[DRIVER_ENDS_MAX], tickets[DRIVER_ENDS_MAX];
     uint64_t acked[DRIVER_ENDS_MAX]; /* of tickets */
-    const char *payload;             /* that is asked for as a blob */
+    bool named[DRIVER_ENDS_MAX];     /* whether a file was named with it */
+    bool holds;          /* long results of tickets are not acknowledged by themselves */
+    const char *payload; /* that is asked for as a blob */
     size_t payload_bytes;
     uint64_t blob; /* the last result that came as one */
     struct buf blob_data;
@@ -66,6 +70,8 @@ void driver_direct(struct driver *d, uint64_t ticket, uint32_t engine, enum dire
 /* driver_direct_long - a payload that goes in parts, as the protocol asks. */
 void driver_direct_long(struct driver *d, uint64_t ticket, uint32_t engine, enum direct_op op,
                         const char *name, const void *data, size_t n);
+/* driver_ack - of the result of a ticket: so much was taken. */
+void driver_ack(struct driver *d, uint64_t ticket, uint64_t bytes);
 void driver_revoke(struct driver *d, uint64_t lease);
 void driver_send(struct driver *d, const struct message *m);
 /* driver_pump - takes what there is, waiting for it at most so long. */

@@ -79,6 +79,7 @@ static void same_direct(const struct message *a, const struct message *b)
         cr_assert(a->direct.op == b->direct.op && a->direct.total == b->direct.total);
         cr_assert_eq(a->direct.more, b->direct.more);
         cr_assert(a->direct.machine == b->direct.machine && a->direct.filled == b->direct.filled);
+        same_file(&a->direct.file, &b->direct.file);
         same_text(a->direct.name, b->direct.name);
         same_bytes(a->direct.data, a->direct.data_bytes, b->direct.data, b->direct.data_bytes);
     } else {

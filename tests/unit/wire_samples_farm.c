@@ -240,6 +240,7 @@ static struct message direct(void)
     m.direct.more = true;
     m.direct.machine = UINT64_MAX;
     m.direct.filled = 77;
+    m.direct.file = (struct shared_file){ "/a/d", 0, 8, UINT64_MAX };
     return m;
 }
 
