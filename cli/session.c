@@ -349,7 +349,7 @@ static enum err take_news(struct session *s, ms_t now, struct fault *f)
         if (rc == GRANGE_ERR_TIMEOUT)
             return ERR_NONE;
         if (rc == GRANGE_ERR_LOST) {
-            if (!s->lost_ms && s->local.joined)
+            if (!s->lost_ms && s->local.joined && !grange_is_down(s->g))
                 display_say(&s->display, "the scheduler went away; waiting for it to come back");
             s->lost_ms = s->lost_ms ? s->lost_ms : now;
             return ERR_NONE;
@@ -462,8 +462,12 @@ static enum err lost_for_good(const struct session *s, struct fault *f)
 {
     struct buf name = { 0 };
     where_name(&s->control->where, &name);
-    fault_set(f, ERR_LOST, "%s went away and did not come back within %d s", buf_text(&name),
-              LOST_MAX_MS / 1000);
+    if (grange_is_down(s->g))
+        fault_set(f, ERR_LOST, "%s was shut down; what ended is kept, and the same command goes on",
+                  buf_text(&name));
+    else
+        fault_set(f, ERR_LOST, "%s went away and did not come back within %d s", buf_text(&name),
+                  LOST_MAX_MS / 1000);
     buf_fini(&name);
     return ERR_LOST;
 }
@@ -472,7 +476,7 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
 {
     if (s->level == 1 && now >= s->stop_now_ms)
         stop_now(s, now);
-    if (s->lost_ms && s->local.joined && now - s->lost_ms > LOST_MAX_MS)
+    if (s->lost_ms && s->local.joined && (now - s->lost_ms > LOST_MAX_MS || grange_is_down(s->g)))
         return lost_for_good(s, f);
     if (s->lost_ms && now - s->lost_ms > SILENT_MAX_MS && local_kill_scheduler(&s->local)) {
         display_say(&s->display, "the scheduler does not answer any more; killing it");

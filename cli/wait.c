@@ -85,9 +85,10 @@ static const struct argp argp = {
     parse,
     "STUDY...",
     "Waits until all points of the studies have ended. Exit code 0: all succeeded; 1: some failed, "
-    "were cancelled or skipped, or are left because the study halted; 3: the scheduler went away "
-    "and did not "
-    "come back within ten seconds; 4: --timeout was over. It may be given again at any time. A "
+    "were cancelled or skipped, or are left because the study halted; 3: the farm was shut down, "
+    "or "
+    "its scheduler went away and did not come back within ten seconds; 4: --timeout was over. It "
+    "may be given again at any time. A "
     "study "
     "that is on hold is waited for until somebody releases it.\n"
     "\v"
@@ -189,7 +190,7 @@ static enum err take_news(struct waiting *x, ms_t now, struct fault *f)
         if (rc == GRANGE_ERR_TIMEOUT)
             return ERR_NONE;
         if (rc == GRANGE_ERR_LOST) {
-            if (!x->lost_ms && !x->args->quiet)
+            if (!x->lost_ms && !x->args->quiet && !grange_is_down(x->g))
                 cli_say("the scheduler went away; waiting for it to come back");
             x->lost_ms = x->lost_ms ? x->lost_ms : now;
             return ERR_NONE;
@@ -213,10 +214,15 @@ static enum err lost(const struct waiting *x, struct fault *f)
 {
     struct buf name = { 0 };
     where_name(&x->args->where, &name);
-    fault_set(f, ERR_LOST,
-              "%s went away and did not come back within %d s; the same command may be "
-              "given again",
-              buf_text(&name), LOST_MAX_MS / 1000);
+    if (grange_is_down(x->g))
+        fault_set(f, ERR_LOST,
+                  "%s was shut down; when it is up again the same command may be given again",
+                  buf_text(&name));
+    else
+        fault_set(f, ERR_LOST,
+                  "%s went away and did not come back within %d s; the same command may be "
+                  "given again",
+                  buf_text(&name), LOST_MAX_MS / 1000);
     buf_fini(&name);
     return ERR_LOST;
 }
@@ -251,7 +257,7 @@ static enum err wait_all(struct waiting *x, struct fault *f)
             return err;
         if (now >= until)
             return timed_out(x, f);
-        if (x->lost_ms && now - x->lost_ms >= LOST_MAX_MS)
+        if (x->lost_ms && (now - x->lost_ms >= LOST_MAX_MS || grange_is_down(x->g)))
             return lost(x, f);
         ms_t left = until - now < TURN_MS ? until - now : TURN_MS;
         struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },

@@ -187,6 +187,14 @@ int grange_shutdown(struct grange *g, int64_t timeout_ms)
     }
 }
 
+bool grange_is_down(struct grange *g)
+{
+    session_enter(g);
+    bool down = g->down;
+    session_leave(g, GRANGE_OK);
+    return down;
+}
+
 /* ---- progress */
 
 int grange_follow(struct grange *g, const char *name, int64_t timeout_ms)
@@ -247,7 +255,7 @@ int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p)
             return session_wrong(g, g->refusal.code, g->refusal.text);
         if (g->lost) {
             g->lost = false;
-            return session_wrong(g, ERR_LOST, "the scheduler is not there");
+            return session_leave(g, (int)wait_lost(g));
         }
         if (wait_over(&w))
             return session_wrong(g, ERR_TIMEOUT, "no news in that time");

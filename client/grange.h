@@ -21,9 +21,10 @@
  * Errors: functions that return int give 0 on success or a code of enum grange_err; grange_message
  * says in words what was wrong in the last call of this thread. Every call that can wait takes a
  * deadline in milliseconds and returns GRANGE_ERR_TIMEOUT when it passes; 0 just looks, and
- * GRANGE_FOREVER never passes. A scheduler that is lost is GRANGE_ERR_LOST, a second after its
- * connection closed or five after it stopped answering; the connection keeps dialling, nothing is
- * forgotten, and the same call may be made again. Requests are idempotent.
+ * GRANGE_FOREVER never passes. A scheduler that is lost is GRANGE_ERR_LOST: at once when somebody
+ * shut the farm down, a second after its connection closed, five after it stopped answering; the
+ * connection keeps dialling, nothing is forgotten, and the same call may be made again. Requests
+ * are idempotent.
  *
  * Threads: every function may be called by any thread, also for the same connection, except
  * grange_close, which is the last. Who waits also does the work of the connection; while nobody
@@ -100,6 +101,9 @@ void grange_close(struct grange *g);
  * g is not looked at. */
 const char *grange_message(const struct grange *g);
 const char *grange_owner(const struct grange *g); /* who started the scheduler: "run 4711", or "" */
+/* grange_is_down - whether the scheduler said that its farm was shut down, and it has not come
+ * back. Then it is not lost for seconds but until somebody starts it. */
+bool grange_is_down(struct grange *g);
 /* grange_fd - for poll, select, epoll: readable when grange_next, grange_set_next or
  * grange_progress_next has something; now and then also when there is nothing. It is the
  * connection's. */

@@ -235,7 +235,7 @@ static void on_welcome(struct grange *g, const struct message *m, ms_t now)
         return;
     }
     g->welcomed = true;
-    g->lost = false;
+    g->lost = g->bye = g->down = false;
     g->beat_ms = now + BEAT_MS;
     snprintf(g->owner, sizeof g->owner, "%s", m->welcome.owner);
     repeat(g);
@@ -362,6 +362,8 @@ static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
         break;
     case MSG_BYE:
         g->bye = true;
+        g->down = m.bye.down;
+        g->down_ms = g->down ? now : g->down_ms;
         break;
     case MSG_REPLY:
         on_reply(g, &m);
@@ -431,6 +433,7 @@ bool session_silent(struct grange *g, ms_t now)
         return false;
     link_close_peer(g->link, g->peer); /* and the link dials again */
     leave(g, now);
+    g->lost_ms -= PATIENCE_MS; /* who waits has waited long enough */
     return true;
 }
 

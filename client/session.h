@@ -59,7 +59,9 @@ struct grange {
     bool welcomed;     /* and the scheduler has answered our hello */
     bool was_welcomed; /* ever */
     bool lost;         /* grange_next has to say so */
-    bool bye;          /* the scheduler said that it ends */
+    bool bye;          /* the scheduler said that it ends, */
+    bool down;         /* and its farm too; it has not come back */
+    ms_t down_ms;      /* when it said that last */
     bool refused;      /* our hello, for good: refusal says why */
     ms_t heard_ms, beat_ms, lost_ms;
     ms_t turn_ms; /* when the pump last looked */
@@ -106,11 +108,14 @@ enum err connect_to(const struct connection *c, struct wait w, struct grange **g
 
 struct wait wait_for(int64_t timeout_ms);
 bool wait_over(const struct wait *w);
-/* wait_lost - until when a call waits for a connection that was lost: it may come back at once. */
+/* wait_patience - until when a call waits for a connection that was lost: it may come back at once.
+ */
 ms_t wait_patience(const struct grange *g, const struct wait *w);
 /* wait_end - whether there is no use in waiting longer for what has not come; the reason is in
  * *err, and in words in session_fault. */
 bool wait_end(struct grange *g, const struct wait *w, const char *what, enum err *err);
+
+enum err wait_lost(const struct grange *g); /* ERR_LOST, in words: what is known of it */
 
 struct counts;
 struct grange_counts session_counts(const struct counts *c);

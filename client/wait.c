@@ -6,6 +6,9 @@
 #include "client/session.h"
 #include "proto/wire.h"
 
+static const char farm_down[] =
+    "the farm was shut down; when it is up again the same call may be made again";
+
 struct fault *session_fault(void)
 {
     static _Thread_local struct fault fault;
@@ -54,11 +57,21 @@ ms_t wait_patience(const struct grange *g, const struct wait *w)
     return g->welcomed || until > w->until ? w->until : until;
 }
 
+enum err wait_lost(const struct grange *g)
+{
+    return fault_set(session_fault(), ERR_LOST, "%s",
+                     g->down  ? farm_down
+                     : g->bye ? "the scheduler was stopped"
+                              : "the scheduler is not there");
+}
+
 bool wait_end(struct grange *g, const struct wait *w, const char *what, enum err *err)
 {
     if (g->refused) {
         *session_fault() = g->refusal;
         *err = g->refusal.code;
+    } else if (g->down_ms >= w->entered) { /* over it, even if it is up again by now */
+        *err = fault_set(session_fault(), ERR_LOST, "%s", farm_down);
     } else if (pump_in_callback(g)) {
         *err = fault_set(session_fault(), ERR_STATE,
                          "a callback cannot wait: it would wait for "
@@ -66,7 +79,7 @@ bool wait_end(struct grange *g, const struct wait *w, const char *what, enum err
     } else if (clock_mono_ms() < wait_patience(g, w)) {
         return false;
     } else if (!g->welcomed) {
-        *err = fault_set(session_fault(), ERR_LOST, "the scheduler is not there");
+        *err = wait_lost(g);
     } else {
         *err = fault_set(session_fault(), ERR_TIMEOUT, "%s within %lld ms", what,
                          (long long)(w->until - w->entered));

@@ -214,6 +214,9 @@ struct message {
             size_t n_shares;
         } beat;
         struct {
+            bool down; /* of a scheduler, to clients: the farm was ended, not just it */
+        } bye;
+        struct {
             uint32_t version;
             const char *program;
             uint32_t epoch;

@@ -436,6 +436,8 @@ enum err wire_from_pb(const Wire__Envelope *e, struct message *m, struct fault *
     case MSG_BEAT:
         return beat(e->beat, m, f);
     case MSG_BYE:
+        m->bye.down = e->bye->down;
+        return ERR_NONE;
     case MSG_SHUTDOWN:
         return ERR_NONE;
     case MSG_WELCOME:

@@ -121,8 +121,8 @@ static void beat_to_pb(const struct message *m, struct encoding *e)
 
 static void bye_to_pb(const struct message *m, struct encoding *e)
 {
-    (void)m;
     wire__bye__init(&e->bye);
+    e->bye.down = m->bye.down;
 }
 
 static void welcome_to_pb(const struct message *m, struct encoding *e)

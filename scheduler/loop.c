@@ -243,16 +243,18 @@ static void beat(struct scheduler *s)
     }
 }
 
-/* A client ended the farm: its workers end too. After a signal or a crash they wait for the next
- * one. */
-static void dismiss_workers(struct scheduler *s)
+/* Clients hear that this is no loss. When one of them ended the farm its workers end too; after a
+ * signal or a crash they wait for the next scheduler. */
+static void say_bye(struct scheduler *s)
 {
+    struct message m = { .kind = MSG_BYE };
     struct peer *p, *next;
 
     HASH_ITER(hh, s->peers, p, next)
     {
-        if (p->role == ROLE_WORKER)
-            send_message(s, (peer_id){ p->id }, &(struct message){ .kind = MSG_BYE });
+        m.bye.down = p->role == ROLE_CLIENT && s->dismissing;
+        if (p->role == ROLE_CLIENT || (p->role == ROLE_WORKER && s->dismissing))
+            send_message(s, (peer_id){ p->id }, &m);
     }
     link_flush(s->link);
 }
@@ -324,7 +326,6 @@ int loop_run(struct scheduler *s)
             sweep_attempts(s);
         link_flush(s->link);
     }
-    if (s->dismissing)
-        dismiss_workers(s);
+    say_bye(s);
     return SCHEDULER_OK;
 }

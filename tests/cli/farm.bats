@@ -202,7 +202,7 @@ two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
     run -0 grange down --now
     finish "$run"
     same 3 "$rc"
-    has "$(cat run.err)" "went away"
+    has "$(cat run.err)" "was shut down"
     same 0 "$(sql 'select count(*) from ended')"
     same 0 "$(sql 'select count(*) from attempt where state = 4')"
     touch go

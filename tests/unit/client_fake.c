@@ -347,6 +347,7 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
 
     switch (asked->kind) {
     case MSG_HELLO:
+        s->peers[s->n_peers++ % 4] = from;
         m.welcome.version = WIRE_VERSION;
         m.welcome.program = "fake";
         m.welcome.epoch = 1;
@@ -447,6 +448,11 @@ static void *play(void *arg)
             must(read(s->wake_fd, &count, sizeof count) == sizeof count);
     }
     take_all(s);
+    for (unsigned i = 0; s->going_down && i < s->n_peers && i < 4; i++) {
+        struct message m = { .kind = MSG_BYE };
+        m.bye.down = true;
+        answer(s, s->peers[i], &m);
+    }
     link_free(s->link);
     return NULL;
 }
@@ -477,6 +483,13 @@ void fake_stop(struct fake *s)
     wake(s);
     pthread_join(s->thread, NULL);
     close(s->wake_fd);
+}
+
+void fake_down(struct fake *s)
+{
+    s->going_down = true;
+    fake_stop(s);
+    s->going_down = false;
 }
 
 void fake_release(struct fake *s)

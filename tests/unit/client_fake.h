@@ -39,6 +39,8 @@ struct fake_array {
 struct fake {
     pthread_t thread;
     struct link *link;
+    peer_id peers[4]; /* who said hello last */
+    unsigned n_peers;
     int wake_fd;
     char url[120];
     struct fake_array arrays[FAKE_ARRAYS_MAX];
@@ -53,13 +55,14 @@ struct fake {
     const char *refuse_spec;  /* Opens whose spec has this are refused */
     const char *refuse_calls; /* appends that begin with this payload are refused */
     bool deaf;                /* takes appends without answering */
-    atomic_bool stopping, released, saying;
+    atomic_bool stopping, released, saying, going_down;
     struct call_share said;
     atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
 };
 
 void fake_start(struct fake *s); /* s->url is set */
 void fake_stop(struct fake *s);
+void fake_down(struct fake *s);    /* the same, and says that its farm ends */
 void fake_release(struct fake *s); /* what was held ends, and what comes is not held */
 /* fake_say - of every call that is held, to who wants it; the text is static. */
 void fake_say(struct fake *s, double share, const char *text);

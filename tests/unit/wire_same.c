@@ -277,6 +277,9 @@ void wire_same(const struct message *a, const struct message *b)
         same_held(a->beat.held, a->beat.n_held, b->beat.held, b->beat.n_held);
         same_shares(a->beat.shares, a->beat.n_shares, b->beat.shares, b->beat.n_shares);
         break;
+    case MSG_BYE:
+        cr_assert_eq(a->bye.down, b->bye.down);
+        break;
     case MSG_SUBMIT:
         same_submit(a, b);
         break;

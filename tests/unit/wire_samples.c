@@ -172,6 +172,14 @@ static struct message bye(void)
     return of(MSG_BYE);
 }
 
+static struct message bye_down(void)
+{
+    struct message m = of(MSG_BYE);
+
+    m.bye.down = true;
+    return m;
+}
+
 static struct message welcome(void)
 {
     struct message m = of(MSG_WELCOME);
@@ -426,6 +434,7 @@ static const struct {
     { "beat-shares", beat_shares },
     { "beat-empty", beat_empty },
     { "bye", bye },
+    { "bye-down", bye_down },
     { "welcome", welcome },
     { "refused", refused },
     { "reply", reply },

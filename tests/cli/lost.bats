@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154
+# A scheduler that ends, is killed or hangs under clients that wait: they hear of it, and the same
+# future comes back with the farm.
+load helper
+
+setup_more() {
+    build=$(cd "$(dirname "$GRANGE")/.." && pwd)
+    patient="$build/examples/example_patient"
+    url="ipc://$PWD/.grange/scheduler.sock"
+    command="until [ -e '$PWD/go' ]; do sleep 0.05; done" # a point
+}
+
+teardown_more() { [ -z "${stopped:-}" ] || kill -CONT "$stopped" 2>/dev/null || true; }
+
+scheduler() { sed -E 's/ .*//' .grange/lock; }
+said() { grep -q "$1" "$program.out"; }
+
+three_clients() { grange top 2>/dev/null | grep -q ", 3 clients"; } # the two, and who looks
+
+# waits - a program waits for a point that runs until ./go is there.
+waits() {
+    program=patient
+    start patient "$patient" "$url" "$command"
+    poll_until 20 said "^waiting"
+}
+
+comes_back() {
+    touch go
+    finish "$pid"
+    same 0 "$rc"
+    same "done" "$(tail -n 1 patient.out)"
+    same 1 "$(sql "select count(*) from ended")"
+    run -0 grange down
+}
+
+@test "grange down: who waits hears of it, and waits for the same future when it is up again" {
+    run -0 grange up -n 1 -j 1
+    waits
+    run -0 grange down --now
+    poll_until 20 said "^lost (down): the farm was shut down"
+    run -0 grange up -n 1 -j 1
+    comes_back
+}
+
+@test "grange down: grange wait and grange run end with 3 and say so" {
+    run -0 grange up -n 1 -j 1
+    run -0 grange submit --study held sh -c "$command" ::: T=1
+    start waiting "$GRANGE" wait held
+    waiting=$pid
+    start running "$GRANGE" run --study run sh -c "$command" ::: T=2
+    running=$pid
+    poll_until 20 three_clients
+    run -0 grange down --now
+    finish "$waiting"
+    same 3 "$rc"
+    has "$(cat waiting.err)" "was shut down; when it is up again the same command may be given again"
+    has_not "$(cat waiting.err)" "went away"
+    finish "$running"
+    same 3 "$rc"
+    has "$(cat running.err)" "was shut down; what ended is kept"
+}
+
+@test "kill -9 of the scheduler: lost, and found again when it is started" {
+    run -0 grange up -n 1 -j 1
+    waits
+    mapfile -t keepers < <(ls .grange/keepers)
+    for k in "${keepers[@]}"; do kill -STOP "$k" 2>/dev/null || true; done # nobody starts it again meanwhile
+    kill -9 "$(scheduler)"
+    poll_until 20 said "^lost: the scheduler is not there"
+    for k in "${keepers[@]}"; do kill -CONT "$k" 2>/dev/null || true; done
+    comes_back
+}
+
+@test "a scheduler that hangs is lost too, and found again when it goes on" {
+    run -0 grange up -n 1 -j 1
+    waits
+    stopped=$(scheduler)
+    kill -STOP "$stopped"
+    poll_until 30 said "^lost: the scheduler is not there"
+    kill -CONT "$stopped"
+    stopped=
+    comes_back
+}
