@@ -194,6 +194,14 @@ struct end_row {
     const struct end_body *body; /* may be NULL; borrowed until the commit */
 };
 
+/* attempt_ran - whether an attempt that did not become the result had begun: another one at its
+ * task is not the first. */
+static inline bool attempt_ran(const struct end_row *e)
+{
+    return e->counted || e->reason == END_LOST ||
+           ((e->reason == END_REVOKED || e->reason == END_INFRA) && (e->started_ms || e->wall_us));
+}
+
 struct worker_row {
     worker_id id;
     uint64_t instance;             /* drawn by the worker process at its start */

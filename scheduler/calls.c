@@ -278,7 +278,7 @@ static enum err in_core(struct scheduler *s, struct calls *c, struct fault *f)
     if (!err)
         err = submit_load(s, row.name, &id, f);
     if (!err && !core_array_loaded(s->core, c->id))
-        err = calls_load(s, c->study, false, f);
+        err = calls_load(s, c->study, NULL, f);
     return err;
 }
 

@@ -88,7 +88,9 @@ enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct 
 enum err calls_find(struct scheduler *s, const char *key, array_id id, struct calls **c,
                     struct fault *f);
 /* calls_load - the arrays of calls of a study, into the core too. */
-enum err calls_load(struct scheduler *s, study_id study, bool active, struct fault *f);
+struct study_row; /* as the store has it; NULL: it is not to go on */
+enum err calls_load(struct scheduler *s, study_id study, const struct study_row *was,
+                    struct fault *f);
 /* calls_places - tells the core where tasks ended that others follow, as far as it asks. False: a
  * commit or the store failed, give up. */
 bool calls_places(struct scheduler *s);

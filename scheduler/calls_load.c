@@ -7,7 +7,7 @@
 /* loading - a study's arrays of calls on their way into the core. */
 struct loading {
     struct scheduler *s;
-    bool active;
+    bool active, halted;
     struct buf arrays; /* struct loaded_calls, by first task */
 };
 struct loaded_calls {
@@ -31,7 +31,7 @@ enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct 
             return fault_set(f, ERR_NOT_FOUND, "there is no array of calls '%s' to wait for",
                              spec->after[i].key);
         if (!err && !core_array_loaded(s->core, on->id))
-            err = calls_load(s, on->study, false, f);
+            err = calls_load(s, on->study, NULL, f);
         if (err)
             return err;
         struct array_edge edge = { .on = on->id,
@@ -72,7 +72,9 @@ static enum err load_array(void *ctx, const struct array_row *stored, uint64_t f
     row.n = 0;
     row.closed = false;
     core_step(s->core, s->now,
-              &(struct event){ .kind = EV_ARRAY, .array = &row, .active = l->active }, &s->out);
+              &(struct event){
+                  .kind = EV_ARRAY, .array = &row, .active = l->active, .halted = l->halted },
+              &s->out);
     return ERR_NONE;
 }
 
@@ -177,9 +179,10 @@ static enum err load_ends(struct loading *l, study_id study, struct fault *f)
     return err;
 }
 
-enum err calls_load(struct scheduler *s, study_id study, bool active, struct fault *f)
+enum err calls_load(struct scheduler *s, study_id study, const struct study_row *was,
+                    struct fault *f)
 {
-    struct loading l = { .s = s, .active = active };
+    struct loading l = { .s = s, .active = was && was->active, .halted = was && was->halted };
     enum err err = store_calls(s->store, study, NULL, load_array, &l, f);
 
     if (!err && l.arrays.n)

@@ -147,13 +147,18 @@ uint64_t core_digest(const struct core *c)
         const struct array *a = c->arrays[i];
         if (a->retired)
             continue;
-        uint64_t head[4] = { a->row.id.n, a->row.first.n, a->row.n, a->row.closed };
+        uint64_t head[5] = { a->row.id.n, a->row.first.n, a->row.n, a->row.closed,
+                             a->study->mode == MODE_HALTED };
         h = hash64(head, sizeof head, h);
         for (uint64_t k = 0; k < a->row.n; k++) {
             uint8_t state =
                 task_state_ended((enum task_state)a->state[k]) ? a->state[k] : TASK_READY;
             const struct trouble *t = trouble_find(c, (task_id){ a->row.first.n + k });
-            uint32_t known[2] = { state, t && state == TASK_READY ? t->failures : 0 };
+            uint32_t known[3] = { state, 0, 0 };
+            if (t && state == TASK_READY) {
+                known[1] = t->failures;
+                known[2] = t->ran;
+            }
             h = hash64(known, sizeof known, h);
         }
     }

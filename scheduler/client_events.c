@@ -75,9 +75,14 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
     a->template_changed = ev->template_changed;
     a->new_failed = a->new_ended = 0;
     st->progress_dirty = true;
+    if (fresh)
+        st->told_halted = true; /* not known: the store hears it in any case */
     if (ev->kind == EV_ARRAY && fresh) {
         st->told_active = ev->active;
-        st->mode = c->cfg.hold_all || !ev->active ? MODE_HELD : MODE_ACTIVE;
+        st->told_halted = ev->halted;
+        st->mode = ev->halted                       ? MODE_HALTED
+                   : c->cfg.hold_all || !ev->active ? MODE_HELD
+                                                    : MODE_ACTIVE;
     }
     live_mode_of(c, a);
     return a;
@@ -150,7 +155,8 @@ void on_hold(struct core *c, const struct event *ev, struct outbox *out)
 
     if (!st)
         return;
-    live_set_mode(c, st, MODE_HELD, out);
+    if (st->mode != MODE_HALTED) /* which says more, and is as quiet */
+        live_set_mode(c, st, MODE_HELD, out);
     DL_FOREACH(st->arrays, a)
     {
         if (!a->n_leases)

@@ -37,7 +37,8 @@ enum event_kind {
     EV_ARRAY, /* array, states, active: an array of a study, as the store has it: the current one of
                  points, or one of calls: that comes empty (n and states are not looked at) and is
                  filled by EV_APPEND with `stored`. What it is `after` comes before it. */
-    EV_TROUBLE, /* task, failures, losses: attempts counted so far; lease: the last failure's */
+    EV_TROUBLE, /* task, failures, losses: an attempt began; those that counted so far; lease: the
+                   last failure's */
     EV_KNOWN_WORKER, /* worker: was connected when the last scheduler ended */
     EV_RUNNING,      /* lease, task, worker_row_id, started_ms: a long lease that was out */
     EV_RESTORED,     /* start-up is over */
@@ -99,6 +100,7 @@ struct event {
     uint64_t n_reused; /* points of it that had ended before */
     bool is_new;       /* not in the store yet */
     bool active;       /* ARRAY: the study was being worked on */
+    bool halted;       /* ARRAY: it was not, because of a halt rule */
     bool template_changed;
     const uint32_t *order; /* [array->n] which point is k-th; NULL: by policy. Copied. */
     const uint64_t *durations_us;

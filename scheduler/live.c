@@ -145,7 +145,7 @@ void live_mode_of(struct core *c, struct array *a)
 
 void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct outbox *out)
 {
-    bool active = mode == MODE_ACTIVE && !live_ended(st);
+    bool active = mode == MODE_ACTIVE && !live_ended(st), halted = mode == MODE_HALTED;
     bool another = st->mode != mode;
     struct array *a;
 
@@ -155,10 +155,12 @@ void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct
         live_mode_of(c, a);
     }
     c->want_dispatch = true;
-    if (st->told_active == active)
+    if (st->told_active == active && st->told_halted == halted)
         return;
     struct change *ch = out_change(out, CHG_STUDY_STATE);
     ch->study.n = st->id;
     ch->active = active;
+    ch->halted = halted;
     st->told_active = active;
+    st->told_halted = halted;
 }

@@ -84,7 +84,7 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
         if (cores <= w->row.slots || l->started_ms || l->finished)
             result_lost(c, l, counted, out);
         else
-            result_stopped(c, l);
+            result_stopped(c, l, out);
         trouble_get(c, l->task); /* a zombie may bring a result: remember whose won */
         lease_end(c, l, out);
     }

@@ -27,7 +27,9 @@ static void end_task(struct core *c, struct lease *l, const struct end_row *from
     a->new_ended++;
 }
 
-static struct change *keep_attempt(struct lease *l, const struct end_row *from,
+/* keep_attempt - an end of a lease that is not the end of its task: durable, and with it that the
+ * task was begun. */
+static struct change *keep_attempt(struct core *c, struct lease *l, const struct end_row *from,
                                    enum task_state state, enum end_reason reason, bool counted,
                                    struct outbox *out)
 {
@@ -43,19 +45,24 @@ static struct change *keep_attempt(struct lease *l, const struct end_row *from,
     ch->end.state = state;
     ch->end.reason = reason;
     ch->end.counted = counted;
+    if (attempt_ran(&ch->end))
+        trouble_get(c, l->task)->ran = true;
     return ch;
 }
 
-void result_stopped(struct core *c, struct lease *l)
+static void ready_again(struct core *c, struct lease *l)
 {
-    if (l->twin) { /* the task is the twin's */
+    if (l->twin) /* the task is the twin's */
         twin_part(l);
-        return;
-    }
-    if (l->started_ms)
-        trouble_get(c, l->task)->ran = true;
-    if (!l->orphan)
+    else if (!l->orphan)
         array_move(c, l->array, l->task, TASK_READY);
+}
+
+void result_stopped(struct core *c, struct lease *l, struct outbox *out)
+{
+    if (l->started_ms && !l->orphan)
+        keep_attempt(c, l, NULL, l->twin ? TASK_LEASED : TASK_READY, END_REVOKED, false, out);
+    ready_again(c, l);
 }
 
 void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *out)
@@ -67,13 +74,12 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
     a->lost++;
     a->study->lost += !a->retired;
     if (l->twin) {
-        keep_attempt(l, NULL, TASK_LEASED, counted ? END_LOST : END_REVOKED, false, out);
+        keep_attempt(c, l, NULL, TASK_LEASED, counted ? END_LOST : END_REVOKED, false, out);
         twin_part(l);
         return;
     }
-    trouble_get(c, l->task)->ran = true;
     if (!counted) {
-        keep_attempt(l, NULL, TASK_READY, END_REVOKED, false, out);
+        keep_attempt(c, l, NULL, TASK_READY, END_REVOKED, false, out);
         array_move(c, a, l->task, TASK_READY);
         return;
     }
@@ -83,7 +89,7 @@ void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *o
         end_task(c, l, NULL, TASK_QUARANTINED, END_QUARANTINED, out);
         return;
     }
-    keep_attempt(l, NULL, TASK_READY, END_LOST, false, out);
+    keep_attempt(c, l, NULL, TASK_READY, END_LOST, false, out);
     array_move(c, a, l->task, TASK_READY);
 }
 
@@ -103,7 +109,6 @@ static ms_t backoff(struct core *c, const struct policy *p, uint32_t failures)
 
 static void wait_until(struct core *c, struct lease *l, ms_t at)
 {
-    trouble_get(c, l->task)->ran = true;
     array_move(c, l->array, l->task, TASK_WAITING);
     trouble_get(c, l->task)->ready_at = at;
     heap_push(&c->delayed, at, l->task.n);
@@ -146,7 +151,7 @@ static void failed(struct core *c, struct lease *l, const struct end_row *end, s
         t->failures = failures + 1;
         t->losses = 0; /* "in a row": it came back from this worker */
         t->last = l->id;
-        keep_attempt(l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
+        keep_attempt(c, l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
         wait_until(c, l, c->now + backoff(c, p, t->failures));
         return;
     }
@@ -234,7 +239,7 @@ static void infra(struct core *c, struct lease *l, const struct end_row *end, st
         halt_if_ruled(c, a, out);
         return;
     }
-    keep_attempt(l, end, TASK_WAITING, END_INFRA, false, out);
+    keep_attempt(c, l, end, TASK_WAITING, END_INFRA, false, out);
     wait_until(c, l, c->now + ((ms_t)1000 << (t->infra - 1)));
 }
 
@@ -281,14 +286,13 @@ void on_result(struct core *c, const struct event *ev, struct outbox *out)
         return;
     share_measured(c, l, ev->end->wall_us);
     if (l->orphan) {
-        keep_attempt(l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
+        keep_attempt(c, l, ev->end, array_state(l->array, l->task), END_SUPERSEDED, false, out);
     } else if (l->twin && !succeeded(l->array, ev->end)) {
-        keep_attempt(l, ev->end, TASK_LEASED, ev->end->reason, false, out);
+        keep_attempt(c, l, ev->end, TASK_LEASED, ev->end->reason, false, out);
         twin_part(l);
     } else if (ev->end->reason == END_REVOKED || ev->end->reason == END_LOST) {
-        keep_attempt(l, ev->end, TASK_READY, END_REVOKED, false, out);
-        trouble_get(c, l->task)->ran |= ev->end->wall_us > 0;
-        result_stopped(c, l);
+        keep_attempt(c, l, ev->end, TASK_READY, END_REVOKED, false, out);
+        ready_again(c, l);
     } else if (ev->end->reason == END_INFRA) {
         infra(c, l, ev->end, out);
     } else {

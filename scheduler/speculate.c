@@ -32,6 +32,7 @@ void twin_beaten(struct core *c, struct lease *l, struct outbox *out)
     if (!other)
         return;
     twin_part(l);
+    trouble_get(c, l->task); /* the other may bring a result yet: remember whose won */
     other->orphan = true;
     lease_forget_durable(other, out);
     lease_revoke(c, other, out);

@@ -36,9 +36,9 @@ enum { ROOMS = 64 }; /* lists of workers: the last one is of those with 63 free 
 struct live {
     uint32_t id;
     enum study_mode mode;
-    bool told_active;     /* what the store last heard in CHG_STUDY_STATE */
-    struct array *arrays; /* list, by age: those that are not retired */
-    struct array *points; /* the one of points among them, or NULL */
+    bool told_active, told_halted; /* what the store last heard in CHG_STUDY_STATE */
+    struct array *arrays;          /* list, by age: those that are not retired */
+    struct array *points;          /* the one of points among them, or NULL */
     size_t n_arrays, n_retired, n_open;
     uint64_t warned; /* succeeded with a warning, since it was loaded */
     uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
@@ -170,7 +170,7 @@ struct lease {
 struct trouble {
     uint64_t task;
     uint32_t failures, losses, infra;
-    bool ran;      /* an attempt at it began and did not end it */
+    bool ran;      /* an attempt at it began and did not end it: attempt_ran */
     ms_t ready_at; /* while it is waiting */
     lease_id last; /* the last lease whose result counted: it and older ones count no more */
     UT_hash_handle hh;
@@ -369,8 +369,8 @@ void twin_beaten(struct core *c, struct lease *l, struct outbox *out); /* the ot
 /* result.c */
 void on_result(struct core *c, const struct event *ev, struct outbox *out);
 void result_lost(struct core *c, struct lease *l, bool counted, struct outbox *out);
-void result_stopped(struct core *c,
-                    struct lease *l); /* unstarted or revoked: ready again at no cost */
+/* result_stopped - unstarted or revoked: ready again at no cost */
+void result_stopped(struct core *c, struct lease *l, struct outbox *out);
 
 /* worker_events.c, client_events.c */
 void on_hello(struct core *c, const struct event *ev, struct outbox *out);

@@ -140,9 +140,10 @@ static enum err find_row(struct scheduler *s, const struct study *spec, bool fre
     return ERR_NONE;
 }
 
-static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum event_kind kind,
-                      bool active, const struct study *spec, struct array_row *row, bool is_new,
-                      bool adopt, struct fault *f)
+/* was: the study as the store has it, when it is only loaded; NULL: a client submits it. */
+static enum err enter(struct scheduler *s, peer_id from, uint64_t request,
+                      const struct study_row *was, const struct study *spec, struct array_row *row,
+                      bool is_new, bool adopt, struct fault *f)
 {
     struct known k = { 0 };
     enum err err = stages_edges(s, spec, row, f);
@@ -158,7 +159,7 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum 
     }
     uint32_t *order = order_longest(spec, row->n);
     core_step(s->core, s->now,
-              &(struct event){ .kind = kind,
+              &(struct event){ .kind = was ? EV_ARRAY : EV_SUBMIT,
                                .order = order,
                                .from = from,
                                .request = request,
@@ -167,7 +168,8 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request, enum 
                                .adopts = k.adopts,
                                .n_adopts = k.n_adopts,
                                .is_new = is_new,
-                               .active = active,
+                               .active = !was || was->active,
+                               .halted = was && was->halted,
                                .template_changed = k.template_changed,
                                .durations_us = k.durations_us,
                                .n_durations = k.n_durations },
@@ -219,7 +221,7 @@ enum err submit_spec(struct scheduler *s, peer_id from, const struct message *m,
         buf_adds(name, row.name);
         row.name = name->data;
         /* What is current has adopted already; looking again would undo a retry. */
-        err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, is_new,
+        err = enter(s, from, m->submit.request, NULL, spec, &row, is_new,
                     !m->submit.fresh && !is_current, f);
     }
     if (err) {
@@ -267,7 +269,7 @@ enum err submit_resume(struct scheduler *s, peer_id from, const struct message *
                          "by their keys; after a hold, grange release goes on with it",
                          m->submit.study);
     row.submitted_ms = clock_wall_ms();
-    err = enter(s, from, m->submit.request, EV_SUBMIT, true, spec, &row, false, false, f);
+    err = enter(s, from, m->submit.request, NULL, spec, &row, false, false, f);
     if (err) {
         study_free(spec);
         return err;
@@ -291,11 +293,11 @@ enum err submit_load(struct scheduler *s, const char *name, study_id *id, struct
     if (err)
         return err;
     if (spec) /* its current array is one of points */
-        err = enter(s, (peer_id){ 0 }, 0, EV_ARRAY, study.active, spec, &row, false, false, f);
+        err = enter(s, (peer_id){ 0 }, 0, &study, spec, &row, false, false, f);
     if (!err) {
         loaded_set(s, row.study, row.id, name);
         *id = row.study;
-        err = calls_load(s, row.study, study.active, f);
+        err = calls_load(s, row.study, &study, f);
     }
     study_free(spec);
     return err;

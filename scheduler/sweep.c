@@ -143,7 +143,8 @@ void sweep_attempts(struct scheduler *s)
     while (dir && (d = readdir(dir))) {
         char *end;
         unsigned long long lease = strtoull(d->d_name, &end, 10);
-        if (*end || !lease || (lease >> 32) >= s->epoch || core_leased(s->core, (lease_id){ lease }).n)
+        if (*end || !lease || (lease >> 32) >= s->epoch ||
+            core_leased(s->core, (lease_id){ lease }).n)
             continue;
         path.n = base;
         buf_addf(&path, "/%s", d->d_name);

@@ -68,8 +68,9 @@ static struct lease *claim(struct core *c, struct worker *w, const struct event_
         return NULL; /* its result has counted and only the ack was lost, or a later lease's has */
     l = lease_adopt(c, w, a, h->task, h->lease);
     l->claimed = true;
-    if (a->retired || a->mode == MODE_HALTED)
-        lease_revoke(c, l, out);
+    /* reconcile says so to the worker */
+    l->revoked = a->retired || (a->study->mode == MODE_HALTED &&
+                                (a->row.policy.halt_when == HALT_NOW || !h->running));
     return l;
 }
 
@@ -97,7 +98,7 @@ static void reconcile(struct core *c, struct worker *w, const struct event *ev, 
     }
     DL_FOREACH_SAFE(w->leases, l, next)
     if (!l->named) { /* its assign was lost with the connection, or its return or result was */
-        result_stopped(c, l);
+        result_stopped(c, l, out);
         lease_end(c, l, out);
     }
     DL_FOREACH(w->leases, l)
@@ -177,7 +178,7 @@ void on_returned(struct core *c, const struct event *ev, struct outbox *out)
         struct lease *l = lease_find(c, ev->held[i].lease);
         if (!l || l->worker != w)
             continue;
-        result_stopped(c, l);
+        result_stopped(c, l, out);
         lease_end(c, l, out);
     }
 }
@@ -250,4 +251,5 @@ void on_running(struct core *c, const struct event *ev, struct outbox *out)
     struct lease *l = lease_adopt(c, w, a, ev->task, ev->lease);
     l->durable = l->claimed = true;
     l->started_ms = ev->started_ms;
+    l->revoked = a->study->mode == MODE_HALTED && a->row.policy.halt_when == HALT_NOW;
 }

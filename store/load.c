@@ -260,7 +260,8 @@ static void note_ended(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
     ((uint8_t *)ctx)[index] = 1;
 }
 
-static void trouble_note(struct trouble **table, uint64_t task, uint64_t lease, bool lost)
+static void trouble_note(struct trouble **table, uint64_t task, uint64_t lease, bool counted,
+                         bool lost)
 {
     struct trouble *t;
 
@@ -271,23 +272,27 @@ static void trouble_note(struct trouble **table, uint64_t task, uint64_t lease, 
         t->task = task;
         HASH_ADD(hh, *table, task, sizeof t->task, t);
     }
-    if (lost)
+    if (lost) {
         t->losses++;
-    else {
+    } else if (counted) {
         t->failures++;
         t->last = lease;
         t->losses = 0; /* in a row: it came back from that worker */
     }
 }
 
-#define COUNTING_ATTEMPTS                                                                          \
-    " FROM attempt WHERE task >= ?1 AND task < ?2 AND NOT reopened AND (counted OR reason = ?3)"
+/* Those of which attempt_ran is true. */
+#define BEGUN_ATTEMPTS                                                                             \
+    " FROM attempt WHERE task >= ?1 AND task < ?2 AND NOT reopened AND (counted OR reason = ?3"    \
+    " OR (reason IN (?4, ?5) AND started_ms + wall_us > 0))"
 
 static void bind_range(struct query *q, const struct array_row *row)
 {
     query_int(q, 1, (int64_t)row->first.n);
     query_int(q, 2, (int64_t)(row->first.n + row->n));
     query_int(q, 3, END_LOST);
+    query_int(q, 4, END_REVOKED);
+    query_int(q, 5, END_INFRA);
 }
 
 static enum err troubles_load(struct db *db, const struct array_row *row, const uint8_t *ended,
@@ -295,13 +300,14 @@ static enum err troubles_load(struct db *db, const struct array_row *row, const 
 {
     struct query q;
 
-    query_open(&q, db, "SELECT task, counted, lease" COUNTING_ATTEMPTS " ORDER BY n");
+    query_open(&q, db, "SELECT task, counted, lease, reason" BEGUN_ATTEMPTS " ORDER BY n");
     bind_range(&q, row);
     while (query_row(&q)) {
         uint64_t task = (uint64_t)sqlite3_column_int64(q.stmt, 0);
         if (!ended[task - row->first.n])
             trouble_note(table, task, (uint64_t)sqlite3_column_int64(q.stmt, 2),
-                         !sqlite3_column_int(q.stmt, 1));
+                         sqlite3_column_int(q.stmt, 1) != 0,
+                         sqlite3_column_int(q.stmt, 3) == END_LOST);
     }
     return query_close(&q, f);
 }
@@ -313,7 +319,7 @@ enum err store_troubles(struct store *st, const struct array_row *row, store_tro
     struct query q;
     struct trouble *table = NULL, *t, *next;
 
-    query_open(&q, &st->db, "SELECT 1" COUNTING_ATTEMPTS " LIMIT 1");
+    query_open(&q, &st->db, "SELECT 1" BEGUN_ATTEMPTS " LIMIT 1");
     bind_range(&q, row);
     bool any = query_row(&q);
     enum err e = query_close(&q, f);

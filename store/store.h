@@ -81,9 +81,9 @@ typedef void (*store_us_fn)(void *ctx, uint64_t us);
 enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx,
                          struct fault *f);
 
-/* store_troubles - attempts that count against tasks that have not ended: failures, and losses
- * (END_LOST) since the last failure; `last` is the lease of that failure. What came before a
- * CHG_REOPEN does not count. */
+/* store_troubles - tasks that have not ended though an attempt at them began (attempt_ran): how
+ * many failures, and losses (END_LOST) since the last failure; `last` is the lease of that failure.
+ * Both are 0 for a task that was only stopped. What came before a CHG_REOPEN does not count. */
 typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uint32_t losses,
                                  lease_id last);
 enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn,

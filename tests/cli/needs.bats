@@ -36,6 +36,28 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     has "$output" "exit 3, which is a warning"
 }
 
+ended_is() { [ "$(sqlite3 .grange/grange.db "select count(*) from ended")" = "$1" ]; }
+
+@test "a restart command runs after a mere stop, too, also when a scheduler started in between" {
+    run -0 grange up -n 1 -j 1
+    run -0 grange submit --quiet --study s --restart-command 'echo again {x}' \
+        'touch began; until [ -e go ]; do sleep 0.05; done; echo first {x}' ::: x=1 # a point
+    poll_until 20 test -e began
+    run -0 grange hold s --now
+    poll_until 20 stopped_once
+    scheduler=$(sed 's/ .*//' .grange/lock)
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    poll_until 20 grange release s
+    poll_until 20 ended_is 1
+    run -0 grange log s 0
+    has "$output" "again 1"
+    has_not "$output" "first"
+    run -0 grange down
+}
+
+stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt where reason = 5")" = 1 ]; }
+
 @test "an exit code can set a point aside at once" {
     run grange run --study s --retries 5 --exit 4:quarantine 'exit 4' ::: x=1
     [ "$status" -eq 1 ]

@@ -214,7 +214,8 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
     durations_words(w, s);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);
     s->ev.template_changed = words_flag(w, "changed");
-    s->ev.active = !words_flag(w, "inactive");
+    s->ev.halted = words_flag(w, "halted");
+    s->ev.active = !s->ev.halted && !words_flag(w, "inactive");
 }
 
 void core_worker_words(struct words *w, struct scripted *s, const char *name)

@@ -63,7 +63,11 @@ void print_change(struct buf *b, const struct change *c)
         buf_addf(b, "closed a%u", (unsigned)c->append.array.n);
         break;
     case CHG_STUDY_STATE:
-        buf_addf(b, "%s s%u", c->active ? "active" : "inactive", (unsigned)c->study.n);
+        buf_addf(b, "%s s%u",
+                 c->active   ? "active"
+                 : c->halted ? "halted"
+                             : "inactive",
+                 (unsigned)c->study.n);
         break;
     case CHG_ADOPT:
         if (c->adopts.pairs) {

@@ -32,6 +32,7 @@ static void attempt(struct sim *s, const struct end_row *e)
 {
     struct disk_task *t = task_at(s, e->task);
 
+    t->ran |= attempt_ran(e);
     if (e->counted) {
         t->failures++;
         t->losses = 0;
@@ -192,6 +193,7 @@ static void apply(struct sim *s, const struct change *c)
         break;
     case CHG_STUDY_STATE:
         s->disk.study[c->study.n].active = c->active;
+        s->disk.study[c->study.n].halted = c->halted;
         break;
     case CHG_ADOPT:
         adopt(s, c);
@@ -248,13 +250,17 @@ void disk_states(const struct sim *s, const struct array_row *row, uint8_t *stat
 }
 
 static void restore_array(const struct sim *s, struct core *core, const struct array_row *row,
-                          bool active, ms_t now, struct outbox *out)
+                          ms_t now, struct outbox *out)
 {
     uint8_t states[SIM_TASKS];
 
     disk_states(s, row, states);
     core_step(core, now,
-              &(struct event){ .kind = EV_ARRAY, .array = row, .states = states, .active = active },
+              &(struct event){ .kind = EV_ARRAY,
+                               .array = row,
+                               .states = states,
+                               .active = s->disk.study[row->study.n].active,
+                               .halted = s->disk.study[row->study.n].halted },
               out);
     struct event ev;
     for (size_t k = 0; k < s->disk.n_appends; k++)
@@ -262,7 +268,7 @@ static void restore_array(const struct sim *s, struct core *core, const struct a
             core_step(core, now, &ev, out);
     for (uint64_t i = 0; i < row->n; i++) {
         const struct disk_task *t = &s->disk.task[row->first.n + i];
-        if (!t->ended && (t->failures || t->losses))
+        if (!t->ended && t->ran)
             core_step(core, now,
                       &(struct event){ .kind = EV_TROUBLE,
                                        .task = { row->first.n + i },
@@ -299,8 +305,7 @@ struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const s
     for (uint32_t study = 1; study <= SIM_STUDIES; study++)
         if (d->study[study].current.n &&
             (loaded ? core_study(loaded, (study_id){ study }, &cs) : restored(s, study)))
-            restore_array(s, core, world_array(s, d->study[study].current), d->study[study].active,
-                          now, out);
+            restore_array(s, core, world_array(s, d->study[study].current), now, out);
     for (size_t i = 0; i < d->n_workers; i++)
         core_step(core, now, &(struct event){ .kind = EV_KNOWN_WORKER, .worker = &d->workers[i] },
                   out);

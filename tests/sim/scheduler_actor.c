@@ -206,7 +206,7 @@ static void troubles(struct sim *s, const struct array_row *row)
 {
     for (uint64_t i = 0; i < row->n; i++) {
         const struct disk_task *t = &s->disk.task[row->first.n + i];
-        if (!t->ended && (t->failures || t->losses))
+        if (!t->ended && t->ran)
             step(s, &(struct event){ .kind = EV_TROUBLE,
                                      .task = { row->first.n + i },
                                      .lease = t->last_failed,
@@ -274,7 +274,8 @@ static bool load(struct sim *s, uint32_t study)
         return false;
     enter(s, &(struct event){ .kind = EV_ARRAY,
                               .array = world_array(s, current),
-                              .active = s->disk.study[study + 1].active });
+                              .active = s->disk.study[study + 1].active,
+                              .halted = s->disk.study[study + 1].halted });
     return true;
 }
 

@@ -199,6 +199,7 @@ struct disk_task {
     worker_id worker; /* where it ended */
     lease_id lease, last_failed;
     uint32_t failures, losses; /* attempts that count, since it was last reopened */
+    bool ran;                  /* one began */
 };
 struct disk_running {
     lease_id lease;
@@ -212,7 +213,7 @@ struct disk {
     size_t n_arrays;
     struct {
         array_id current;
-        bool active;
+        bool active, halted;
     } study[SIM_STUDIES + 1]; /* by study id */
     struct disk_append {
         array_id array;

@@ -302,6 +302,18 @@ static void add_attempt(uint64_t task, enum end_reason reason, bool counted)
     commit(&ch, 1);
 }
 
+static void add_stopped(uint64_t task, enum end_reason reason, bool began)
+{
+    struct change ch = change_end(task, 1, TASK_READY);
+
+    ch.kind = CHG_ATTEMPT;
+    ch.end.reason = reason;
+    ch.end.counted = false;
+    if (!began)
+        ch.end.started_ms = ch.end.ended_ms = 0, ch.end.wall_us = 0;
+    commit(&ch, 1);
+}
+
 static const char *troubles(struct buf *said)
 {
     struct buf text = { 0 };
@@ -337,6 +349,12 @@ Test(store, troubles_count_failures_and_losses_in_a_row_of_open_tasks)
     cr_assert_str_eq(troubles(&said), "2:1/0 ", "what came before a retry does not count");
     add_attempt(5, END_EXIT, true);
     cr_assert_str_eq(troubles(&said), "2:1/0 5:1/0 ");
+    add_stopped(7, END_REVOKED, false);
+    add_stopped(8, END_REVOKED, true);
+    add_stopped(9, END_INFRA, false);
+    add_stopped(10, END_INFRA, true);
+    add_stopped(2, END_REVOKED, true);
+    cr_assert_str_eq(troubles(&said), "2:1/0 5:1/0 8:0/0 10:0/0 ", "begun, though only stopped");
     buf_fini(&said);
 }
 
