@@ -120,6 +120,13 @@ bool calls_next_callback(struct grange *g, struct callback *cb)
     return true;
 }
 
+void calls_drop_callbacks(struct calls *c, const struct grange_direct *d)
+{
+    for (size_t i = c->next_callback; i < c->n_callbacks; i++)
+        if (c->callbacks[i].direct == d)
+            c->callbacks[i].on_direct = NULL;
+}
+
 /* ---- the end */
 
 /* close_ours - keys that were made here are not known to anybody else: their arrays get no further

@@ -75,10 +75,12 @@ struct watch {
     uint32_t next; /* of the same future, or of the free ones */
 };
 
-struct callback {
+struct callback { /* fn, or one of the others; none: who was to be told of is gone */
     struct grange_future future;
+    struct grange_direct *direct;
     grange_callback *fn;
     grange_progress_callback *on_progress;
+    grange_direct_callback *on_direct;
     void *context;
 };
 
@@ -183,6 +185,8 @@ void calls_on_message(struct grange *g, const struct message *m);
 bool calls_on_refused(struct grange *g, uint64_t request, enum err code, const char *text);
 bool calls_next_callback(struct grange *g, struct callback *c);
 void calls_add_callback(struct calls *c, const struct callback *cb);
+/* calls_drop_callbacks - those about operations on engines that are freed. */
+void calls_drop_callbacks(struct calls *c, const struct grange_direct *d);
 void calls_finish(struct grange *g); /* sends the rest and closes what is ours; without the lock */
 
 /* ---- series.c */

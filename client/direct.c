@@ -27,6 +27,7 @@ static void send_part(struct op *op, size_t n, const struct shared_file *file)
     m.direct.op = op->d->op;
     m.direct.name = op->credit ? "" : op->d->name;
     m.direct.total = op->bytes;
+    m.direct.limit_ms = op->d->limit_ms;
     m.direct.data = op->data + op->sent;
     m.direct.data_bytes = n;
     m.direct.machine = op->credit ? 0 : g->directs.machine;
@@ -132,6 +133,24 @@ static void stall(struct op *op)
     next_stream(ds);
 }
 
+void directs_seen(struct grange_direct *d, size_t n)
+{
+    if (n <= d->n_seen)
+        return;
+    d->g->directs.n_news -= d->n_ended > d->n_seen && n >= d->n_ended;
+    d->n_seen = n;
+}
+
+void directs_tell(struct grange_direct *d)
+{
+    if (!d->fn || d->n_ended < d->n)
+        return;
+    calls_add_callback(
+        &d->g->calls, &(struct callback){ .direct = d, .on_direct = d->fn, .context = d->context });
+    d->fn = NULL;
+    directs_seen(d, d->n);
+}
+
 static void place_all(struct grange_direct *d);
 
 /* known - the length of a result that is gathered, or that there is none. */
@@ -170,7 +189,9 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
         ds->n_streams--;
         next_stream(ds);
     }
+    ds->n_news += d->n_seen == d->n_ended;
     d->order[d->n_ended++] = (size_t)(op - d->ops);
+    directs_tell(d);
     if (d->freed && d->n_ended == d->n) {
         free_all(d);
     } else if (d->gathers && !d->freed && !op->known) {
@@ -436,6 +457,9 @@ static bool drop(struct op *op)
 void directs_drop(struct grange_direct *d)
 {
     d->freed = true;
+    d->fn = NULL;
+    calls_drop_callbacks(&d->g->calls, d);
+    directs_seen(d, SIZE_MAX);
     if (d->n_ended == d->n) {
         free_all(d);
         return;

@@ -62,8 +62,12 @@ struct grange_direct {
     enum direct_op op;
     char *name;
     size_t n, n_ended, n_given; /* n_given: by grange_direct_next */
-    size_t *order;              /* of the ends */
-    bool freed;                 /* by its owner; the last of its ops frees it */
+    size_t n_seen;              /* ends that its owner knows of */
+    ms_t limit_ms;
+    grange_direct_callback *fn; /* once all have ended */
+    void *context;
+    size_t *order; /* of the ends */
+    bool freed;    /* by its owner; the last of its ops frees it */
     bool gathers;
     size_t n_known; /* ops; when it gathers */
     char *all;      /* the block of all results, once all are known; when it gathers */
@@ -82,6 +86,7 @@ struct directs {
     struct declined *declined;
     uint64_t bytes_offered;
     size_t n_streams;
+    size_t n_news;         /* handles of which not all ends are seen */
     size_t n_lingering;    /* tickets that have ended for us; their last word is still to come */
     uint64_t list_request; /* grange_engines waits for it */
     struct grange_engine *list;
@@ -104,6 +109,9 @@ void directs_begin(struct grange_direct *d);
  * all_bytes; the caller frees it. */
 void directs_gather(struct grange_direct *d);
 char *directs_take(struct grange_direct *d);
+/* directs_seen - its owner knows of n ends. directs_tell - the callback, when it is time. */
+void directs_seen(struct grange_direct *d, size_t n);
+void directs_tell(struct grange_direct *d);
 /* directs_drop - its owner is done with it: what has not ended is cancelled. */
 void directs_drop(struct grange_direct *d);
 

@@ -181,7 +181,8 @@ static void tell(struct grange *g, struct slot *slot, struct grange_future f)
         if (w->set) {
             set_on_end(w->set, f, slot->end);
         } else if (w->fn) {
-            calls_add_callback(c, &(struct callback){ f, w->fn, NULL, w->context });
+            calls_add_callback(
+                c, &(struct callback){ .future = f, .fn = w->fn, .context = w->context });
         }
         *w = (struct watch){ .next = c->free_watch };
         c->free_watch = at;

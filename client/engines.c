@@ -143,6 +143,8 @@ int grange_engines(struct grange *g, size_t at_least, int64_t timeout_ms,
 
 /* ---- operations */
 
+#define LIMIT_MS_MAX ((ms_t)365 * 24 * 3600 * 1000)
+
 static int check(struct grange *g, const char *name, uint64_t bytes, const char *what)
 {
     if (!name || !*name || strlen(name) > NAME_BYTES_MAX) {
@@ -159,8 +161,13 @@ static int check(struct grange *g, const char *name, uint64_t bytes, const char 
     return 0;
 }
 
+struct extra { /* what only some ask for */
+    bool gathers;
+    ms_t limit_ms;
+};
+
 static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, size_t n,
-                 const char *name, const void *data, size_t bytes, bool gathers,
+                 const char *name, const void *data, size_t bytes, const struct extra *extra,
                  struct grange_direct **d)
 {
     *d = NULL;
@@ -171,7 +178,8 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
     *d = directs_make(g, op, engines, n, name);
     for (size_t i = 0; i < n; i++)
         directs_payload(*d, i, data, bytes);
-    if (gathers)
+    (*d)->limit_ms = extra ? extra->limit_ms : 0;
+    if (extra && extra->gathers)
         directs_gather(*d);
     directs_begin(*d);
     pump_start(g);
@@ -181,25 +189,41 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, false, d);
+    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, NULL, d);
+}
+
+int grange_direct_call_within(struct grange *g, const uint64_t *engines, size_t n,
+                              const char *function, const void *data, size_t bytes,
+                              int64_t limit_ms, struct grange_direct **d)
+{
+    *d = NULL;
+    session_enter(g);
+    if (limit_ms < 1 || limit_ms > LIMIT_MS_MAX) {
+        fault_set(session_fault(), ERR_USAGE, "a limit of %lld ms; 1 to %lld are possible",
+                  (long long)limit_ms, (long long)LIMIT_MS_MAX);
+        return session_leave(g, ERR_USAGE);
+    }
+    session_leave(g, 0);
+    return begin(g, DIRECT_CALL, engines, n, function, data, bytes,
+                 &(struct extra){ .limit_ms = limit_ms }, d);
 }
 
 int grange_direct_put(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, false, d);
+    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, NULL, d);
 }
 
 int grange_direct_get(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       struct grange_direct **d)
 {
-    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, false, d);
+    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, NULL, d);
 }
 
 int grange_direct_drop(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                        struct grange_direct **d)
 {
-    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, false, d);
+    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, NULL, d);
 }
 
 int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
@@ -293,6 +317,7 @@ bool grange_direct_ready(struct grange_direct *d)
     if (d->n_ended < d->n)
         pump_turn(g, 0);
     bool ready = d->n_ended == d->n;
+    directs_seen(d, d->n_ended);
     session_leave(g, 0);
     return ready;
 }
@@ -306,6 +331,7 @@ int grange_direct_wait(struct grange_direct *d, int64_t timeout_ms)
     session_enter(g);
     while (d->n_ended < d->n && !wait_end(g, &w, still, &err))
         pump_turn(g, w.until);
+    directs_seen(d, d->n_ended);
     return session_leave(g, d->n_ended < d->n ? (int)err : first_failure(d));
 }
 
@@ -323,6 +349,19 @@ int grange_direct_next(struct grange_direct *d, int64_t timeout_ms, size_t *i)
     if (d->n_ended == d->n_given)
         return session_leave(g, (int)err);
     *i = d->order[d->n_given++];
+    directs_seen(d, d->n_given);
+    return session_leave(g, 0);
+}
+
+int grange_direct_on_end(struct grange_direct *d, grange_direct_callback *fn, void *context)
+{
+    struct grange *g = d->g;
+
+    session_enter(g);
+    d->fn = fn;
+    d->context = context;
+    directs_tell(d);
+    pump_callbacks(g); /* it may free d */
     return session_leave(g, 0);
 }
 
@@ -406,7 +445,8 @@ int grange_gather(struct grange *g, const uint64_t *engines, size_t n, const cha
                   int64_t timeout_ms, void **data, size_t *bytes)
 {
     struct grange_direct *d;
-    int code = begin(g, DIRECT_GET, engines, n, name, NULL, 0, true, &d);
+    int code =
+        begin(g, DIRECT_GET, engines, n, name, NULL, 0, &(struct extra){ .gathers = true }, &d);
 
     *data = NULL;
     *bytes = 0;

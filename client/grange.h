@@ -105,8 +105,8 @@ const char *grange_owner(const struct grange *g); /* who started the scheduler: 
  * back. Then it is not lost for seconds but until somebody starts it. */
 bool grange_is_down(struct grange *g);
 /* grange_fd - for poll, select, epoll: readable when grange_next, grange_set_next or
- * grange_progress_next has something; now and then also when there is nothing. It is the
- * connection's. */
+ * grange_progress_next has something, or an operation on engines has ended of which no function has
+ * said so; now and then also when there is nothing. It is the connection's. */
 int grange_fd(const struct grange *g);
 
 struct grange_counts { /* points of a study, by state; n = the sum of all but reused,
@@ -498,11 +498,13 @@ struct grange_farm {
 int grange_farm_look(struct grange *g, int64_t timeout_ms, struct grange_farm **farm);
 
 /* grange_direct_call - calls `function` with these bytes (at most 1 GiB) on each of the n engines
- * listed; the same payload for all. grange_direct_put - gives each a named value (a name has 1 to
- * 100 bytes); grange_direct_get - asks for it; grange_direct_drop - drops it: GRANGE_ERR_NOT_FOUND
- * where there is none. grange_direct_scatter - divides n_items items of item_bytes among the
- * engines in blocks, the first n_items % n engines get one more, and puts each its block as a named
- * value; an engine may get none, which is a value of no bytes.
+ * listed; the same payload for all. grange_direct_call_within: a function that runs longer than
+ * limit_ms (1 or more) is told (grange_cancelled), its engine is killed after the grace period, and
+ * its answer is GRANGE_ERR_TIMEOUT; the engine is started again. grange_direct_put - gives each a
+ * named value (a name has 1 to 100 bytes); grange_direct_get - asks for it; grange_direct_drop -
+ * drops it: GRANGE_ERR_NOT_FOUND where there is none. grange_direct_scatter - divides n_items items
+ * of item_bytes among the engines in blocks, the first n_items % n engines get one more, and puts
+ * each its block as a named value; an engine may get none, which is a value of no bytes.
  *
  * They return at once: *d stands for all of it, and is the caller's to grange_direct_free. An
  * engine may be listed more than once, n may be any number, and 0 has ended at once. The payload is
@@ -511,6 +513,9 @@ int grange_farm_look(struct grange *g, int64_t timeout_ms, struct grange_farm **
 struct grange_direct;
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d);
+int grange_direct_call_within(struct grange *g, const uint64_t *engines, size_t n,
+                              const char *function, const void *data, size_t bytes,
+                              int64_t limit_ms, struct grange_direct **d);
 int grange_direct_put(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       const void *data, size_t bytes, struct grange_direct **d);
 int grange_direct_get(struct grange *g, const uint64_t *engines, size_t n, const char *name,
@@ -522,18 +527,24 @@ int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, c
                           struct grange_direct **d);
 
 /* grange_direct_ready - whether all engines have answered or failed. grange_direct_wait - until
- * then: 0 when all succeeded, else the code of the first in the list that failed; *d goes on after
- * GRANGE_ERR_TIMEOUT. grange_direct_next - waits for the next to end, in the order of the ends,
- * each once: *i is its place in the list; GRANGE_ERR_NOT_FOUND when all were given out. */
+ * then: 0 when all succeeded, else the code of the first in the list that failed; when the deadline
+ * was over first, GRANGE_ERR_TIMEOUT, and *d goes on. grange_direct_next - waits for the next to
+ * end, in the order of the ends, each once: *i is its place in the list; GRANGE_ERR_NOT_FOUND when
+ * all were given out. */
 bool grange_direct_ready(struct grange_direct *d);
 int grange_direct_wait(struct grange_direct *d, int64_t timeout_ms);
 int grange_direct_next(struct grange_direct *d, int64_t timeout_ms, size_t *i);
+/* grange_direct_on_end - calls back once, when all have ended, as grange_on_end does; it may free
+ * *d. A second one takes the place of one that was not called yet. */
+typedef void grange_direct_callback(struct grange *g, struct grange_direct *d, void *context);
+int grange_direct_on_end(struct grange_direct *d, grange_direct_callback *fn, void *context);
 
 /* Of place i of the list. Pointers live until *d is freed. */
 struct grange_answer {
     uint64_t engine;
     int code;         /* 0: succeeded. GRANGE_ERR_NOT_FOUND: no such engine, function or value;
                          GRANGE_ERR_LOST: the engine, its worker or the scheduler went away;
+                         GRANGE_ERR_TIMEOUT: it ran longer than it was allowed to;
                          GRANGE_ERR_STATE: the function failed; and others */
     const void *data; /* what the function gave back, or the value */
     size_t bytes;

@@ -72,7 +72,9 @@ void pump_callbacks(struct grange *g)
         pthread_mutex_unlock(&g->lock);
         if (c.on_progress)
             c.on_progress(g, c.future, &progress, c.context);
-        else
+        else if (c.on_direct)
+            c.on_direct(g, c.direct, c.context);
+        else if (c.fn)
             c.fn(g, c.future, c.context);
         pthread_mutex_lock(&g->lock);
     }

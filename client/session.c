@@ -109,7 +109,7 @@ void session_drop_follow(struct grange *g, const char *name)
 void session_mark_news(struct grange *g)
 {
     uint64_t count = 1;
-    bool news = g->lost || g->refused || calls_have_news(&g->calls);
+    bool news = g->lost || g->refused || calls_have_news(&g->calls) || g->directs.n_news > 0;
 
     for (size_t i = 0; i < g->n_follows; i++)
         news = news || g->follows[i]->news || g->follows[i]->refused;

@@ -385,6 +385,7 @@ struct message {
             uint64_t machine; /* first part: where the client could reach files; 0: nowhere */
             uint64_t filled;  /* the last one, without data: so many bytes are in the ack's file */
             struct shared_file file; /* first part, without data: all of the payload is there */
+            ms_t limit_ms;           /* first part: how long the function may run; 0: for ever */
         } direct;
         struct {
             uint64_t ticket;

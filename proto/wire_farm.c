@@ -36,6 +36,7 @@ static void direct_to_pb(const struct message *m, struct encoding *e)
     e->direct.machine = m->direct.machine;
     e->direct.filled = m->direct.filled;
     e->direct.file = file_to_pb(&m->direct.file, &e->shared_file);
+    e->direct.limit_ms = (uint64_t)m->direct.limit_ms;
 }
 
 static void direct_end_to_pb(const struct message *m, struct encoding *e)
@@ -261,6 +262,8 @@ static enum err direct_from_pb(const Wire__Direct *pb, struct message *m, struct
     m->direct.filled = pb->filled;
     CHECK(wire_at_most(pb->filled, BLOB_BYTES_MAX, "a payload", f));
     CHECK(file_from_pb(pb->file, &m->direct.file, f));
+    CHECK(wire_at_most(pb->limit_ms, INT64_MAX / 4, "a time limit", f));
+    m->direct.limit_ms = (ms_t)pb->limit_ms;
     CHECK(wire_is_set(pb->ticket, "a ticket", f));
     if ((unsigned)pb->op >= N_DIRECT_OPS)
         REFUSE(f, ERR_MALFORMED, "a direct call of kind %d", (int)pb->op);

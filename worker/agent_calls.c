@@ -333,6 +333,7 @@ void agent_calls_direct(struct agent *a, const struct agent_event *ev, ms_t now,
     l->id = ev->lease;
     l->call = l->direct = true;
     l->engine = ev->engine;
+    l->limit_ms = ev->limit_ms;
     l->stop_at = MS_NEVER;
     HASH_ADD(hh, a->by_ticket, id, sizeof l->id, l);
     list_add(&a->engines[ev->engine].direct, l);

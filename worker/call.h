@@ -74,7 +74,7 @@ struct call {
     bool going;                   /* parts of it are on their way */
     bool unsure;            /* how much of it the scheduler has, since a connection was lost */
     uint64_t asked;         /* of a long payload that comes */
-    ms_t assigned_limit_ms; /* of its lease */
+    ms_t assigned_limit_ms; /* of its lease or ticket; 0: none */
     UT_hash_handle hh;
 };
 

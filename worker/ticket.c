@@ -67,9 +67,11 @@ static void ready(struct worker *w, struct at_engine *e)
             close(c->in.fd);
             c->in.fd = -1;
         }
-        worker_feed(
-            w, &(struct agent_event){
-                   .kind = AGENT_DIRECT, .lease = c->id, .engine = c->engine, .direct = true });
+        worker_feed(w, &(struct agent_event){ .kind = AGENT_DIRECT,
+                                              .lease = c->id,
+                                              .engine = c->engine,
+                                              .limit_ms = c->assigned_limit_ms,
+                                              .direct = true });
     }
     if (e->arriving && !e->arriving->turn) {
         e->arriving->turn = true;
@@ -218,6 +220,7 @@ static void begin(struct worker *w, const struct message *m)
     c->name = strdup(m->direct.name);
     must(c->name != NULL);
     c->near = m->direct.machine && m->direct.machine == w->crew->machine;
+    c->assigned_limit_ms = m->direct.limit_ms;
     c->total = m->direct.more ? m->direct.total : m->direct.data_bytes;
     HASH_ADD(hh, w->crew->by_ticket, id, sizeof c->id, c);
     DL_APPEND(w->crew->engines[c->engine].arriving, c);

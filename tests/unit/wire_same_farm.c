@@ -80,6 +80,7 @@ static void same_direct(const struct message *a, const struct message *b)
         cr_assert_eq(a->direct.more, b->direct.more);
         cr_assert(a->direct.machine == b->direct.machine && a->direct.filled == b->direct.filled);
         same_file(&a->direct.file, &b->direct.file);
+        cr_assert_eq(a->direct.limit_ms, b->direct.limit_ms);
         same_text(a->direct.name, b->direct.name);
         same_bytes(a->direct.data, a->direct.data_bytes, b->direct.data, b->direct.data_bytes);
     } else {

@@ -241,6 +241,7 @@ static struct message direct(void)
     m.direct.machine = UINT64_MAX;
     m.direct.filled = 77;
     m.direct.file = (struct shared_file){ "/a/d", 0, 8, UINT64_MAX };
+    m.direct.limit_ms = 1500;
     return m;
 }
 
