@@ -336,6 +336,8 @@ static void print_text(const struct up_args *a, bool there)
         printf("farm %s is up; %u %s added\n", a->name, n, n == 1 ? "worker" : "workers");
     else if (there)
         printf("farm %s is up already\n", a->name);
+    else if (n == 0)
+        printf("farm %s is up: no workers\n", a->name);
     else
         printf("farm %s is up: %u %s of %u %s\n", a->name, n, n == 1 ? "worker" : "workers",
                a->keep.slots, a->keep.slots == 1 ? "slot" : "slots");

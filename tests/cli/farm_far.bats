@@ -107,6 +107,30 @@ EOP
     poll_until 20 grange workers
 }
 
+@test "examples/slurm: a worker of a job array joins, and drains when its job is to end" {
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    mkdir bin
+    ln -s "$GRANGE" bin/grange
+    # What the batch system gives a job: when it ends, and in its environment what it has.
+    printf '#!/bin/sh\ndate -d "now + 1 hour" +%%FT%%T\n' >bin/squeue
+    chmod +x bin/squeue
+    start job env PATH="$PWD/bin:$PATH" SLURM_JOB_ID=77 SLURM_CPUS_PER_TASK=2 SLURM_MEM_PER_NODE=4000 \
+        sh "$GRANGE_SOURCE/examples/slurm/workers.sbatch" .grange/worker.json
+    job=$pid
+    waiter
+    start run "$GRANGE" run -q --require job=77 --memory 100M --least 30m 'sh waiter.sh {x}' ::: x=1
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    [ "$(grange workers --json | jq '.workers[0].slots')" = 2 ]
+    kill "$job"
+    poll_until 20 grep -q event=drain job.err
+    touch go
+    finish "$job"
+    same 0 "$rc"
+    finish "$run"
+    same 0 "$rc"
+}
+
 @test "the units of systemd name options that there are" {
     for unit in "$GRANGE_SOURCE"/examples/systemd/*.service; do
         verb=$(sed -nE 's/^ExecStart=.* grange ([a-z]+) .*/\1/p' "$unit")
