@@ -99,6 +99,14 @@ enum {
     BACKOFF_MAX_MS = 60000,
 };
 
+enum { /* looking into the store of a farm from another machine */
+       LOOK_WORDS_MAX = 8,             /* options, and words; refused */
+       LOOK_WORD_BYTES_MAX = 8 * 1024, /* of one, an expression for --where, say; refused */
+       LOOK_ERR_BYTES_MAX = 64 * 1024, /* of stderr; the rest is left out */
+       LOOKS_MAX = 16,                 /* at once; refused */
+       LOOK_IDLE_MS = 60000,           /* without the next page being asked for; given up */
+};
+
 enum { /* operations on one engine that are not stored */
        DIRECT_WINDOW_BYTES =
            4 << 20, /* of one payload or result sent and not acknowledged: what each hop holds */

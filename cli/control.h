@@ -51,7 +51,7 @@ enum { OPT_SYNC = 300, OPT_GRACE, OPT_RETRY_FAILED, OPT_FRESH, OPT_VERB = 400 };
 void control_init(struct control *c);
 /* control_option - takes the options above; ARGP_ERR_UNKNOWN for others. */
 error_t control_option(int key, char *arg, struct control *c);
-/* control_find - which farm, or none: fills where and dir. `look`: the verb reads the store. */
+/* control_find - which farm, or none: fills where and dir. `look`: see where_look. */
 enum err control_find(struct control *c, bool look, struct fault *f);
 uint32_t control_cores(void); /* that this process may use */
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "cli/facts.h"
+#include "cli/far.h"
 #include "cli/local.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
@@ -315,9 +316,17 @@ static int explain_main(int argc, char **argv)
     int rc = cli_parse(&verb_explain, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    rc = where_dir(&a.at, &a.dir);
+    const struct where *w;
+    rc = where_of(&a.at, &w);
     if (rc >= 0)
         return rc;
+    if (!w->dir[0])
+        return far_print(w, &(struct client_look){ .verb = "explain",
+                                                   .options = (const char *[]){ "--json" },
+                                                   .n_options = a.json,
+                                                   .words = (const char *[]){ a.study, a.point },
+                                                   .n_words = 2 });
+    a.dir = w->dir;
     struct look l;
     struct facts x = { 0 };
     struct fault f;

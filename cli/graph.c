@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "cli/far.h"
 #include "cli/graph.h"
 #include "cli/stored.h"
 
@@ -133,22 +134,43 @@ static enum err draw(const struct graph_args *a, struct buf *dot, struct fault *
     return err;
 }
 
+static bool add_page(void *dot, const void *data, size_t n)
+{
+    buf_add(dot, data, n);
+    return true;
+}
+
+static enum err draw_far(const struct graph_args *a, const struct where *w, struct buf *dot,
+                         int *code, struct fault *f)
+{
+    return far_look(w,
+                    &(struct client_look){ .verb = "graph",
+                                           .options = (const char *[]){ "--points" },
+                                           .n_options = a->points,
+                                           .words = &a->study,
+                                           .n_words = a->study != NULL },
+                    add_page, dot, code, f);
+}
+
 static int graph_main(int argc, char **argv)
 {
     struct graph_args a = { 0 };
     int rc = cli_parse(&verb_graph, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    rc = where_dir(&a.at, &a.dir);
+    const struct where *w;
+    rc = where_of(&a.at, &w);
     if (rc >= 0)
         return rc;
+    a.dir = w->dir;
     struct buf dot = { 0 };
     struct fault f;
-    enum err err = draw(&a, &dot, &f);
-    if (!err)
+    rc = CLI_OK;
+    enum err err = w->dir[0] ? draw(&a, &dot, &f) : draw_far(&a, w, &dot, &rc, &f);
+    if (!err && rc == CLI_OK)
         err = put(&a, &dot, &f);
     buf_fini(&dot);
-    return err ? cli_fail(&f) : CLI_OK;
+    return err ? cli_fail(&f) : rc;
 }
 
 const struct verb verb_graph = {

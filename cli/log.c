@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/far.h"
 #include "cli/look.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
@@ -111,9 +112,17 @@ static int log_main(int argc, char **argv)
     int rc = cli_parse(&verb_log, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    rc = where_dir(&a.at, &a.dir);
+    const struct where *w;
+    rc = where_of(&a.at, &w);
     if (rc >= 0)
         return rc;
+    if (!w->dir[0])
+        return far_print(w, &(struct client_look){ .verb = "log",
+                                                   .options = (const char *[]){ "--stderr" },
+                                                   .n_options = a.err,
+                                                   .words = (const char *[]){ a.study, a.point },
+                                                   .n_words = 2 });
+    a.dir = w->dir;
     struct look l;
     struct fault f;
     enum err err = look_open(&l, a.dir, a.study, &f);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "cli/far.h"
 #include "cli/look.h"
 #include "cli/newfile.h"
 #include "cli/progress.h"
@@ -205,16 +206,55 @@ static void choose_format(struct results_args *a)
         a->format = ROWS_TABLE;
 }
 
+static void add_option(struct buf *out, const char *name, const char *value)
+{
+    buf_addf(out, "--%s=%s", name, value);
+}
+
+static int results_far(const struct results_args *a, const struct where *w)
+{
+    struct buf texts[3] = { 0 };
+    const char *given[3];
+    struct client_look what = {
+        .verb = "results", .options = given, .words = &a->study, .n_words = a->study != NULL
+    };
+    struct newfile file = { 0 };
+    struct fault f, unused;
+    int code = CLI_OK;
+    add_option(&texts[0], "format", rows_format_name((enum rows_format)a->format));
+    what.n_options = 1;
+    if (a->where)
+        add_option(&texts[what.n_options++], "where", a->where);
+    if (a->sort)
+        add_option(&texts[what.n_options++], "sort", a->sort);
+    for (size_t i = 0; i < what.n_options; i++)
+        given[i] = buf_text(&texts[i]);
+    enum err err = a->file ? newfile_open(&file, a->file, &f) : ERR_NONE;
+    if (!err && !a->file)
+        code = far_print(w, &what);
+    else if (!err)
+        err = far_look(w, &what, far_page, file.to, &code, &f);
+    if (newfile_close(&file, !err && code == CLI_OK, err ? &unused : &f) && !err)
+        err = f.code;
+    for (size_t i = 0; i < 3; i++)
+        buf_fini(&texts[i]);
+    return err ? cli_fail(&f) : code;
+}
+
 static int results_main(int argc, char **argv)
 {
     struct results_args a = { .format = -1 };
     int rc = cli_parse(&verb_results, argc, argv, &a);
     if (rc >= 0)
         return rc;
-    rc = where_dir(&a.at, &a.dir);
+    const struct where *w;
+    rc = where_of(&a.at, &w);
     if (rc >= 0)
         return rc;
+    a.dir = w->dir;
     choose_format(&a);
+    if (!w->dir[0])
+        return results_far(&a, w);
     struct look l;
     struct fault f;
     struct output o = { .args = &a };

@@ -1,10 +1,16 @@
 /* resume - the verb `grange resume`: what is missing of a study that the store knows. */
 #include "cli/cli.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "cli/control.h"
 #include "cli/local.h"
 #include "cli/look.h"
+#include "cli/part.h"
+#include "cli/points.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "cli/stored.h"
 #include "client/grange.h"
 
@@ -63,6 +69,34 @@ static enum err not_resumed(struct look *l, struct fault *f)
                      l->row.name, l->row.name, l->row.name);
 }
 
+/* A farm elsewhere goes on with it; nothing is watched from here. */
+static int resume_far(const struct resume_args *a)
+{
+    struct grange *g = NULL;
+    struct grange_submitted r;
+    struct buf flag = { 0 };
+    struct fault f;
+    if (!a->name)
+        return cli_bad("which study? for example: grange resume sim"), CLI_USAGE;
+    signals_early();
+    enum err err = where_connect(&a->control.where, &g, &f);
+    signals_let(true);
+    int rc = err ? 0 : grange_resume(g, a->name, a->control.flags, REQUEST_MS, &r);
+    if (rc)
+        err = fault_set(&f, (enum err)rc, "%s", grange_message(g));
+    grange_close(g);
+    if (err)
+        return cli_fail(&f);
+    where_flag(&a->control.where, &flag);
+    if (a->control.json)
+        printf("{\"study\": \"%s\", \"to_run\": %" PRIu64 "}\n", a->name, part_to_do(&r.counts));
+    else if (!a->control.quiet)
+        cli_say("%s goes on, %" PRIu64 " to run; see: grange wait %s%s", a->name,
+                part_to_do(&r.counts), a->name, buf_text(&flag));
+    buf_fini(&flag);
+    return CLI_OK;
+}
+
 static int resume_main(int argc, char **argv)
 {
     struct resume_args a = { 0 };
@@ -75,6 +109,8 @@ static int resume_main(int argc, char **argv)
     bool calls = false;
     struct fault f;
     enum err err = control_find(&a.control, true, &f);
+    if (!err && !a.control.dir[0])
+        return resume_far(&a);
     if (!err)
         err = look_calls(&l, a.control.dir, a.name, &calls, &f);
     if (!err && calls)

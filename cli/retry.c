@@ -11,6 +11,7 @@
 #include "cli/look.h"
 #include "cli/points.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "cli/stored.h"
 
 enum { OPT_FAILED = OPT_VERB };
@@ -70,9 +71,11 @@ static const struct argp argp = {
 
 static int tell_scheduler(const struct retry_args *a, const struct points *p, const char *what)
 {
-    struct buf url;
-    buf_init(&url);
-    cli_url(a->control.dir, &url);
+    struct buf url = { 0 };
+    if (a->control.where.connect[0])
+        buf_adds(&url, a->control.where.connect);
+    else
+        cli_url(a->control.dir, &url);
     uint64_t touched = 0;
     struct fault f;
     enum err err = points_ask(buf_text(&url), p, &touched, &f);
@@ -125,6 +128,21 @@ static int retry_calls(const struct retry_args *a, struct look *l)
     return rc;
 }
 
+/* A farm elsewhere: what its points are called is not known here. */
+static int retry_far(const struct retry_args *a)
+{
+    struct points p = { .retry = true, .study = a->words[0], .n = a->n - 1 };
+    uint64_t *index = NULL;
+    struct fault f;
+    if (points_find(NULL, a->words + 1, p.n, &index, &f))
+        return cli_fail(&f);
+    p.index = index;
+    signals_early();
+    int rc = tell_scheduler(a, &p, "point");
+    free(index);
+    return rc;
+}
+
 static int retry_main(int argc, char **argv)
 {
     struct retry_args a = { 0 };
@@ -136,8 +154,11 @@ static int retry_main(int argc, char **argv)
     struct look l = { 0 };
     bool calls = false;
     struct fault f;
-    if (control_find(&a.control, true, &f) ||
-        look_calls(&l, a.control.dir, a.words[0], &calls, &f) ||
+    if (control_find(&a.control, true, &f))
+        return cli_fail(&f);
+    if (!a.control.dir[0])
+        return retry_far(&a);
+    if (look_calls(&l, a.control.dir, a.words[0], &calls, &f) ||
         (!calls && stored_study(a.control.dir, a.words[0], &s, &f))) {
         look_close(&l);
         return cli_fail(&f);

@@ -10,11 +10,10 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "cli/control.h"
+#include "cli/far.h"
 #include "cli/local.h"
 #include "cli/look.h"
-#include "cli/points.h"
 #include "cli/progress.h"
-#include "cli/signals.h"
 #include "cli/table.h"
 #include "cli/unfit.h"
 #include "cli/where.h"
@@ -228,59 +227,6 @@ static void say_unfit(const struct lines *all, const char *dir)
     free(farm);
 }
 
-/* ---- of a farm elsewhere ---- */
-
-static void add_far(struct lines *all, const struct grange_farm_study *s)
-{
-    static const char *const states[] = { "running", "stopped", "stopped", "done" };
-    const struct grange_counts *c = &s->counts;
-    if (all->args->study && strcmp(all->args->study, s->name) != 0)
-        return;
-    all->items = realloc(all->items, (all->n + 1) * sizeof *all->items);
-    must(all->items);
-    struct line *l = &all->items[all->n++];
-    *l = (struct line){ .submitted_ms = s->submitted_ms, .left_ms = -1 };
-    snprintf(l->name, sizeof l->name, "%s", s->name);
-    l->counts.n = c->n - (c->skipped - c->unmet);
-    l->counts.unmet = c->unmet;
-    l->counts.done = c->done;
-    l->counts.failed = c->failed;
-    l->counts.cancelled = c->cancelled;
-    l->counts.quarantined = c->quarantined;
-    l->counts.skipped = c->skipped - c->unmet;
-    l->counts.running = c->running;
-    l->counts.left = c->ready + c->waiting + c->blocked;
-    l->failed = c->failed + c->quarantined;
-    l->left_ms = s->state == GRANGE_ENDED ? 0 : -1;
-    l->state = states[s->state & 3];
-    if (s->state == GRANGE_ENDED)
-        l->state = ended_state(l);
-}
-
-/* What its scheduler has at hand: studies that nobody asked for since its start are not among them.
- */
-static enum err look_far(struct lines *all, const struct where *w, struct fault *f)
-{
-    struct grange *g = NULL;
-    struct grange_farm *farm = NULL;
-    signals_early();
-    enum err err = where_connect(w, &g, f);
-    signals_let(true);
-    if (err)
-        return err;
-    int rc = grange_farm_look(g, REQUEST_MS, &farm);
-    if (rc)
-        err = fault_set(f, (enum err)rc, "%s", grange_message(g));
-    for (size_t i = 0; !err && i < farm->n_studies; i++)
-        add_far(all, &farm->studies[i]);
-    free(farm);
-    grange_close(g);
-    if (!err && all->args->study && all->n == 0)
-        return fault_set(f, ERR_NOT_FOUND, "the scheduler has no study '%.100s' at hand",
-                         all->args->study);
-    return err;
-}
-
 static enum err look_near(struct lines *all, const char *dir, struct fault *f)
 {
     all->serves = local_serves(dir);
@@ -297,22 +243,28 @@ static enum err look_near(struct lines *all, const char *dir, struct fault *f)
 
 static int status_main(int argc, char **argv)
 {
-    static struct where w; /* large */
+    const struct where *w;
     struct status_args a = { 0 };
     int rc = cli_parse(&verb_status, argc, argv, &a);
+    if (rc < 0)
+        rc = where_of(&a.at, &w);
     if (rc >= 0)
         return rc;
+    if (!w->dir[0])
+        return far_print(w, &(struct client_look){ .verb = "status",
+                                                   .options = (const char *[]){ "--json" },
+                                                   .n_options = a.json,
+                                                   .words = &a.study,
+                                                   .n_words = a.study != NULL });
+    a.dir = w->dir;
     struct lines all = { .args = &a };
     struct fault f;
-    enum err err = where_look_or_ask(&a.at, &w, &f);
-    a.dir = w.dir;
-    if (!err)
-        err = w.dir[0] ? look_near(&all, a.dir, &f) : look_far(&all, &w, &f);
+    enum err err = look_near(&all, a.dir, &f);
     if (!err && a.json)
         print_json(&all);
     else if (!err)
         print_table(&all);
-    if (!err && w.dir[0])
+    if (!err)
         say_unfit(&all, a.dir);
     reader_close(all.reader);
     free(all.items);

@@ -300,10 +300,7 @@ static void print_text(const struct facts *x)
     add_missing(x, &b);
     buf_adds(&b, "  results: grange results ");
     buf_add_sh(&b, x->s->name);
-    if (x->s->control->dir[0])
-        cli_dir_flag(x->s->control->dir, &b);
-    else
-        buf_adds(&b, ", where the farm's directory is");
+    where_flag(&x->s->control->where, &b);
     buf_addc(&b, '\n');
     fputs(buf_text(&b), stderr);
     buf_fini(&b);

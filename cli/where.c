@@ -160,7 +160,7 @@ enum err where_find(const struct where_args *a, struct where *w, struct fault *f
     return a->dir ? by_dir(a->dir, w, f) : by_itself(w, f);
 }
 
-enum err where_look_or_ask(const struct where_args *a, struct where *w, struct fault *f)
+enum err where_look(const struct where_args *a, struct where *w, struct fault *f)
 {
     struct where_args looked = *a;
     static struct farm farm; /* large */
@@ -171,23 +171,13 @@ enum err where_look_or_ask(const struct where_args *a, struct where *w, struct f
     return where_find(&looked, w, f);
 }
 
-enum err where_look(const struct where_args *a, struct where *w, struct fault *f)
+int where_of(const struct where_args *a, const struct where **w)
 {
-    enum err err = where_look_or_ask(a, w, f);
-    if (!err && !w->dir[0])
-        return fault_set(f, ERR_USAGE,
-                         "this reads the store of the farm, which is not on this machine; do it "
-                         "where the farm's directory is");
-    return err;
-}
-
-int where_dir(const struct where_args *a, const char **dir)
-{
-    static struct where w; /* large */
+    static struct where found; /* large */
     struct fault f;
-    if (where_look(a, &w, &f))
+    if (where_look(a, &found, &f))
         return cli_fail(&f);
-    *dir = w.dir;
+    *w = &found;
     return -1;
 }
 

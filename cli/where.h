@@ -56,13 +56,12 @@ enum err where_find(const struct where_args *a, struct where *w, struct fault *f
 /* where_own - ERR_PERMISSION when ./.grange, which nobody named, is another user's: who enters a
  * directory of somebody else does not mean to work for him. */
 enum err where_own(struct fault *f);
-/* where_look - the same for verbs that read the store: needs a directory on this machine. */
+/* where_look - the same for verbs that look at a store, which will do without a scheduler too;
+ * w->dir is "" when it is not on this machine: then its scheduler is asked. */
 enum err where_look(const struct where_args *a, struct where *w, struct fault *f);
-/* where_look_or_ask - the same where a farm elsewhere will do too (w->dir is ""): it is asked. */
-enum err where_look_or_ask(const struct where_args *a, struct where *w, struct fault *f);
-/* where_dir - where_look for a verb's main: *dir lives for ever. -1: go on; else what it returns.
- */
-int where_dir(const struct where_args *a, const char **dir);
+/* where_of - where_look for a verb's main: *w lives for ever. -1: go on; else what it
+ * returns. */
+int where_of(const struct where_args *a, const struct where **w);
 /* where_up - the same for verbs that need a scheduler: ERR_LOST when none is there, which says how
  * to have one. */
 enum err where_up(const struct where_args *a, struct where *w, struct fault *f);

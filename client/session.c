@@ -376,6 +376,9 @@ static void on_frame(struct grange *g, const struct link_event *ev, ms_t now)
         directs_on_message(g, &m);
         farm_on_message(g, &m);
         break;
+    case MSG_LOOKED:
+        look_on_message(g, &m);
+        break;
     default:
         calls_on_message(g, &m); /* or a heartbeat, or nothing that is for us */
         break;

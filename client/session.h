@@ -49,6 +49,7 @@ struct request {
     uint64_t touched;
     struct grange_submitted submitted;
     struct grange_farm *farm; /* malloc'd */
+    struct looked *looked;    /* where a page goes; NULL: none was asked for */
 };
 
 struct grange {
@@ -120,6 +121,7 @@ enum err wait_lost(const struct grange *g); /* ERR_LOST, in words: what is known
 struct counts;
 struct grange_counts session_counts(const struct counts *c);
 void farm_on_message(struct grange *g, const struct message *m); /* MSG_FARM */
+void look_on_message(struct grange *g, const struct message *m); /* MSG_LOOKED */
 
 struct fault *session_fault(void);             /* of this thread: what grange_message says */
 void session_enter(struct grange *g);          /* takes the lock */

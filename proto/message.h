@@ -72,6 +72,8 @@ enum message_kind {
     MSG_FARM,
     MSG_DRAIN,   /* to a worker: take nothing new, end what runs, leave; from one: it does so */
     MSG_ENGINES, /* worker -> scheduler: all of its engines, whenever one changes */
+    MSG_LOOK,    /* client -> scheduler: answered by a looked */
+    MSG_LOOKED,
     N_MESSAGE_KINDS
 };
 const char *message_kind_name(enum message_kind kind);
@@ -447,6 +449,22 @@ struct message {
             const struct engine_info *engines;
             size_t n;
         } engines;
+        struct {
+            uint64_t request;
+            uint64_t look;    /* 0: a new one */
+            const char *verb; /* with its options ("--format=csv") and words (study, point) */
+            const char *const *options, *const *words;
+            size_t n_options, n_words;
+        } look;
+        struct {
+            uint64_t request, look;
+            const void *out;
+            size_t out_bytes;
+            bool ended;
+            int32_t code;
+            const void *err;
+            size_t err_bytes;
+        } looked;
     };
     void *arena; /* wire_decode's memory; NULL in a message that was built by hand */
 };

@@ -18,7 +18,7 @@ _Static_assert((int)MSG_RETURNED == WIRE__ENVELOPE__MESSAGE_RETURNED, "");
 _Static_assert((int)MSG_ENDS == WIRE__ENVELOPE__MESSAGE_ENDS, "");
 _Static_assert((int)MSG_BLOB == WIRE__ENVELOPE__MESSAGE_BLOB, "");
 _Static_assert((int)MSG_FARM == WIRE__ENVELOPE__MESSAGE_FARM, "");
-_Static_assert(N_MESSAGE_KINDS == WIRE__ENVELOPE__MESSAGE_ENGINES + 1, "");
+_Static_assert(N_MESSAGE_KINDS == WIRE__ENVELOPE__MESSAGE_LOOKED + 1, "");
 
 const char *message_kind_name(enum message_kind kind)
 {
@@ -62,6 +62,8 @@ const char *message_kind_name(enum message_kind kind)
         [MSG_FARM] = "farm",
         [MSG_DRAIN] = "drain",
         [MSG_ENGINES] = "engines",
+        [MSG_LOOK] = "look",
+        [MSG_LOOKED] = "looked",
     };
 
     return kind > 0 && kind < N_MESSAGE_KINDS ? names[kind] : "?";

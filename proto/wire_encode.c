@@ -44,7 +44,7 @@ static Wire__Held **held_to_pb(const struct held_lease *held, size_t n, struct e
     return (Wire__Held **)pointers;
 }
 
-static ProtobufCBinaryData *list_to_pb(const char *const *texts, size_t n, struct encoding *e)
+ProtobufCBinaryData *wire_list_to_pb(const char *const *texts, size_t n, struct encoding *e)
 {
     if (n == 0)
         return NULL;
@@ -85,9 +85,9 @@ static void hello_to_pb(const struct message *m, struct encoding *e)
     e->hello.memory_mib = m->hello.memory_mib;
     e->hello.n_held = m->hello.n_held;
     e->hello.held = held_to_pb(m->hello.held, m->hello.n_held, e);
-    e->hello.labels = list_to_pb(m->hello.labels, m->hello.n_labels, e);
+    e->hello.labels = wire_list_to_pb(m->hello.labels, m->hello.n_labels, e);
     e->hello.n_labels = m->hello.n_labels;
-    e->hello.functions = list_to_pb(m->hello.functions, m->hello.n_functions, e);
+    e->hello.functions = wire_list_to_pb(m->hello.functions, m->hello.n_functions, e);
     e->hello.n_functions = m->hello.n_functions;
     e->hello.end_ms = wire_ms(m->hello.end_ms);
     resources_to_pb(m, e);

@@ -228,6 +228,8 @@ bool wire_farm_to_pb(const struct message *m, struct encoding *e)
         [MSG_FARM] = farm_to_pb,
         [MSG_DRAIN] = drain_to_pb,
         [MSG_ENGINES] = engines_to_pb,
+        [MSG_LOOK] = wire_look_to_pb,
+        [MSG_LOOKED] = wire_looked_to_pb,
     };
 
     if (!to_pb[m->kind])
@@ -480,6 +482,10 @@ enum err wire_farm_from_pb(const Wire__Envelope *e, struct message *m, struct fa
         return wire_at_most(e->drain->grace_ms, INT64_MAX, "a duration", f);
     case MSG_ENGINES:
         return engines_from_pb(e->engines, m, f);
+    case MSG_LOOK:
+        return wire_look_from_pb(e->look, m, f);
+    case MSG_LOOKED:
+        return wire_looked_from_pb(e->looked, m, f);
     default:
         REFUSE(f, ERR_MALFORMED, "a message of a kind that this version does not know");
     }

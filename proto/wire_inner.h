@@ -66,6 +66,8 @@ struct encoding {
         Wire__Farm farm;
         Wire__Drain drain;
         Wire__Engines engines;
+        Wire__Look look;
+        Wire__Looked looked;
     };
     Wire__Counts counts;
     Wire__Columns columns;
@@ -78,6 +80,13 @@ void wire_to_pb(const struct message *m, struct encoding *e);
  * false: not one of them. */
 bool wire_calls_to_pb(const struct message *m, struct encoding *e);
 bool wire_farm_to_pb(const struct message *m, struct encoding *e);
+
+/* wire_look.c */
+void wire_look_to_pb(const struct message *m, struct encoding *e);
+void wire_looked_to_pb(const struct message *m, struct encoding *e);
+enum err wire_look_from_pb(const Wire__Look *pb, struct message *m, struct fault *f);
+enum err wire_looked_from_pb(const Wire__Looked *pb, struct message *m, struct fault *f);
+ProtobufCBinaryData *wire_list_to_pb(const char *const *texts, size_t n, struct encoding *e);
 
 /* wire_scratch - memory until the message is encoded. wire_elements: n elements and n pointers to
  * them as protobuf-c wants. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "proto/wire.h"
 #include "scheduler/direct.h"
+#include "scheduler/look.h"
 #include "study/study.h"
 
 enum {
@@ -67,6 +68,7 @@ static void peer_gone(struct scheduler *s, peer_id id)
     core_step(s->core, s->now, &(struct event){ .kind = EV_GONE, .from = id }, &s->out);
     direct_gone(s->direct, id, p->left, s->now);
     collect_gone(s, id);
+    look_gone(s, id);
     HASH_DELETE(hh, s->peers, p);
     free(p->specs);
     free(p);
@@ -233,6 +235,7 @@ static void beat(struct scheduler *s)
     s->next_beat_ms = s->now + BEAT_MS;
     log_turned_away(s);
     direct_forget(s->direct, s->now);
+    look_idle(s);
     HASH_ITER(hh, s->peers, p, next)
     {
         peer_id id = { p->id };
@@ -272,7 +275,7 @@ static void read_signals(struct scheduler *s)
 static void wait_for_news(struct scheduler *s, ms_t within_ms)
 {
     ms_t at = core_deadline(s->core);
-    struct pollfd fds[3] = {
+    struct pollfd fds[3 + LOOKS_MAX] = {
         { .fd = link_fd(s->link), .events = POLLIN },
         { .fd = s->signal_fd, .events = POLLIN },
         { .fd = s->opt->lifeline_fd, .events = POLLIN },
@@ -285,7 +288,7 @@ static void wait_for_news(struct scheduler *s, ms_t within_ms)
     ms_t wait = at - clock_farm_ms();
     if (wait > within_ms)
         wait = within_ms;
-    poll(fds, 3, wait <= 0 ? 0 : (int)wait);
+    poll(fds, 3 + look_fds(s, fds + 3), wait <= 0 ? 0 : (int)wait);
     if (fds[1].revents)
         read_signals(s);
     if (fds[2].revents & (POLLHUP | POLLIN | POLLERR)) {
@@ -311,6 +314,7 @@ int loop_run(struct scheduler *s)
             return s->failed;
         for (int i = 0; i < TIMEOUTS_TURN_MAX && core_deadline(s->core) <= s->now; i++)
             core_step(s->core, s->now, &(struct event){ .kind = EV_TIMEOUT }, &s->out);
+        look_turn(s);
         bool down = control_turn(s);
         int code = loop_commit_and_send(s);
         if (code)
@@ -326,6 +330,7 @@ int loop_run(struct scheduler *s)
             sweep_attempts(s);
         link_flush(s->link);
     }
+    look_end_all(s);
     say_bye(s);
     return SCHEDULER_OK;
 }

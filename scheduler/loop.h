@@ -21,6 +21,7 @@ struct study;
 struct peer;
 struct direct;
 struct calls_table;
+struct look;
 
 /* A study whose current array the core has loaded. */
 struct loaded {
@@ -42,6 +43,9 @@ struct scheduler {
     struct core *core;
     struct direct *direct; /* what goes to engines past the core */
     struct calls_table *calls;
+    struct look *looks; /* of clients on other machines */
+    size_t n_looks;
+    uint64_t look_id;
     struct outbox out;
     struct store_next next;
     struct peer *peers; /* hash by peer id */

@@ -8,6 +8,7 @@
 #include "base/needs.h"
 #include "scheduler/calls.h"
 #include "scheduler/direct.h"
+#include "scheduler/look.h"
 
 void request_refuse(struct scheduler *s, peer_id to, uint64_t request, enum err code,
                     const char *text)
@@ -254,6 +255,9 @@ static void from_client(struct scheduler *s, peer_id from, const struct message 
         break;
     case MSG_WATCH:
         farmstate_send(s, from, m->watch.request);
+        break;
+    case MSG_LOOK:
+        look_request(s, from, m);
         break;
     case MSG_COLLECT:
         collect_request(s, from, m);

@@ -5,6 +5,37 @@ load helper
 
 worker_name() { echo "$(hostname)-w$1"; }
 
+# looks_from_afar - each verb that looks prints here what it prints where the directory is.
+looks_from_afar() {
+    local verb
+    for verb in "status t" "status t --json" "results t --format csv" "results t --where n=2 --json" \
+        "results t --sort -n" "log t 0" "log t n=2 --stderr" "explain t n=2" "explain t 1 --json" "graph t" "graph t --points"; do
+        # shellcheck disable=SC2086
+        same "$(cd .. && "$GRANGE" $verb 2>&1)" "$("$GRANGE" $verb --connect client.json 2>&1)"
+    done
+    for verb in "results t --where nothing=1" "explain t 7" "log t n=9" "graph none"; do
+        # shellcheck disable=SC2086
+        run -2 --separate-stderr "$GRANGE" $verb --connect client.json
+        has "$stderr" "grange: "
+    done
+    run -0 grange results t --connect client.json -o t.csv
+    same "$(cd .. && results t)" "$(cat t.csv)"
+    run -2 grange results t --connect client.json --where nothing=1 -o t.csv
+    same "$(cd .. && results t)" "$(cat t.csv)" # nothing was put in its place
+    run -0 grange graph t --connect client.json -o t.dot
+    same "$(cd .. && "$GRANGE" graph t)" "$(cat t.dot)"
+    # Many pages; and who stops reading leaves nobody behind.
+    run -0 grange run --quiet --connect client.json --study long 'head -c 1000000 /dev/zero | tr "\0" {x}' ::: x=7
+    same "1000000 $(head -c 1000000 /dev/zero | tr '\0' 7 | cksum)" \
+        "$("$GRANGE" log long 0 --connect client.json | tee >(cksum >sum) | wc -c) $(poll_until 10 test -s sum && cat sum)"
+    "$GRANGE" log long 0 --connect client.json 2>/dev/null | head -c 1 >one || true
+    poll_until 20 bash -c '! tr "\0" " " </proc/*/cmdline 2>/dev/null | grep -q "grange log --dir $0"' "$(dirname "$PWD")"
+    run -2 grange graph none --connect client.json -o none.dot
+    [ ! -e none.dot ]
+    run -3 grange results t --connect worker.json
+    has "$output" "client.json"
+}
+
 @test "up --listen tls+tcp: connection files, for clients and workers elsewhere" {
     run -0 grange up -n 1 -j 1 --name lab --listen tls+tcp://127.0.0.1:0
     has "$output" "--connect $PWD/.grange/client.json"
@@ -36,8 +67,15 @@ worker_name() { echo "$(hostname)-w$1"; }
     GRANGE_CONNECT=client.json run -0 grange cancel t
     run -2 grange cancel t --connect client.json n=1
     has "$output" "is no index of a point"
-    run -2 grange results t --connect client.json
-    has "$output" "not on this machine"
+    run -1 grange wait --connect client.json t
+    looks_from_afar
+    run -0 grange retry t 1 --connect client.json
+    has "$output" "1 point of t will run again"
+    run -1 grange wait --connect client.json t
+    run -0 grange resume t --retry-failed --connect client.json
+    has "$output" "t goes on, 1 to run; see: grange wait t --connect client.json"
+    run -1 grange wait --connect client.json t
+    run -2 grange resume --connect client.json
     run -2 grange run --connect client.json -j 1 'true {n}' ::: n=1
     run -3 grange submit --connect worker.json 'true {n}' ::: n=1
     has "$output" "client.json"

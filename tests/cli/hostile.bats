@@ -55,6 +55,16 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
     works
 }
 
+@test "a look from elsewhere does not write, and not look anywhere else" {
+    out=$(attack looks)
+    has "$out" "refused 1: 'cancel' does not only look"
+    for option in --output=/tmp/x --dir=/ -o/tmp/x --json=1; do
+        has "$out" "refused 1: '$option' is no option of a look"
+    done
+    has "$out" "refused 13: the connection was lost"
+    works
+}
+
 @test "without TLS there is nothing to be had from the port that wants it" {
     for mode in garbage oversized version early; do
         out=$(attack "$mode" "$port")

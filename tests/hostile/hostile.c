@@ -147,6 +147,24 @@ static void submit(int fd)
                 .submit = { .request = 1, .spec = spec, .spec_bytes = sizeof spec - 1 } });
 }
 
+/* What would write, look at another directory, or is not the verb of a look; then an end. */
+static void looks(int fd)
+{
+    static const char *const options[] = { "--output=/tmp/x", "--dir=/", "-o/tmp/x", "--json=1" };
+
+    hello(fd, ROLE_CLIENT, WIRE_VERSION);
+    say(fd, &(struct message){ .kind = MSG_LOOK, .look = { .request = 1, .verb = "cancel" } });
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        say(fd, &(struct message){ .kind = MSG_LOOK,
+                                   .look = { .request = 2 + i,
+                                             .verb = "results",
+                                             .options = &options[i],
+                                             .n_options = 1 } });
+    say(fd, &(struct message){ .kind = MSG_LOOK,
+                               .look = { .request = 9, .look = 77, .verb = "" } });
+    results(fd);
+}
+
 static void idle(const char *where, int n)
 {
     struct rlimit limit;
@@ -213,6 +231,8 @@ int main(int argc, char **argv)
     } else if (strcmp(mode, "client-results") == 0) {
         hello(fd, ROLE_CLIENT, WIRE_VERSION);
         results(fd);
+    } else if (strcmp(mode, "looks") == 0) {
+        looks(fd);
     } else if (strcmp(mode, "worker-invents") == 0) {
         hello(fd, ROLE_WORKER, WIRE_VERSION);
         results(fd);

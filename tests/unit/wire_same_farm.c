@@ -115,6 +115,24 @@ static void same_blob(const struct message *a, const struct message *b)
     }
 }
 
+static void same_look(const struct message *a, const struct message *b)
+{
+    if (a->kind == MSG_LOOK) {
+        cr_assert(a->look.request == b->look.request && a->look.look == b->look.look);
+        same_text(a->look.verb, b->look.verb);
+        cr_assert(a->look.n_options == b->look.n_options && a->look.n_words == b->look.n_words);
+        for (size_t i = 0; i < a->look.n_options; i++)
+            same_text(a->look.options[i], b->look.options[i]);
+        for (size_t i = 0; i < a->look.n_words; i++)
+            same_text(a->look.words[i], b->look.words[i]);
+        return;
+    }
+    cr_assert(a->looked.request == b->looked.request && a->looked.look == b->looked.look);
+    cr_assert(a->looked.ended == b->looked.ended && a->looked.code == b->looked.code);
+    same_bytes(a->looked.out, a->looked.out_bytes, b->looked.out, b->looked.out_bytes);
+    same_bytes(a->looked.err, a->looked.err_bytes, b->looked.err, b->looked.err_bytes);
+}
+
 void wire_same_farm(const struct message *a, const struct message *b)
 {
     switch (a->kind) {
@@ -141,6 +159,10 @@ void wire_same_farm(const struct message *a, const struct message *b)
         break;
     case MSG_DRAIN:
         cr_assert_eq(a->drain.grace_ms, b->drain.grace_ms);
+        break;
+    case MSG_LOOK:
+    case MSG_LOOKED:
+        same_look(a, b);
         break;
     default:
         cr_assert_eq(a->kind, MSG_ENGINES);

@@ -361,6 +361,46 @@ static struct message engines_(void)
     return m;
 }
 
+static struct message look(void)
+{
+    static const char *const options[] = { "--format=csv", "--where=T > 3" };
+    static const char *const words[] = { "sim" };
+    struct message m = of(MSG_LOOK);
+
+    m.look.request = 7;
+    m.look.verb = "results";
+    m.look.options = options;
+    m.look.n_options = 2;
+    m.look.words = words;
+    m.look.n_words = 1;
+    return m;
+}
+
+static struct message look_on(void)
+{
+    struct message m = of(MSG_LOOK);
+
+    m.look.request = 8;
+    m.look.look = 3;
+    m.look.verb = "";
+    return m;
+}
+
+static struct message looked(void)
+{
+    struct message m = of(MSG_LOOKED);
+
+    m.looked.request = 8;
+    m.looked.look = 3;
+    m.looked.out = "a\0b";
+    m.looked.out_bytes = 3;
+    m.looked.ended = true;
+    m.looked.code = -2;
+    m.looked.err = "grange: no";
+    m.looked.err_bytes = 10;
+    return m;
+}
+
 static const struct {
     const char *name;
     struct message (*make)(void);
@@ -386,6 +426,9 @@ static const struct {
     { "farm", farm },
     { "drain", drain },
     { "engines", engines_ },
+    { "look", look },
+    { "look-on", look_on },
+    { "looked", looked },
 };
 
 size_t wire_farm_sample_count(void)

@@ -1,0 +1,46 @@
+#include "cli/far.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/signals.h"
+
+enum { PAGE_MS = 600000 }; /* sorting a store of the largest size before the first page */
+
+bool far_page(void *file, const void *data, size_t n)
+{
+    return fwrite(data, 1, n, file) == n;
+}
+
+enum err far_look(const struct where *w, const struct client_look *what, client_page_fn fn,
+                  void *ctx, int *code, struct fault *f)
+{
+    struct grange *g = NULL;
+    struct buf said = { 0 };
+
+    signals_early();
+    enum err err = where_connect(w, &g, f);
+    signals_let(true);
+    if (err)
+        return err;
+    int rc = client_look(g, what, fn, ctx, PAGE_MS, code, &said);
+    if (rc == GRANGE_ERR_IO)
+        fault_set(f, ERR_IO, "cannot write what came: %s", strerror(errno));
+    else if (rc)
+        fault_set(f, (enum err)rc, "%s", grange_message(g));
+    grange_close(g);
+    fwrite(said.data, 1, said.n, stderr);
+    buf_fini(&said);
+    return (enum err)rc;
+}
+
+int far_print(const struct where *w, const struct client_look *what)
+{
+    struct fault f;
+    int code = CLI_OK;
+    enum err err = far_look(w, what, far_page, stdout, &code, &f);
+
+    if (!err && fflush(stdout) != 0)
+        err = fault_set(&f, ERR_IO, "cannot write to stdout: %s", strerror(errno));
+    return err ? cli_fail(&f) : code;
+}
