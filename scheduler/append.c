@@ -61,7 +61,7 @@ void on_append(struct core *c, const struct event *ev, struct outbox *out)
     }
     bool there = there_already(a, ev, &why);
     if (!there && !why) {
-        if (a->graph && a->graph->n_elements_in)
+        if (c->restored && a->graph && a->graph->n_elements_in)
             graph_finish(c, out); /* each end is told once: to those that are there by then */
         why = ev->stored ? NULL : graph_refuses(c, a, ev);
     }

@@ -184,7 +184,7 @@ static void cancel_open(struct core *c, struct array *a, task_id task, struct le
         ch->end.worker = l->worker->row.id;
         ch->end.started_ms = l->started_ms;
     }
-    array_move(c, a, task, TASK_CANCELLED);
+    array_end(c, a, task, TASK_CANCELLED, ch->end.worker, (task_id){ 0 });
     if (l) {
         trouble_get(c, task); /* that it ran matters when it is reopened */
         twin_beaten(c, l, out);

@@ -197,7 +197,7 @@ static void grant_followers(struct core *c, struct worker *w)
         task_id task = w->wanted[at];
         if (!follow_is_for(c, w, task, &a))
             continue;
-        if (a->mode == MODE_ACTIVE && room_fits(c, a->shape, w))
+        if (a->mode == MODE_ACTIVE && share_allows(a) && room_fits(c, a->shape, w))
             grant(c, w, a, task);
         else if (!follow_give_up(c, w, a, task))
             w->wanted[kept++] = task;

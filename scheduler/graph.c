@@ -532,17 +532,14 @@ void graph_append_elements(struct core *c, struct array *a, uint64_t at, uint64_
 
 void graph_append(struct core *c, struct array *a, const struct event *ev)
 {
-    if (ev->n_edges) {
+    if (ev->n_edges || a->graph)
         graph_part(a);
+    if (ev->n_edges)
         append_edges(c, a, ev);
-    } else if (a->graph) {
-        graph_part(a);
-        if (a->graph->n_elements_in)
-            graph_append_elements(c, a, ev->at, ev->n);
-        else
-            for (uint64_t i = ev->at; a->graph->gate_bad && i < ev->at + ev->n; i++)
-                first_state(c, a, i, a->graph->gate_because);
-    }
+    else if (a->graph && a->graph->n_elements_in)
+        graph_append_elements(c, a, ev->at, ev->n);
+    for (uint64_t i = ev->at; a->graph && a->graph->gate_bad && i < ev->at + ev->n; i++)
+        first_state(c, a, i, a->graph->gate_because);
 }
 
 void graph_remove(struct core *c, struct array *a)

@@ -106,9 +106,19 @@ static void lane_update(struct core *c, struct lane *la)
         lane_closes(c, la);
 }
 
+static bool below_most(const struct claim *cl)
+{
+    return !cl->running_max || cl->study->count[TASK_LEASED] < cl->running_max;
+}
+
 static bool may_give(const struct claim *cl)
 {
-    return cl->arrays.n && (!cl->running_max || cl->study->count[TASK_LEASED] < cl->running_max);
+    return cl->arrays.n && below_most(cl);
+}
+
+bool share_allows(const struct array *a)
+{
+    return below_most(a->claim);
 }
 
 static void claim_measure(struct claim *cl)

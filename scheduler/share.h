@@ -60,6 +60,7 @@ void share_place(struct core *c, struct array *a);
 void share_forget(struct core *c, struct array *a);
 /* share_update - what of it is ready, or whether that may be given out, has changed. */
 void share_update(struct core *c, struct array *a);
+bool share_allows(const struct array *a);           /* no running_max is in the way */
 void share_leased(struct core *c, struct live *st); /* more of the study are leased, or fewer */
 void share_drop(struct core *c, struct live *st);   /* a study goes, after its arrays */
 

@@ -22,7 +22,7 @@ size_t world_edges(const struct sim *s, const struct array_row *row, uint64_t in
     uint64_t n = drawn(s, row, index, 0) % (EDGES_MAX + 2);
     uint64_t far = drawn(s, row, index, 1) % 3 ? 6 : 1000;
 
-    if (!index || n > EDGES_MAX)
+    if (!index || n > EDGES_MAX || s->opt.study[row->study.n - 1].element)
         return 0;
     if (far > index)
         far = index;
@@ -46,14 +46,13 @@ uint8_t world_rule(const struct sim *s, const struct array_row *row, uint64_t in
     return (uint8_t)(drawn(s, row, index, 21) % 4 ? rule : rule | RULE_FOLLOW);
 }
 
-enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn state)
+static enum verdict edges_verdict(const struct sim *s, const struct array_row *row, uint64_t index,
+                                  world_state_fn state)
 {
-    const struct array_row *row = world_array_of(s, task);
     uint64_t on[EDGES_MAX], right = 0, wrong = 0;
 
     if (!world_calls(s, row->study))
         return VERDICT_RUN;
-    uint64_t index = task.n - row->first.n;
     uint8_t rule = world_rule(s, row, index);
     size_t n = world_edges(s, row, index, on);
     for (size_t i = 0; i < n; i++) {
@@ -70,6 +69,16 @@ enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn sta
     if (rule & RULE_ANY)
         return right ? VERDICT_RUN : wrong == n ? VERDICT_NEVER : VERDICT_WAIT;
     return wrong ? VERDICT_NEVER : right == n ? VERDICT_RUN : VERDICT_WAIT;
+}
+
+enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn state)
+{
+    const struct array_row *row = world_array_of(s, task);
+    uint64_t index = task.n - row->first.n;
+    enum verdict edges = edges_verdict(s, row, index, state);
+    enum verdict stages = stages_verdict(s, row, index, state);
+
+    return edges > stages ? edges : stages;
 }
 
 void world_append(const struct sim *s, const struct array_row *row, uint64_t at, uint64_t n,

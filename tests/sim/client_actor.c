@@ -81,7 +81,7 @@ void client_request(struct sim *s)
 {
     struct packet p = { .study = (uint32_t)sim_below(s, s->opt.n_studies) };
 
-    switch (sim_below(s, 9)) {
+    switch (sim_below(s, s->opt.steers ? 13 : 9)) {
     case 0:
         p.kind = P_HOLD;
         break;
@@ -103,10 +103,27 @@ void client_request(struct sim *s)
         pick_some(s, &p);
         break;
     case 5:
-        if (s->opt.edits && !s->opt.study[p.study].calls)
+        if (s->opt.edits && !s->opt.study[p.study].calls && !s->opt.study[p.study].fixed)
             s->client.variant[p.study] = (uint32_t)sim_below(s, SIM_VARIANTS);
         submit(s, p.study);
         return;
+    case 9:
+        p.kind = P_RELEASE;
+        break;
+    case 10:
+        p.kind = P_PRIORITY;
+        p.number = (int32_t)sim_below(s, 5) - 2;
+        break;
+    case 11:
+        p.kind = P_SHARE;
+        p.n = (uint32_t)sim_below(s, 4);
+        p.number = sim_chance(s, 50) ? 0 : 1 + (int32_t)sim_below(s, 6);
+        break;
+    case 12:
+        p.kind = P_DRAIN;
+        p.n = (uint32_t)sim_below(s, SIM_WORKERS);
+        p.limit_ms = sim_chance(s, 30) ? MS_NEVER : (ms_t)sim_below(s, 5000);
+        break;
     default:
         submit(s, p.study);
         return;

@@ -279,12 +279,17 @@ static void restore_array(const struct sim *s, struct core *core, const struct a
     }
 }
 
-/* A study that is held goes on being known while a point of it runs. */
+/* A study that is held goes on being known while a point of it runs, and one that another waits
+ * for comes before that. */
 static bool restored(const struct sim *s, uint32_t study)
 {
     const struct array_row *row = world_array(s, s->disk.study[study].current);
     bool runs = false;
 
+    if (!row)
+        return false;
+    if (study < SIM_STUDIES && s->opt.study[study].after && restored(s, study + 1))
+        return true;
     for (size_t i = 0; row && i < s->disk.n_running; i++)
         runs |= s->disk.running[i].task.n - row->first.n < row->n;
     return s->disk.study[study].active || runs;
@@ -303,7 +308,7 @@ struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const s
     cfg.next_worker = d->next_worker;
     struct core *core = core_new(&cfg);
     for (uint32_t study = 1; study <= SIM_STUDIES; study++)
-        if (d->study[study].current.n &&
+        if (world_array(s, d->study[study].current) &&
             (loaded ? core_study(loaded, (study_id){ study }, &cs) : restored(s, study)))
             restore_array(s, core, world_array(s, d->study[study].current), now, out);
     for (size_t i = 0; i < d->n_workers; i++)

@@ -14,6 +14,7 @@ static struct sim world; /* large, and the abort handler wants it */
 static void on_abort(int sig)
 {
     (void)sig;
+    fflush(stdout);
     sim_show(&world);
     _exit(1);
 }

@@ -83,6 +83,16 @@ static void draw_calls(struct options *o, uint64_t seed)
     }
 }
 
+/* Worker 0 does well: whatever is asked for can run somewhere. */
+static void draw_farm(struct options *o, uint64_t seed)
+{
+    struct rng r = { rng_mix(seed + 0xfa53) };
+
+    o->steers = coin(&r);
+    for (uint32_t w = 1; w < SIM_WORKERS; w++)
+        o->hole[w] = rng_below(&r, 12) == 0;
+}
+
 void options_draw(struct options *o, uint64_t seed)
 {
     struct rng r = { rng_mix(seed) };
@@ -119,10 +129,13 @@ void options_draw(struct options *o, uint64_t seed)
     o->infra = coin(&r);
     o->tasks_fail = coin(&r);
     o->edits = coin(&r);
+    draw_farm(o, seed);
+    stages_draw(o, seed);
     if (rng_below(&r, 5) == 0) { /* only the scheduler dies: that alone must cost no long work */
         o->crash_scheduler = true;
         o->dial_max =
             1500; /* workers may take longer than SETTLE_MS to be back, not than ADOPT_MS */
+        o->steers = false;
         o->crash_worker = o->drain_worker = o->pause_worker = o->reset_link = o->clog_link = false;
     }
 }

@@ -156,6 +156,10 @@ static void on_event(struct sim *s, const struct event *ev, const struct outbox 
 
     if (ev->kind == EV_HELLO)
         on_hello(s, ev, out, send);
+    if (ev->kind == EV_DRAIN)
+        oracle_leaves(s, oracle_instance(s, ev->worker_id));
+    if (ev->kind == EV_LEAVING)
+        oracle_leaves(s, instance_of_peer(o, ev->from));
     if (ev->kind == EV_RESULT)
         oracle_seen(o, ev->end->lease)->last_result = ev->end->reason;
     if (ev->kind == EV_RESULT)
@@ -171,6 +175,8 @@ static void worker_gone(struct sim *s, worker_id id)
 {
     uint64_t instance = oracle_instance(s, id);
 
+    if (instance)
+        oracle_not_judged(s, instance);
     for (uint64_t t = 1; instance && t < SIM_TASKS; t++)
         if (s->oracle->backup[t].instance == instance)
             memset(&s->oracle->backup[t], 0, sizeof s->oracle->backup[t]);
@@ -196,6 +202,9 @@ static void decided(struct sim *s, const struct change *c)
             o->current[t] = o->backup[t];
             o->backup[t] = other;
         }
+        if (c->end.lease.n && (c->kind == CHG_END || c->end.counted) &&
+            (c->end.state == TASK_DONE || oracle_is_failure(c->end.reason)))
+            oracle_attempt_ended(s, &c->end, c->end.state == TASK_DONE);
         current =
             o->current[t].lease.n == c->end.lease.n || (o->current[t].soft && !c->end.lease.n);
         if (c->kind == CHG_ATTEMPT && c->end.reason == END_SUPERSEDED) {
@@ -233,11 +242,14 @@ static void check_room(struct sim *s, uint64_t instance, peer_id peer)
     for (uint64_t t = 1; t < SIM_TASKS; t++)
         if (o->current[t].instance == instance && !o->current[t].soft && !o->current[t].finished)
             cores += world_array_of(s, (task_id){ t })->policy.needs.cores;
+    bool holes = false;
+    for (uint32_t w = 0; w < SIM_WORKERS; w++)
+        holes |= s->opt.hole[w];
     slots = s->opt.slots[s->connections[peer.n - 1].actor];
     for (uint32_t i = 0; i < s->opt.n_studies; i++) {
         const struct study_options *st = &s->opt.study[i];
         uint64_t n = slots * PREFETCH_MS / (uint64_t)st->fastest * st->policy.needs.cores;
-        if (s->opt.tasks_fail || s->opt.infra || s->opt.request_every_ms)
+        if (holes || s->opt.tasks_fail || s->opt.infra || s->opt.request_every_ms)
             n = slots * GRANTS_MAX; /* what ends early looks short */
         extra = n > extra ? n : extra;
     }
@@ -288,12 +300,14 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
             sim_fail(s, "task %llu is given out and what it waits for does not allow it",
                      (unsigned long long)t);
         e->granted = true;
+        oracle_may_begin(s, g->task);
         oracle_granted_in_time(s, instance, g->task);
         oracle_granted_there(s, d->to, g->task);
         o->current[t].lease = g->lease;
         o->current[t].instance = instance;
         o->current[t].soft = o->current[t].finished = false;
     }
+    oracle_may_get(s, instance);
     check_room(s, instance, d->to);
 }
 

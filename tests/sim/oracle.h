@@ -17,7 +17,10 @@
  * j  A task starts only when the rule of its edges holds; it is skipped only when that can never
  *    be, and then it is, when all has ended.
  * k  A call that follows another one goes to the worker where that ended, as long as that is there
- *    and takes new work. */
+ *    and takes new work.
+ * l  Who leaves gets no work, nor who fails what others do well.
+ * m  A study has no more out than its running_max when something of it is given out; priority and
+ *    share are on the disk. */
 
 #include "base/must.h"
 #define uthash_fatal(message) must_fail(__FILE__, __LINE__, message)
@@ -50,10 +53,26 @@ struct oracle {
         uint64_t instance;
     } said_hello[64]; /* the latest */
     size_t n_hello;
+    struct judged {
+        uint64_t instance;
+        bool leaves;                /* it was asked to, or said so */
+        uint32_t streak_of, streak; /* fast failures in a row, of an array */
+        ms_t hole_until;            /* it gets nothing before */
+    } judged[SIM_WORKERS];
+    uint64_t good[SIM_ARRAYS + 1], bad[SIM_ARRAYS + 1]; /* attempts of an array */
     ms_t idle_since[SIM_WORKERS];
     uint64_t n_spawned[SIM_WORKERS];
 };
 
+/* oracle_policy.c */
+void oracle_not_judged(struct sim *s, uint64_t instance);
+void oracle_leaves(struct sim *s, uint64_t instance);
+void oracle_attempt_ended(struct sim *s, const struct end_row *e, bool good);
+void oracle_may_get(struct sim *s, uint64_t instance);
+void oracle_may_begin(struct sim *s, task_id task); /* its first lease, not a backup */
+void oracle_policy_on_disk(struct sim *s, const struct core_study *cs);
+
+bool oracle_is_failure(enum end_reason r);
 struct seen *oracle_seen(struct oracle *o, lease_id lease); /* made when it is new */
 uint64_t oracle_instance(const struct sim *s,
                          worker_id id); /* of a worker that the disk knows, or 0 */

@@ -8,7 +8,7 @@
 
 /* --- the disk --- */
 
-static bool is_failure(enum end_reason r)
+bool oracle_is_failure(enum end_reason r)
 {
     return r == END_EXIT || r == END_SIGNAL || r == END_TIMEOUT || r == END_NOT_STARTED;
 }
@@ -41,7 +41,7 @@ static void check_end(struct sim *s, const struct end_row *e)
 
     if (t->ended)
         sim_fail(s, "task %llu ends a second time", n);
-    if (e->state == TASK_FAILED && !is_failure(e->reason))
+    if (e->state == TASK_FAILED && !oracle_is_failure(e->reason))
         sim_fail(s, "task %llu failed without a failure", n);
     if (e->state == TASK_FAILED && t->failures < retries_of(p, e))
         sim_fail(s, "task %llu failed with retries left", n);
@@ -61,7 +61,7 @@ static void check_attempt(struct sim *s, const struct end_row *e)
     seen->recorded = true;
     if (!e->counted)
         return;
-    if (!is_failure(e->reason))
+    if (!oracle_is_failure(e->reason))
         sim_fail(s, "task %llu: '%s' costs a retry", (unsigned long long)e->task.n,
                  end_reason_name(e->reason));
     if (t->failures >= retries_of(p, e))
@@ -90,7 +90,7 @@ void oracle_change(struct sim *s, const struct change *c)
     case CHG_END:
         check_end(s, &c->end);
         oracle_seen(s->oracle, c->end.lease)->recorded = true;
-        if (c->end.lease.n && is_failure(c->end.reason))
+        if (c->end.lease.n && oracle_is_failure(c->end.reason))
             oracle_seen(s->oracle, c->end.lease)->counted = true;
         break;
     case CHG_ARRAY:
@@ -141,6 +141,7 @@ static void check_counts(struct sim *s, study_id study)
         cs.counts.cancelled != count[TASK_CANCELLED] || cs.counts.unmet != count[TASK_UNMET] ||
         cs.counts.quarantined != count[TASK_QUARANTINED])
         sim_fail(s, "study %u: the counts that are told are not those on the disk", study.n);
+    oracle_policy_on_disk(s, &cs);
     bool goes_on = cs.mode == MODE_ACTIVE && !cs.ended;
     if (s->disk.study[study.n].current.n != cs.array.n)
         sim_fail(s, "study %u: the disk knows another current array", study.n);
@@ -155,8 +156,17 @@ static void check_restart(struct sim *s)
     outbox_init(&out);
     struct core *again = disk_restore(s, s->disk.epoch + 1, s->now, s->scheduler.core, &out);
     core_check(again);
-    if (core_digest(again) != core_digest(s->scheduler.core))
+    if (core_digest(again) != core_digest(s->scheduler.core)) {
+        for (uint64_t t = 1; t < SIM_TASKS; t++) {
+            enum task_state here = core_task_state(s->scheduler.core, (task_id){ t });
+            enum task_state there = core_task_state(again, (task_id){ t });
+            if (here != there && (task_state_ended(here) || task_state_ended(there)))
+                sim_note(s, "oracle", "t%llu is %s, a restart says %s", (unsigned long long)t,
+                         here < N_TASK_STATES ? task_state_name(here) : "unknown",
+                         there < N_TASK_STATES ? task_state_name(there) : "unknown");
+        }
         sim_fail(s, "a core that starts from the disk would know something else");
+    }
     core_free(again);
     outbox_fini(&out);
 }

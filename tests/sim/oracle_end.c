@@ -38,6 +38,9 @@ void oracle_scheduler_started(struct sim *s)
     memset(o->current, 0, sizeof o->current);
     memset(o->backup, 0, sizeof o->backup);
     memset(o->said_hello, 0, sizeof o->said_hello);
+    memset(o->judged, 0, sizeof o->judged);
+    memset(o->good, 0, sizeof o->good);
+    memset(o->bad, 0, sizeof o->bad);
     for (size_t i = 0; i < s->disk.n_running; i++) {
         const struct disk_running *r = &s->disk.running[i];
         const struct array_row *row = world_array_of(s, r->task);
@@ -138,6 +141,10 @@ static enum task_state disk_says(const struct sim *s, task_id task)
 {
     const struct disk_task *t = &s->disk.task[task.n];
 
+    const struct array_row *row = world_array_of(s, task);
+
+    if (!t->ended && row && world_skips(s, row, task.n - row->first.n))
+        return TASK_SKIPPED;
     return t->ended ? (enum task_state)t->state : TASK_READY;
 }
 

@@ -225,6 +225,8 @@ static void enter(struct sim *s, struct event *ev)
     struct event append;
 
     bool loaded = core_array_loaded(s->scheduler.core, ev->array->id);
+    if (ev->array->n_after)
+        load(s, ev->array->study.n - 2);
 
     if (!loaded && ev->array->kind == ARRAY_POINTS) {
         disk_states(s, ev->array, states);
@@ -249,12 +251,18 @@ static void submit(struct sim *s, peer_id from, const struct packet *p)
 
     ev.array = find_array(s, p->study, p->variant);
     ev.is_new = ev.array == NULL;
+    bool after = s->opt.study[p->study].after;
+    const struct array_row *on = after ? find_array(s, p->study - 1, 0) : NULL;
+    if (after && !on)
+        return; /* refused: what it waits for is not known; it is submitted again */
     if (ev.is_new) {
         struct array_row *row = &sc->fresh[sc->n_fresh++];
         must(sc->n_fresh <= SIM_ARRAYS);
         world_design(s, p->study, p->variant, row);
         row->id.n = sc->next_array++;
         row->first.n = sc->next_task;
+        if (on)
+            stages_edge(s, on, row);
         sc->next_task += s->opt.study[p->study].calls ? s->opt.study[p->study].n : row->n;
         must(sc->next_task < SIM_TASKS);
         ev.array = row;
@@ -310,15 +318,34 @@ static void about_study(struct sim *s, peer_id from, const struct packet *p)
 
     if (!load(s, p->study))
         return;
-    ev.kind = p->kind == P_HOLD     ? EV_HOLD
-              : p->kind == P_CANCEL ? EV_CANCEL
-              : p->kind == P_RETRY  ? EV_RETRY
-                                    : EV_FOLLOW;
+    ev.kind = p->kind == P_HOLD       ? EV_HOLD
+              : p->kind == P_CANCEL   ? EV_CANCEL
+              : p->kind == P_RETRY    ? EV_RETRY
+              : p->kind == P_RELEASE  ? EV_RELEASE
+              : p->kind == P_PRIORITY ? EV_PRIORITY
+              : p->kind == P_SHARE    ? EV_SHARE
+                                      : EV_FOLLOW;
+    ev.number = p->number;
+    ev.weight = p->n;
+    ev.running_max = (uint32_t)p->number;
     for (size_t i = 0; i < p->n_held; i++)
         index[i] = p->held[i].task.n;
     ev.index = index;
     ev.n_index = p->n_held;
     step(s, &ev);
+}
+
+static void drain(struct sim *s, peer_id from, const struct packet *p)
+{
+    struct core_worker list[2 * SIM_WORKERS];
+    size_t n = core_workers(s->scheduler.core, list, 2 * SIM_WORKERS);
+
+    if (p->n < n && p->n < 2 * SIM_WORKERS)
+        step(s, &(struct event){ .kind = EV_DRAIN,
+                                 .from = from,
+                                 .request = p->request,
+                                 .worker_id = list[p->n].row->id,
+                                 .grace_ms = p->limit_ms });
 }
 
 static void take(struct sim *s, peer_id from, const struct packet *p)
@@ -336,8 +363,17 @@ static void take(struct sim *s, peer_id from, const struct packet *p)
     case P_CANCEL:
     case P_RETRY:
     case P_FOLLOW:
+    case P_RELEASE:
+    case P_PRIORITY:
+    case P_SHARE:
         about_study(s, from, p);
         return;
+    case P_DRAIN:
+        drain(s, from, p);
+        return;
+    case P_LEAVING:
+        ev.kind = EV_LEAVING;
+        break;
     case P_HELLO:
         ev.kind = EV_HELLO;
         ev.worker = &p->worker;
@@ -368,7 +404,8 @@ static void take(struct sim *s, peer_id from, const struct packet *p)
 static bool reads_store(const struct packet *p)
 {
     return p->kind == P_SUBMIT || p->kind == P_APPEND || p->kind == P_HOLD || p->kind == P_CANCEL ||
-           p->kind == P_RETRY || p->kind == P_FOLLOW;
+           p->kind == P_RETRY || p->kind == P_FOLLOW || p->kind == P_RELEASE ||
+           p->kind == P_PRIORITY || p->kind == P_SHARE;
 }
 
 static void take_inbox(struct sim *s)
@@ -404,7 +441,7 @@ static void send_one(struct sim *s, const struct send *d)
         [SEND_WELCOME] = P_WELCOME, [SEND_REFUSED] = P_REFUSED,   [SEND_SUBMITTED] = P_SUBMITTED,
         [SEND_REPLY] = P_REPLY,     [SEND_PROGRESS] = P_PROGRESS, [SEND_ASSIGN] = P_ASSIGN,
         [SEND_REVOKE] = P_REVOKE,   [SEND_RECALL] = P_RECALL,     [SEND_ACK] = P_ACK,
-        [SEND_LIMIT] = P_LIMIT,     [SEND_APPENDED] = P_APPENDED,
+        [SEND_LIMIT] = P_LIMIT,     [SEND_APPENDED] = P_APPENDED, [SEND_DRAIN] = P_DRAIN,
     };
     struct packet p = {
         .array = d->array, .limit_ms = d->limit_ms, .n = (uint32_t)d->n, .there = d->n

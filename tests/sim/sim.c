@@ -111,7 +111,7 @@ static void fault_worker(struct sim *s, uint64_t which)
         worker_crash(s, w, (ms_t)sim_below(s, sim_chance(s, 50) ? 20 : 15000),
                      50 + (ms_t)sim_below(s, 4000));
     else if (which == 2)
-        worker_drain(s, w);
+        worker_drain(s, w, sim_chance(s, 50) ? 0 : (ms_t)sim_below(s, 5000));
     else
         worker_pause(s, w, 100 + (ms_t)sim_below(s, sim_chance(s, 50) ? 1500 : 12000));
 }

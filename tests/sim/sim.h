@@ -38,6 +38,9 @@ struct study_options {
     struct policy policy;
     bool skips; /* as if by --where: every fifth point */
     bool calls; /* an array of calls, appended to while it runs, that wait for each other */
+    bool after, element; /* it waits for the study before it; element by element */
+    uint8_t after_rule;
+    bool fixed; /* it has one design only */
 };
 struct options {
     uint32_t n_workers, slots[SIM_WORKERS], n_studies;
@@ -50,7 +53,9 @@ struct options {
     bool crash_scheduler, crash_after_commit, crash_worker, drain_worker, pause_worker, reset_link,
         clog_link, infra;
     bool tasks_fail, edits;
-    bool fault_free; /* nothing goes wrong at all: how well are the slots used? */
+    bool steers;            /* somebody changes priorities and shares, and drains workers */
+    bool hole[SIM_WORKERS]; /* what starts there fails at once */
+    bool fault_free;        /* nothing goes wrong at all: how well are the slots used? */
 };
 void options_draw(struct options *o, uint64_t seed);
 
@@ -99,6 +104,11 @@ enum packet_kind {
     P_CANCEL,
     P_RETRY,
     P_FOLLOW,
+    P_RELEASE,
+    P_PRIORITY,
+    P_SHARE,
+    P_DRAIN, /* of a client: a worker; to a worker: itself */
+    P_LEAVING,
     P_SUBMITTED,
     P_APPENDED,
     P_REPLY,
@@ -116,8 +126,9 @@ struct packet {
     uint64_t there; /* APPEND: the first; APPENDED: how many there are */
     bool close;
     array_id array;
-    ms_t limit_ms;
+    ms_t limit_ms; /* DRAIN: the grace */
     bool now, failed;
+    int32_t number; /* PRIORITY; SHARE: running_max, and n the weight */
     uint64_t request;
 };
 
@@ -147,6 +158,7 @@ struct process {
     enum end_reason reason; /* how it ends by itself */
     int32_t code;
     bool ignores_term, natural;
+    bool fast; /* it fails at once */
 };
 struct sim_worker {
     bool alive, leaving;
@@ -246,6 +258,7 @@ struct sim {
     struct sim_worker workers[SIM_WORKERS];
     struct sim_client client;
     struct disk disk;
+    struct array_edge after[SIM_STUDIES]; /* of its arrays */
     struct oracle *oracle;
     bool healed, over;
     ms_t heal_ms, ended_ms;
@@ -290,7 +303,7 @@ struct world_append {
     struct edge edges[APPEND_MAX * EDGES_MAX];
     size_t n_edges;
 };
-enum verdict { VERDICT_RUN, VERDICT_WAIT, VERDICT_NEVER };
+enum verdict { VERDICT_RUN, VERDICT_WAIT, VERDICT_NEVER }; /* the worse ones are larger */
 typedef enum task_state (*world_state_fn)(const struct sim *s, task_id task);
 bool world_calls(const struct sim *s, study_id study);
 size_t world_edges(const struct sim *s, const struct array_row *row, uint64_t index,
@@ -300,6 +313,12 @@ uint8_t world_rule(const struct sim *s, const struct array_row *row, uint64_t in
 enum verdict world_verdict(const struct sim *s, task_id task, world_state_fn state);
 void world_append(const struct sim *s, const struct array_row *row, uint64_t at, uint64_t n,
                   struct world_append *w);
+
+/* stages.c: the same of arrays that wait for arrays */
+void stages_draw(struct options *o, uint64_t seed);
+void stages_edge(struct sim *s, const struct array_row *on, struct array_row *row);
+enum verdict stages_verdict(const struct sim *s, const struct array_row *row, uint64_t index,
+                            world_state_fn state);
 
 /* oracle_needs.c */
 void oracle_spawned(struct sim *s, uint32_t w, const struct process *started);
@@ -347,7 +366,7 @@ void scheduler_beat(struct sim *s);
 void worker_start(struct sim *s, uint32_t w);
 void worker_crash(struct sim *s, uint32_t w, ms_t notice_ms, ms_t back_after);
 void worker_pause(struct sim *s, uint32_t w, ms_t for_ms);
-void worker_drain(struct sim *s, uint32_t w);
+void worker_drain(struct sim *s, uint32_t w, ms_t grace_ms);
 void worker_receive(struct sim *s, uint32_t w, struct packet *p);
 void worker_wake(struct sim *s, uint32_t w);
 void worker_process(struct sim *s, uint32_t w, lease_id lease);

@@ -108,13 +108,13 @@ void worker_pause(struct sim *s, uint32_t w, ms_t for_ms)
     s->workers[w].paused_until = s->now + for_ms;
 }
 
-void worker_drain(struct sim *s, uint32_t w)
+void worker_drain(struct sim *s, uint32_t w, ms_t grace_ms)
 {
     if (!s->workers[w].alive || s->workers[w].paused_until > s->now)
         return;
-    sim_note(s, name_of(w), "is told to leave");
+    sim_note(s, name_of(w), "is told to leave within %lld ms", (long long)grace_ms);
     s->workers[w].leaving = true;
-    feed(s, w, &(struct agent_event){ .kind = AGENT_DRAIN });
+    feed(s, w, &(struct agent_event){ .kind = AGENT_DRAIN, .grace_ms = grace_ms });
 }
 
 /* --- messages --- */
@@ -179,6 +179,9 @@ void worker_receive(struct sim *s, uint32_t w, struct packet *p)
     case P_ACK:
         each_lease(s, w, AGENT_ACK, p);
         break;
+    case P_DRAIN:
+        worker_drain(s, w, p->limit_ms);
+        break;
     case P_RECALL:
         feed(s, w, &(struct agent_event){ .kind = AGENT_RECALL, .n = p->n });
         break;
@@ -242,6 +245,12 @@ static void spawn(struct sim *s, uint32_t w, const struct act *a)
     struct process *p = &k->processes[k->n_processes++];
     *p = (struct process){ .lease = a->lease, .task = a->task, .array = a->array };
     world_outcome(s, p);
+    if (s->opt.hole[w] && !s->healed && p->natural) {
+        p->reason = END_EXIT;
+        p->code = 1;
+        p->fast = true;
+        p->natural = false;
+    }
     oracle_spawned(s, w, p);
     k->n_spawned++;
     process_at(s, w, p, (ms_t)sim_below(s, 3));
@@ -291,7 +300,7 @@ void worker_process(struct sim *s, uint32_t w, lease_id lease)
     }
     p->started = true;
     p->started_ms = s->now;
-    process_at(s, w, p, world_duration(s, p->task));
+    process_at(s, w, p, p->fast ? 1 : world_duration(s, p->task));
     feed(s, w, &(struct agent_event){ .kind = AGENT_STARTED, .lease = lease });
 }
 
@@ -416,8 +425,11 @@ static void do_act(struct sim *s, uint32_t w, const struct act *a)
     case ACT_DIRECT_END:
     case ACT_ENGINE_START:
     case ACT_ENGINE_KILL:
-    case ACT_DRAINING: /* drains here have no grace */
     case ACT_EXIT:
+        break;
+    case ACT_DRAINING:
+        if (k->connection)
+            net_send(s, k->connection - 1, 1, (struct packet){ .kind = P_LEAVING });
         break;
     }
 }
