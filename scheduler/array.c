@@ -292,6 +292,7 @@ void array_end(struct core *c, struct array *a, task_id task, enum task_state to
     if (to == from)
         return; /* blocked as it was, but now for a worker that it follows */
     a->state[index] = (uint8_t)to;
+    c->moves[from][to]++;
     count(a, from, (uint64_t)-1);
     count(a, to, 1);
     a->study->progress_dirty = true;

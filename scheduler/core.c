@@ -412,6 +412,11 @@ uint64_t core_looks(const struct core *c)
     return c->n_looks;
 }
 
+uint64_t core_moves(const struct core *c, enum task_state from, enum task_state to)
+{
+    return c->moves[from][to];
+}
+
 uint64_t core_turns(const struct core *c)
 {
     return c->n_turns;

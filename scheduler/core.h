@@ -252,6 +252,8 @@ void core_farm(const struct core *c, struct core_farm *f);
 /* core_places_due - an array with a call that follows a task that ended before anybody asked where:
  * EV_PLACES is due before EV_TIMEOUT gives out work. false: there is none. */
 bool core_places_due(const struct core *c, array_id *array);
+/* core_moves - how many tasks moved from one state to another; for tests */
+uint64_t core_moves(const struct core *c, enum task_state from, enum task_state to);
 /* core_looks - how often dispatch looked whether a task fits a worker: its cost, for tests. */
 uint64_t core_looks(const struct core *c);
 uint64_t core_turns(const struct core *c);                 /* and at whose turn it is */

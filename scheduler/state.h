@@ -218,8 +218,9 @@ struct core {
     size_t n_grown, cap_grown;
     struct worker **assigned; /* within dispatch */
     size_t n_assigned, cap_assigned;
-    size_t n_with_room;    /* within dispatch: the first ones of grown, which may have room */
-    size_t n_loose;        /* shapes with open lanes that are not stuck */
+    size_t n_with_room; /* within dispatch: the first ones of grown, which may have room */
+    size_t n_loose;     /* shapes with open lanes that are not stuck */
+    uint64_t moves[N_TASK_STATES][N_TASK_STATES]; /* from, to: how many tasks; for tests */
     uint64_t n_looks;      /* how often dispatch looked whether a task fits a worker */
     struct shape **failed; /* within a pass: they found no room, and nothing began since */
     size_t n_failed, cap_failed;

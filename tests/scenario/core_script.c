@@ -22,6 +22,7 @@
 
 #include "base/must.h"
 #include "tests/scenario/core_script.h"
+#include "tests/scenario/edges.h"
 #include "tests/scenario/print.h"
 #include "tests/scenario/script.h"
 
@@ -32,6 +33,7 @@ struct state {
     struct core_config cfg;
     bool restoring;
     struct outbox out;
+    struct edges_seen moved;
     struct rows rows;
     char peer[PEERS_MAX][16]; /* names; the peer's number is its place + 1 */
     bool closed[PEERS_MAX];
@@ -137,6 +139,7 @@ static void run(struct state *s, ms_t now, const struct event *ev, struct buf *s
 {
     core_step(s->core, now, ev, &s->out);
     core_check(s->core);
+    edges_note(s->core, ev->kind, &s->moved);
     if (ev->kind == EV_GONE || ev->kind == EV_BYE)
         s->closed[ev->from.n - 1] = true;
     say_outbox(s, said);
@@ -178,6 +181,7 @@ static void restart(struct state *s)
     core_free(s->core);
     s->cfg.epoch++;
     s->core = core_new(&s->cfg);
+    s->moved = (struct edges_seen){ 0 };
     for (size_t i = 0; i < s->n_peers; i++)
         s->closed[i] = true;
 }

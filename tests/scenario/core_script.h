@@ -35,6 +35,9 @@ struct rows {
 /* core_words - fills *s from the words after the event's name; everything but the peer. */
 void core_words(struct words *w, const char *verb, struct rows *rows, struct scripted *s);
 
+/* core_verb - what an event is called in scripts; "" when it has no name. */
+const char *core_verb(enum event_kind kind);
+
 /* needs_words.c: what tasks need, what workers have, what steers them. */
 void needs_words(struct words *w, struct needs *n);
 void share_words(struct words *w, struct policy *p);

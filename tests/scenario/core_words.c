@@ -313,21 +313,30 @@ static void restore_words(struct words *w, struct scripted *s)
     }
 }
 
+static const struct {
+    const char *name;
+    enum event_kind kind;
+} verbs[] = {
+    { "array", EV_ARRAY },         { "trouble", EV_TROUBLE },   { "known", EV_KNOWN_WORKER },
+    { "was-running", EV_RUNNING }, { "restored", EV_RESTORED }, { "submit", EV_SUBMIT },
+    { "hold", EV_HOLD },           { "cancel", EV_CANCEL },     { "retry", EV_RETRY },
+    { "follow", EV_FOLLOW },       { "hello", EV_HELLO },       { "beat", EV_BEAT },
+    { "result", EV_RESULT },       { "returned", EV_RETURNED }, { "bye", EV_BYE },
+    { "gone", EV_GONE },           { "pass", EV_TIMEOUT },      { "append", EV_APPEND },
+    { "unload", EV_UNLOAD },       { "drain", EV_DRAIN },       { "leaving", EV_LEAVING },
+    { "release", EV_RELEASE },     { "priority", EV_PRIORITY }, { "share", EV_SHARE },
+};
+
+const char *core_verb(enum event_kind kind)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (verbs[i].kind == kind)
+            return verbs[i].name;
+    return "";
+}
+
 void core_words(struct words *w, const char *verb, struct rows *rows, struct scripted *s)
 {
-    static const struct {
-        const char *name;
-        enum event_kind kind;
-    } verbs[] = {
-        { "array", EV_ARRAY },         { "trouble", EV_TROUBLE },   { "known", EV_KNOWN_WORKER },
-        { "was-running", EV_RUNNING }, { "restored", EV_RESTORED }, { "submit", EV_SUBMIT },
-        { "hold", EV_HOLD },           { "cancel", EV_CANCEL },     { "retry", EV_RETRY },
-        { "follow", EV_FOLLOW },       { "hello", EV_HELLO },       { "beat", EV_BEAT },
-        { "result", EV_RESULT },       { "returned", EV_RETURNED }, { "bye", EV_BYE },
-        { "gone", EV_GONE },           { "pass", EV_TIMEOUT },      { "append", EV_APPEND },
-        { "unload", EV_UNLOAD },       { "drain", EV_DRAIN },       { "leaving", EV_LEAVING },
-        { "release", EV_RELEASE },     { "priority", EV_PRIORITY }, { "share", EV_SHARE },
-    };
     size_t i = 0;
 
     while (i < sizeof verbs / sizeof *verbs && strcmp(verb, verbs[i].name) != 0)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/scenario/edges.h"
 #include "tests/scenario/script.h"
 
 enum { WIDTH = 100, STUCK = 10000 };
@@ -178,13 +179,14 @@ static int finish(struct play *p, const struct buf *was, bool update)
 int main(int argc, char **argv)
 {
     bool update = argc > 1 && strcmp(argv[1], "--update") == 0;
-    int worst = 0;
+    const char *picture = argc > 2 && strcmp(argv[1], "--edges") == 0 ? argv[2] : NULL;
+    int worst = 0, first = picture ? 3 : 1 + update;
 
-    if (argc < 2 + update) {
-        fprintf(stderr, "usage: scenario [--update] FILE...\n");
+    if (argc <= first) {
+        fprintf(stderr, "usage: scenario [--update | --edges PICTURE] FILE...\n");
         return 2;
     }
-    for (int i = 1 + update; i < argc; i++) {
+    for (int i = first; i < argc; i++) {
         struct play p = { .file = argv[i] };
         struct buf was = { 0 };
         int err = buf_read_file(&was, argv[i], 1 << 20);
@@ -193,11 +195,11 @@ int main(int argc, char **argv)
             return 2;
         }
         play_file(&p, &was);
-        int bad = finish(&p, &was, update);
+        int bad = picture ? 0 : finish(&p, &was, update);
         worst = bad > worst ? bad : worst;
         buf_fini(&was);
         buf_fini(&p.said);
         buf_fini(&p.text);
     }
-    return worst;
+    return picture ? edges_compare(picture) : worst;
 }
