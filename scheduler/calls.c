@@ -226,9 +226,10 @@ static enum err make(struct scheduler *s, peer_id from, const struct message *m,
 
     if (err)
         return err;
+    err = calls_spec_check(m->open.spec, m->open.spec_bytes, f);
     buf_adds(name, *m->open.study ? m->open.study : m->open.key);
     buf_adds(key, m->open.key);
-    if (name->n > NAME_BYTES_MAX)
+    if (!err && name->n > NAME_BYTES_MAX)
         err = fault_set(f, ERR_LIMIT,
                         "a key of %zu bytes cannot name a study; give the array a study of at most "
                         "%d bytes",

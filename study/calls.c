@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "base/needs.h"
 #include "study/impl.h"
+#include "study/suggest.h"
 
 static char *copy(const char *text)
 {
@@ -76,15 +77,40 @@ static enum err time_of(const json_t *v, const char *key, ms_t *ms, struct fault
     return err;
 }
 
-static enum err words_of(const json_t *o, struct calls_spec *c, struct fault *f)
+/* exit_of - {"3": "warn", "4": "retry"} as "3:warn,4:retry". */
+static enum err exit_of(json_t *o, struct buf *to, const char **exits, struct fault *f)
+{
+    json_t *map = json_object_get(o, "exit"), *v;
+    const char *code;
+
+    if (!map)
+        return ERR_NONE;
+    if (!json_is_object(map) || *exits)
+        return wrong("exit", "an object, and not beside 'exits': {\"3\": \"warn\"}", f);
+    json_object_foreach(map, code, v)
+    {
+        if (!json_is_string(v))
+            return wrong("exit", "an object of texts: {\"3\": \"warn\"}", f);
+        buf_addf(to, "%s%s:%s", to->n ? "," : "", code, json_string_value(v));
+    }
+    *exits = to->n ? to->data : NULL;
+    return ERR_NONE;
+}
+
+static enum err words_of(json_t *o, struct calls_spec *c, struct fault *f)
 {
     struct words w = { 0 };
     struct blame blame;
+    struct buf exits = { 0 };
     int64_t retries = 0, cores = 0;
     enum err err = text(o, "timeout", &w.timeout, f);
 
     if (!err)
         err = text(o, "exits", &w.exits, f);
+    if (!err)
+        err = exit_of(o, &exits, &w.exits, f);
+    if (!err && json_is_string(json_object_get(o, "backoff")))
+        err = text(o, "backoff", &w.backoff, f);
     if (!err)
         err = text(o, "halt", &w.halt, f);
     if (!err)
@@ -93,11 +119,12 @@ static enum err words_of(const json_t *o, struct calls_spec *c, struct fault *f)
         err = number(o, "retries", 0, RETRIES_MAX, &retries, f);
     if (!err)
         err = number(o, "cores", 1, SLOTS_MAX, &cores, f);
-    if (err)
-        return err;
     w.retries = (uint32_t)retries;
     w.cores = (uint32_t)cores;
-    return policy_parse(&w, &c->policy, f, &blame);
+    if (!err)
+        err = policy_parse(&w, &c->policy, f, &blame);
+    buf_fini(&exits);
+    return err;
 }
 
 static enum err shares_of(const json_t *o, struct policy *p, struct fault *f)
@@ -110,11 +137,13 @@ static enum err shares_of(const json_t *o, struct policy *p, struct fault *f)
     if (!err)
         err = number(o, "running", 0, UINT32_MAX, &running, f);
     if (!err)
+        err = number(o, "max_running", 0, UINT32_MAX, &running, f);
+    if (!err)
         err = time_of(json_object_get(o, "least"), "least", &p->needs.least_ms, f);
     const json_t *backoff = json_object_get(o, "backoff");
-    if (!err && backoff) {
+    if (!err && backoff && !json_is_string(backoff)) {
         if (json_array_size(backoff) != 2)
-            return wrong("backoff", "two times: [\"100ms\", \"60s\"]", f);
+            return wrong("backoff", "two times: \"100ms..60s\" or [\"100ms\", \"60s\"]", f);
         err = time_of(json_array_get(backoff, 0), "backoff", &p->backoff_min_ms, f);
         if (!err)
             err = time_of(json_array_get(backoff, 1), "backoff", &p->backoff_max_ms, f);
@@ -234,6 +263,32 @@ bool calls_spec_is(const void *json, size_t bytes)
     bool is = json_is_object(json_object_get(o, "calls"));
     json_decref(o);
     return is;
+}
+
+enum err calls_spec_check(const void *json, size_t bytes, struct fault *f)
+{
+    static const char *const words[] = { "calls",   "retries",   "timeout", "exit",
+                                         "exits",   "halt",      "memory",  "cores",
+                                         "weight",  "priority",  "running", "max_running",
+                                         "backoff", "resources", "require", "least",
+                                         "after",   "speculate" };
+    enum { N = sizeof words / sizeof *words };
+    json_t *o = json_loadb(json, bytes, 0, NULL), *v;
+    enum err err = ERR_NONE;
+    const char *name;
+
+    json_object_foreach(o, name, v)
+    {
+        size_t i = 0;
+        while (i < N && strcmp(words[i], name) != 0)
+            i++;
+        const char *near = suggest_nearest(name, words, N);
+        if (i == N && !err)
+            err = fault_set(f, ERR_USAGE, "an array of calls has no option '%s'%s%s%s", name,
+                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    json_decref(o);
+    return err;
 }
 
 enum err calls_spec_read(const void *json, size_t bytes, struct calls_spec *c, struct fault *f)

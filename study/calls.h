@@ -5,9 +5,10 @@
  *   {"calls":{"function":"collatz"}}      a function of an engine, the payload its argument
  *   {"calls":{"commands":true}}           each payload is a command line for sh; "cwd" is where
  *
- * and beside it, all of them optional, the words of a study file: "retries", "timeout", "exits",
- * "halt", "memory", "cores", "priority", "weight", "running" (at once), "least" (a time),
- * "resources" {"gpus":2}, "require" ["fast"], "speculate", "backoff" [least, most] (times), and
+ * and beside it, all of them optional, the words of a study file: "retries", "timeout",
+ * "exit" {"3":"warn"} or "exits" "3:warn", "halt", "memory", "cores", "priority", "weight",
+ * "max_running" or "running" (at once), "least" (a time), "resources" {"gpus":2},
+ * "require" ["fast"], "speculate", "backoff" "least..most" or [least, most] (times), and
  * "after": [{"key":K, "each":bool, "any":bool, "on":"success"|"failure"|"either"}]: other arrays
  * of calls, by their keys. */
 
@@ -37,6 +38,9 @@ bool calls_spec_is(const void *json, size_t bytes);
 /* calls_spec_read - trusts nothing; on success *c is the caller's to calls_spec_fini. A function is
  * among what the policy requires, as the label "fn:NAME". */
 enum err calls_spec_read(const void *json, size_t bytes, struct calls_spec *c, struct fault *f);
+/* calls_spec_check - of a new one: whether it has words that calls_spec_read would pass over. One
+ * that is in the store may, as it was taken once. */
+enum err calls_spec_check(const void *json, size_t bytes, struct fault *f);
 void calls_spec_fini(struct calls_spec *c);
 
 #endif

@@ -360,7 +360,7 @@ void crew_event(struct worker *w, uint64_t tag)
             siginfo_t info = { 0 };
             if (waitid(P_PID, (id_t)e->engine.run.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                 info.si_pid == 0) {
-                e->closed = true;
+                e->closed = !e->killed_for;
                 run_signal(&e->engine.run, SIGKILL);
             }
         }

@@ -267,6 +267,9 @@ Test(calls, an_append_is_done_once_and_a_gap_is_refused)
     open_key("other", "{\"calls\":{}}");
     turn_until_refused();
     cr_assert(client.code == ERR_USAGE && strstr(client.refused, "commands"));
+    open_key("other", "{\"calls\":{\"function\":\"echo\"},\"timeot\":\"3s\"}");
+    turn_until_refused();
+    cr_assert(strstr(client.refused, "did you mean 'timeout'?"), "%s", client.refused);
     client.n = 0;
     open_key("other", spec);
     array_id old = client.array;

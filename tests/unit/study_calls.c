@@ -36,6 +36,28 @@ Test(study_calls, a_function_with_a_policy)
     calls_spec_fini(&c);
 }
 
+Test(study_calls, the_words_of_a_study_file)
+{
+    cr_assert_eq(spec("{\"calls\":{\"commands\":true},\"exit\":{\"3\":\"warn\",\"5\":\"retry\"},"
+                      "\"backoff\":\"1s..1m\",\"max_running\":7,\"speculate\":true}"),
+                 ERR_NONE, "%s", f.text);
+    const struct policy *p = &c.policy;
+    cr_assert(p->exit_action[3] == EXIT_WARN && p->exit_action[5] == EXIT_RETRY);
+    cr_assert(p->backoff_min_ms == 1000 && p->backoff_max_ms == 60000);
+    cr_assert(p->running_max == 7 && p->speculate);
+    calls_spec_fini(&c);
+}
+
+Test(study_calls, a_word_that_is_not_known_is_refused)
+{
+    static const char known[] = "{\"calls\":{\"commands\":true},\"retries\":1,\"after\":[]}",
+                      unknown[] = "{\"calls\":{\"commands\":true},\"retris\":1}";
+
+    cr_assert_eq(calls_spec_check(known, sizeof known - 1, &f), ERR_NONE);
+    cr_assert_eq(calls_spec_check(unknown, sizeof unknown - 1, &f), ERR_USAGE);
+    cr_assert_str_eq(f.text, "an array of calls has no option 'retris'; did you mean 'retries'?");
+}
+
 Test(study_calls, commands)
 {
     cr_assert_eq(spec("{\"calls\":{\"commands\":true,\"cwd\":\"/tmp\"}}"), ERR_NONE, "%s", f.text);
@@ -64,6 +86,8 @@ Test(study_calls, what_is_wrong_is_said)
     refused("{\"calls\":{\"commands\":true},\"resources\":{\"gpus\":0}}", "'resources'");
     refused("{\"calls\":{\"commands\":true},\"require\":[\"a b\"]}", "'require'");
     refused("{\"calls\":{\"commands\":true},\"backoff\":[\"1s\"]}", "'backoff' should be two");
+    refused("{\"calls\":{\"commands\":true},\"exit\":{\"3\":\"wrn\"}}", "did you mean 3:warn?");
+    refused("{\"calls\":{\"commands\":true},\"exit\":\"3:warn\"}", "'exit' should be an object");
     refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"\"}]}", "'after'");
     refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"a\",\"on\":\"x\"}]}", "'on'");
 }
