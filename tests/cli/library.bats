@@ -177,27 +177,27 @@ has_child() {
     same "" "$(ls -d grange-?????? 2>/dev/null || true)"
 }
 
-# killing WHAT - 200,000 calls, while the daemon is killed again and again.
+# killing WHAT PROGRAM - its 200,000 calls, while the daemon is killed again and again.
 killing() {
     # shellcheck disable=SC2046
-    cc -std=c17 -O1 -Wall -Wextra -Werror -o many "$GRANGE_SOURCE/tests/cli/many.c" $(pkg-config --cflags --libs grange)
-    start many ./many "$build/lib/collatz.so" 200000
+    cc -std=c17 -O1 -Wall -Wextra -Werror -o "$2" "$GRANGE_SOURCE/tests/cli/$2.c" $(pkg-config --cflags --libs grange)
+    start "$2" "./$2" "$build/lib/collatz.so" 200000
     for line in "up 0" "submitted 200000" "got 50001" "got 150003"; do
-        poll_until 60 grep -q "^$line" many.out
+        poll_until 60 grep -q "^$line" "$2.out"
         daemon=$(pgrep -P "$pid" -f "grange $1" || true)
         [ -z "$daemon" ] || kill -9 "$daemon" || true
     done
     finish "$pid"
-    same "right 200000" "$(tail -n 1 many.out)"
+    same "right 200000" "$(tail -n 1 "$2.out")"
     same 0 "$rc"
 }
 
 @test "a scheduler that is killed while calls go through loses none, and none comes twice" {
-    killing scheduler
+    killing scheduler many
 }
 
 @test "a worker that is killed while calls go through loses none" {
-    killing worker
+    killing worker many
 }
 
 # followers - ./followers WHERE N: call 0 of key "f", then N calls that follow it; prints its worker and theirs.
@@ -244,6 +244,10 @@ END
     run -0 ./followers "$(url)" 9
     same "$worker" "$(sort -u <<<"$output")"
     run -0 grange down
+}
+
+@test "a graph of 200,000 calls and 400,000 edges outlives its scheduler, in order" {
+    killing scheduler web
 }
 
 @test "the library is linked statically, and from C++" {
