@@ -151,7 +151,10 @@ static void say_unmet(struct facts *x)
     bool found = false;
     if (reader_because(x->look->reader, x->end.task, &found, &why, &unused) || !found)
         return;
-    buf_addf(&x->why, " (%s %" PRIu64 " of %s", x->call.n ? "call" : "point", why.index, why.study);
+    if (*why.key)
+        buf_addf(&x->why, " (call %s:%" PRIu64, why.key, why.index);
+    else
+        buf_addf(&x->why, " (point %" PRIu64 " of %s", why.index, why.study);
     if (task_state_ended(why.state))
         buf_addf(&x->why, ": %s", task_state_name(why.state));
     buf_adds(&x->why, ")");

@@ -112,6 +112,7 @@ enum err reader_end(struct reader *r, task_id task, bool *found, struct end_row 
  * skipped. */
 struct reader_because {
     char study[NAME_BYTES_MAX + 1];
+    char key[KEY_BYTES_MAX + 1]; /* of an array of calls; "" */
     uint64_t index;
     enum task_state state;
 };

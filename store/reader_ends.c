@@ -115,7 +115,7 @@ enum err reader_because(struct reader *r, task_id task, bool *found, struct read
     query_open(&q, &r->db,
                "SELECT s.name, e.because - a.first_task, coalesce((SELECT state FROM ended WHERE "
                "task = coalesce((SELECT from_task FROM adopted WHERE task = e.because), e.because)"
-               " ORDER BY n DESC LIMIT 1), 0)"
+               " ORDER BY n DESC LIMIT 1), 0), coalesce(a.key_text, '')"
                " FROM ended e JOIN array a ON a.first_task = (SELECT max(first_task) FROM array"
                " WHERE first_task <= e.because) JOIN study s ON s.id = a.study"
                " WHERE e.task = ?1 AND e.reason = ?2 AND e.because IS NOT NULL");
@@ -126,6 +126,7 @@ enum err reader_because(struct reader *r, task_id task, bool *found, struct read
         snprintf(why->study, sizeof why->study, "%s", (const char *)sqlite3_column_text(q.stmt, 0));
         why->index = (uint64_t)sqlite3_column_int64(q.stmt, 1);
         why->state = (enum task_state)sqlite3_column_int(q.stmt, 2);
+        snprintf(why->key, sizeof why->key, "%s", (const char *)sqlite3_column_text(q.stmt, 3));
     }
     return query_close(&q, f);
 }

@@ -98,7 +98,7 @@ graph() { ./calls "$url" wing fit graph; }
     run -0 grange explain wing 3
     has "$output" "fit:3"
     has "$output" "waits for  1, 2"
-    has "$output" "call 2 of wing: failed"
+    has "$output" "(call fit:2: failed)"
     run -0 grange explain wing fit:5 --json
     same "fit:5" "$(jq -r .call <<<"$output")"
     same "2 (either, same worker)" "$(jq -r .waits_for <<<"$output")"

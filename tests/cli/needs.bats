@@ -121,3 +121,37 @@ stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt wh
     run grange explain s 0
     has "$output" "stopped, to be run again"
 }
+
+# hangs_once - a command of eight points, of which the last hangs, but not in its second attempt.
+hangs_once() { echo 'if [ $1 = 8 ] && mkdir hung 2>/dev/null; then sleep 600; fi' >hangs.sh; } # a point
+
+@test "a backup of a straggler: the first result wins; as an option and in a study file" {
+    hangs_once
+    farm -j 1 --name one
+    start two "$GRANGE" worker -j 1 --name two # a backup runs on another worker
+    run -0 grange run --quiet --study s --speculate sh hangs.sh {x} ::: x=1:8
+    run grange explain s 7
+    has "$output" "came late: another attempt was current (costs no retry)"
+    rmdir hung
+    cat >t.yaml <<'EOF'
+study: t
+command: ["sh", "hangs.sh", "{x}"]
+factors: {x: "1:8"}
+task: {speculate: true}
+EOF
+    run -0 grange run --quiet t.yaml
+    run grange explain t 7
+    has "$output" "came late: another attempt was current (costs no retry)"
+}
+
+@test "a point that takes longer than a worker stays does not start there" {
+    farm -j 1 --name short --end-time 10m
+    start run "$GRANGE" run --quiet --study s --least 1h 'echo {x}' ::: x=1
+    run_pid=$pid
+    poll_until 20 explains "takes longer than until its end (worker short)"
+    start long "$GRANGE" worker -j 1 --name long
+    finish "$run_pid"
+    [ "$rc" -eq 0 ]
+    run grange explain s 0
+    has "$output" "long"
+}

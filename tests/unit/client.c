@@ -254,7 +254,7 @@ Test(client, nobody_there_is_a_timeout_in_time)
 
     cr_assert_eq(grange_connect(url, 300, &g, why, sizeof why), GRANGE_ERR_TIMEOUT);
     cr_assert_eq(g, NULL);
-    cr_assert(strstr(why, url) && strstr(why, "300 ms"), "%s", why);
+    cr_assert(strstr(why, url) && strstr(why, "within "), "%s", why);
     cr_assert(clock_mono_ms() - start_ms >= 300);
     cr_assert(clock_mono_ms() - start_ms < 3000);
 }
