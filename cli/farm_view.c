@@ -21,11 +21,17 @@ const char *farm_view_engine_state(enum grange_engine_state state)
     return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
 }
 
-/* Lines as words: "os=linux fast". */
+/* Lines as words, "os=linux fast", without the names of functions, which stand with the engines. */
 static void add_words(const char *lines, struct buf *out)
 {
-    for (; *lines; lines++)
-        buf_addc(out, *lines == '\n' ? ' ' : *lines);
+    for (size_t n; *lines; lines += n + (lines[n] == '\n')) {
+        n = strcspn(lines, "\n");
+        if (strncmp(lines, "fn:", 3) == 0)
+            continue;
+        if (out->n)
+            buf_addc(out, ' ');
+        buf_add(out, lines, n);
+    }
 }
 
 static void add_memory(uint64_t mib, struct buf *out)
@@ -40,8 +46,6 @@ static void add_memory(uint64_t mib, struct buf *out)
 static void add_notes(const struct grange_farm_worker *w, ms_t now_ms, struct buf *out)
 {
     add_words(w->resources, out);
-    if (w->resources[0] && w->labels[0])
-        buf_addc(out, ' ');
     add_words(w->labels, out);
     if (w->end_ms > now_ms) {
         buf_adds(out, out->n ? ", ends in " : "ends in ");

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/must.h"
 
+#include "cli/cli.h"
 #include "cli/local.h"
 #include "farm/child.h"
 #include "worker/supervise.h"
@@ -61,6 +62,29 @@ static void become_daemon(const struct keeper_options *o)
         log_error("event=chdir error=\"%s\"", strerror(errno));
 }
 
+/* Who is interrupted before all is ready wants nothing of it. */
+static volatile sig_atomic_t begun;
+
+static void end_begun(int sig)
+{
+    (void)sig;
+    static const char text[] = "\ngrange: interrupted; what was started ends again\n";
+    kill((pid_t)begun, SIGTERM);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(CLI_INTERRUPTED);
+}
+
+static void on_interrupt(void (*handler)(int))
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction old, act = { .sa_handler = handler };
+        sigaction(signals[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &act, NULL);
+    }
+}
+
 enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fault *f)
 {
     int report[2];
@@ -81,7 +105,10 @@ enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fa
         _exit(keeper_run(&k));
     }
     close(report[1]);
+    begun = pid;
+    on_interrupt(end_begun);
     enum err err = read_report(report[0], pid, timeout_ms, f);
+    on_interrupt(SIG_DFL);
     close(report[0]);
     return err;
 }

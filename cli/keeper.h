@@ -43,7 +43,8 @@ struct keeper_options {
 
 /* keeper_start - forks the keeper, in a session of its own, and waits until it says that all is
  * ready or why not, at most timeout_ms. This process must have no threads yet. ERR_TIMEOUT: it goes
- * on in the background. The code is that of what the scheduler or a worker ended with. */
+ * on in the background. Who is interrupted meanwhile ends it again. The code is that of what the
+ * scheduler or a worker ended with. */
 enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fault *f);
 
 struct keeper_found {

@@ -128,6 +128,20 @@ const struct argp run_argp = { options, parse, "COMMAND [ARG...] [::: FACTOR...]
                                doc,     0,     0,
                                0 };
 
+static const char submit_doc[] =
+    "Hands a study to the farm that is up, prints its name and returns at once; the farm runs what "
+    "is missing of it. It takes what `grange run` takes, but -j, --dry-run and --save, which are "
+    "refused; `grange help run` explains factors and placeholders.\n"
+    "\v"
+    "EXAMPLES\n"
+    "  grange submit ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4\n"
+    "  grange wait $(grange submit ./sim {T} ::: T=1:1000) --timeout 2h\n"
+    "  grange submit --connect client.json study.yaml\n";
+
+const struct argp submit_argp = {
+    options, parse, "COMMAND [ARG...] [::: FACTOR...]...\nSTUDY.yaml", submit_doc, 0, 0, 0
+};
+
 static error_t parse_repeated(const char *what, char *arg, const char **list, size_t *n)
 {
     if (*n == REPEATED_MAX)

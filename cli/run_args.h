@@ -21,7 +21,7 @@ struct run_args {
     const char *save;
 };
 
-extern const struct argp run_argp;
+extern const struct argp run_argp, submit_argp;
 
 /* run_args_parse - fills *a. Returns as cli_parse does: -1 to go on. v is run or one
  * like it. a is large: keep it static. */

@@ -11,12 +11,22 @@
 static sigset_t enders;     /* SIGINT, SIGTERM, SIGHUP, less those that are ignored */
 static sigset_t read_later; /* and SIGCHLD, SIGWINCH */
 
+static volatile sig_atomic_t asked; /* something of a farm */
+
 static void end_early(int sig)
 {
     (void)sig;
-    static const char text[] = "\ngrange: interrupted; nothing was started\n";
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    static const char nothing[] = "\ngrange: interrupted; nothing was started\n";
+    static const char perhaps[] =
+        "\ngrange: interrupted; what was asked of the farm may have been done: grange status\n";
+    (void)!(asked ? write(STDERR_FILENO, perhaps, sizeof perhaps - 1)
+                  : write(STDERR_FILENO, nothing, sizeof nothing - 1));
     _exit(CLI_INTERRUPTED);
+}
+
+void signals_asked(void)
+{
+    asked = 1;
 }
 
 void signals_early(void)

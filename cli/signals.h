@@ -13,6 +13,9 @@
 void signals_early(void);
 /* signals_let - whether SIGINT, SIGTERM and SIGHUP end this process (exit code 130) or wait. */
 void signals_let(bool through);
+/* signals_asked - from here on a farm may do what it was asked for: who is interrupted is told so.
+ */
+void signals_asked(void);
 /* signals_open - the descriptor they are read from, or -1. */
 int signals_open(void);
 /* signals_read - the next one that has come, or 0. */

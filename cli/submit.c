@@ -100,7 +100,7 @@ static int submit_main(int argc, char **argv)
 const struct verb verb_submit = {
     .name = "submit",
     .summary = "as run, on a farm that is up; returns at once, prints the study's name",
-    .argp = &run_argp,
+    .argp = &submit_argp,
     .command_follows = true,
     .main = submit_main,
 };

@@ -95,6 +95,20 @@ kept() {
     same "grange: no farm of yours is up; start one: grange up" "$output"
 }
 
+@test "up that is interrupted before all is ready ends what it started" {
+    start up "$GRANGE" up --engine "sh -c \"touch $PWD/started; read word\"" # which never says hello
+    poll_until 20 test -e started
+    kill -INT "$pid"
+    finish "$pid"
+    same 130 "$rc"
+    has "$(cat up.err)" "interrupted"
+    poll_until 60 is_empty .grange/keepers
+    run -3 grange workers
+    has "$output" "no farm is up"
+}
+
+is_empty() { [ -z "$(ls "$1")" ]; }
+
 @test "wrong words: up, down, farms" {
     run -2 grange up now
     run -2 grange up -n many
