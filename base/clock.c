@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 static int64_t read_ns(clockid_t id)
@@ -32,4 +33,16 @@ ms_t clock_farm_ms(void)
     if (!offset)
         offset = clock_wall_ms() - clock_mono_ms();
     return clock_mono_ms() + offset;
+}
+
+ms_t clock_patience_ms(ms_t ms)
+{
+    static _Atomic int percent;
+
+    if (!percent) {
+        const char *text = getenv("GRANGE_PATIENCE_PERCENT");
+        int n = text ? atoi(text) : 100;
+        percent = n >= 1 && n <= 100 ? n : 100;
+    }
+    return ms * percent / 100;
 }

@@ -12,4 +12,9 @@ uint64_t clock_mono_us(void);
  * process and means something to the next one. What the scheduler's core gets as `now`. */
 ms_t clock_farm_ms(void);
 
+/* clock_patience_ms - how long to wait for somebody else before giving them up: `ms`, or that part
+ * of it which GRANGE_PATIENCE_PERCENT (1..100) says. With that, tests see what happens then without
+ * waiting for it. */
+ms_t clock_patience_ms(ms_t ms);
+
 #endif

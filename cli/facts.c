@@ -165,12 +165,9 @@ static void say_ended(struct facts *x)
     const struct end_row *end = &x->end;
     buf_adds(&x->why, task_state_name(end->state));
     bool plain = end->state == TASK_DONE && end->reason == END_EXIT && end->code == 0;
-    bool given_up = end->state == TASK_CANCELLED || end->state == TASK_QUARANTINED;
     if (end->state == TASK_CANCELLED)
         buf_adds(&x->why, " (grange retry takes it back)");
-    if (end->state == TASK_QUARANTINED)
-        buf_addf(&x->why, ": %d workers in a row were lost under it", QUARANTINE_LOSSES);
-    if (!plain && !given_up) {
+    if (!plain && end->state != TASK_CANCELLED) {
         buf_adds(&x->why, ": ");
         reason_words(end->reason, end->code, &x->why);
         if (end->reason == END_UNMET)

@@ -468,8 +468,8 @@ static enum err lost_for_good(const struct session *s, struct fault *f)
         fault_set(f, ERR_LOST, "%s was shut down; what ended is kept, and the same command goes on",
                   buf_text(&name));
     else
-        fault_set(f, ERR_LOST, "%s went away and did not come back within %d s", buf_text(&name),
-                  LOST_MAX_MS / 1000);
+        fault_set(f, ERR_LOST, "%s went away and did not come back within %g s", buf_text(&name),
+                  (double)clock_patience_ms(LOST_MAX_MS) / 1000);
     buf_fini(&name);
     return ERR_LOST;
 }
@@ -478,9 +478,11 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
 {
     if (s->level == 1 && now >= s->stop_now_ms)
         stop_now(s, now);
-    if (s->lost_ms && s->local.joined && (now - s->lost_ms > LOST_MAX_MS || grange_is_down(s->g)))
+    if (s->lost_ms && s->local.joined &&
+        (now - s->lost_ms > clock_patience_ms(LOST_MAX_MS) || grange_is_down(s->g)))
         return lost_for_good(s, f);
-    if (s->lost_ms && now - s->lost_ms > SILENT_MAX_MS && local_kill_scheduler(&s->local)) {
+    if (s->lost_ms && now - s->lost_ms > clock_patience_ms(SILENT_MAX_MS) &&
+        local_kill_scheduler(&s->local)) {
         display_say(&s->display, "the scheduler does not answer any more; killing it");
         s->lost_ms = now; /* SIGCHLD starts it again */
     }

@@ -220,9 +220,9 @@ static enum err lost(const struct waiting *x, struct fault *f)
                   buf_text(&name));
     else
         fault_set(f, ERR_LOST,
-                  "%s went away and did not come back within %d s; the same command may be "
+                  "%s went away and did not come back within %g s; the same command may be "
                   "given again",
-                  buf_text(&name), LOST_MAX_MS / 1000);
+                  buf_text(&name), (double)clock_patience_ms(LOST_MAX_MS) / 1000);
     buf_fini(&name);
     return ERR_LOST;
 }
@@ -257,7 +257,8 @@ static enum err wait_all(struct waiting *x, struct fault *f)
             return err;
         if (now >= until)
             return timed_out(x, f);
-        if (x->lost_ms && (now - x->lost_ms >= LOST_MAX_MS || grange_is_down(x->g)))
+        if (x->lost_ms &&
+            (now - x->lost_ms >= clock_patience_ms(LOST_MAX_MS) || grange_is_down(x->g)))
             return lost(x, f);
         ms_t left = until - now < TURN_MS ? until - now : TURN_MS;
         struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },

@@ -43,6 +43,6 @@ function(grange_unit_test name)
   target_link_libraries(unit_${name} PRIVATE grange_flags PkgConfig::criterion ${arg_LINK})
   set_target_properties(unit_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME unit.${name} COMMAND unit_${name} --jobs 1)
-  set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize" TIMEOUT 120
+  set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize" TIMEOUT 900
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()

@@ -133,13 +133,13 @@ static bool is_dead(struct peer *p)
 
 void peer_sweep(struct link *l)
 {
-    ms_t now = clock_mono_ms();
+    ms_t now = clock_mono_ms(), late_ms = clock_patience_ms(GREET_MS);
 
     for (uint32_t i = 0;; i++) {
         pthread_mutex_lock(&l->lock);
         bool end = i >= l->n_slots;
         struct peer *p = end ? NULL : l->slots[i];
-        bool late = p && p->greets && now - p->since_ms > GREET_MS;
+        bool late = p && p->greets && now - p->since_ms > late_ms;
         if (p && !p->closed && (late || p->tls))
             peer_pin(p);
         else

@@ -167,7 +167,10 @@ static void add_reason(struct buf *b)
     for (size_t i = 0; i < sizeof start_errors / sizeof *start_errors; i++)
         add_code(b, END_NOT_STARTED, start_errors[i]);
     buf_adds(b, " ELSE 'could not start: error ' || code END");
+    buf_addf(b, " WHEN %d THEN 'exit ' || code || ', which is a warning'", END_WARNED);
     for (unsigned r = END_NOT_STARTED + 1; r < N_END_REASONS; r++) {
+        if (r == END_WARNED)
+            continue;
         buf_addf(b, " WHEN %u THEN ", r);
         add_words(b, (enum end_reason)r, 0);
     }

@@ -8,6 +8,6 @@ foreach(file ${net_tests})
   endif()
   get_filename_component(name ${file} NAME_WE)
   add_test(NAME net.${name} COMMAND ${BATS} ${file})
-  set_tests_properties(net.${name} PROPERTIES LABELS net TIMEOUT 300 RUN_SERIAL TRUE
+  set_tests_properties(net.${name} PROPERTIES LABELS net TIMEOUT 1200 COST 20
     ENVIRONMENT "GRANGE=$<TARGET_FILE:grange>;GRANGE_SOURCE=${CMAKE_SOURCE_DIR}")
 endforeach()

@@ -10,7 +10,7 @@ file(GLOB scenarios CONFIGURE_DEPENDS scenario/*.txt)
 foreach(file ${scenarios})
   get_filename_component(name ${file} NAME_WE)
   add_test(NAME scenario.${name} COMMAND scenario ${file})
-  set_tests_properties(scenario.${name} PROPERTIES LABELS "scenario;sanitize" TIMEOUT 30)
+  set_tests_properties(scenario.${name} PROPERTIES LABELS "scenario;sanitize" TIMEOUT 600)
 endforeach()
 # Every edge of the picture of task states (docs/testing.md) is made by a scenario, and no other is.
 add_test(NAME scenario_edges COMMAND scenario --edges ${CMAKE_SOURCE_DIR}/docs/testing.md ${scenarios})

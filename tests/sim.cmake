@@ -15,9 +15,9 @@ endfunction()
 grange_sim(sim ${CMAKE_CURRENT_BINARY_DIR}/sim_empty.c)
 
 add_test(NAME sim.batch COMMAND sim --seeds 1..1000)
-set_tests_properties(sim.batch PROPERTIES LABELS "sim;sanitize" TIMEOUT 300)
+set_tests_properties(sim.batch PROPERTIES LABELS "sim;sanitize" TIMEOUT 900)
 add_test(NAME sim.deterministic COMMAND sim --twice --seeds 1..40)
-set_tests_properties(sim.deterministic PROPERTIES LABELS "sim;sanitize" TIMEOUT 120)
+set_tests_properties(sim.deterministic PROPERTIES LABELS "sim;sanitize" TIMEOUT 600)
 
 # Bugs planted in copies of one source each, linked before the libraries, which then leave that source
 # out: the simulator must find every one of them.
@@ -33,6 +33,6 @@ foreach(bug ${planted})
   grange_sim(sim_planted_${name} ${out})
   set_source_files_properties(${out} PROPERTIES COMPILE_OPTIONS -Wno-unused) # comes after -Wall
   add_test(NAME sim.planted.${name} COMMAND sim_planted_${name} --seeds 1..500)
-  set_tests_properties(sim.planted.${name} PROPERTIES LABELS "sim" TIMEOUT 120
+  set_tests_properties(sim.planted.${name} PROPERTIES LABELS "sim" TIMEOUT 600
     PASS_REGULAR_EXPRESSION "To see all of it again")
 endforeach()

@@ -15,6 +15,7 @@ bats_require_minimum_version 1.5.0
 : "${GRANGE_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 export GRANGE GRANGE_SOURCE
 export LC_ALL=C.UTF-8
+umask 022 # a directory that others may write in is refused
 unset GRANGE_DIR GRANGE_FARM GRANGE_CONNECT
 export HOME="${HOME:-/}" # ngspice 39 crashes where there is none
 

@@ -4,8 +4,10 @@
 # shellcheck disable=SC2030,SC2031,SC2154
 load helper
 
-setup_more() {
-    hostile=${GRANGE%/bin/grange}/tests/hostile
+setup_more() { hostile=${GRANGE%/bin/grange}/tests/hostile; }
+
+# farm - a scheduler, at $port and at farm/scheduler.sock.
+farm() {
     local ready
     exec {ready}<> <(:)
     start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" --listen tls+tcp://127.0.0.1:0
@@ -31,6 +33,7 @@ rss_kib() { sed -nE 's/^VmRSS:[^0-9]*([0-9]+).*/\1/p' "/proc/$scheduler/status";
 all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 
 @test "garbage and oversized frames end the connection without a word" {
+    farm
     same closed "$(attack garbage)"
     same closed "$(attack oversized)"
     same closed "$(attack large-after-hello | grep -v welcome)"
@@ -38,6 +41,7 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 }
 
 @test "what is no message, an unknown version or role is refused with a reason" {
+    farm
     same $'refused 11: not a message of grange\nclosed' "$(attack nonsense)"
     out=$(attack version)
     has "$out" "refused 6: hostile speaks version 99"
@@ -47,6 +51,7 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 }
 
 @test "messages in the wrong order or of another role are refused, and the connection ends" {
+    farm
     same $'refused 14: say hello first\nclosed' "$(attack early)"
     same $'welcome\nrefused 11: a client does not send this\nclosed' "$(attack twice)"
     same $'welcome\nrefused 11: a client does not send this\nclosed' "$(attack client-results)"
@@ -66,6 +71,7 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 }
 
 @test "without TLS there is nothing to be had from the port that wants it" {
+    GRANGE_PATIENCE_PERCENT=20 farm # 2 s to greet
     for mode in garbage oversized version early; do
         out=$(attack "$mode" "$port")
         has "$out" closed
@@ -76,12 +82,14 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 }
 
 @test "a connection that never says a whole word is closed" {
-    same closed "$(attack loris)" # after GREET_MS
+    GRANGE_PATIENCE_PERCENT=20 farm # 2 s to greet
+    same closed "$(attack loris)"
     same closed "$(attack loris "$port")"
     works
 }
 
 @test "ten thousand idle connections keep nobody out and take bounded memory" {
+    farm
     local hold i before
     exec {hold}<> <(:)
     before=$(rss_kib)

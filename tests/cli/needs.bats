@@ -34,6 +34,7 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     has "$output" "again 1"
     run grange explain s 0
     has "$output" "exit 3, which is a warning"
+    has "$(results s)" "exit 3, which is a warning"
 }
 
 ended_is() { [ "$(sqlite3 .grange/grange.db "select count(*) from ended")" = "$1" ]; }
@@ -64,7 +65,7 @@ stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt wh
     run grange status s --json
     has "$output" '"quarantined": 1'
     run grange explain s 0
-    has "$output" "quarantined"
+    has "$output" "quarantined: exit 4"
 }
 
 @test "words that make no sense are refused with what would be right" {

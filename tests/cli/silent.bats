@@ -6,6 +6,7 @@ load helper
 
 @test "a scheduler that hangs is killed and started again; running points go on, none runs twice" {
     waiter
+    export GRANGE_PATIENCE_PERCENT=10
     start run "$GRANGE" run --study k -j 2 sh waiter.sh {n} ::: n=1:6
     run=$pid
     poll_until 20 lines_at_least started 2

@@ -19,7 +19,7 @@ static void teardown(void)
 {
     stage_close(&s);
 }
-TestSuite(calls, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(calls, .init = setup, .fini = teardown, .timeout = 300);
 
 enum { N = 3000, BATCH = 40, WINDOW = 3 * BATCH, ROW = 25 };
 

@@ -12,7 +12,7 @@
 
 #include "base/must.h"
 
-enum { SLOTS = 16, PATIENCE_MS = 60000 };
+enum { SLOTS = 16, PATIENCE_MS = 100000 };
 
 static struct link *dial(const char *dir)
 {

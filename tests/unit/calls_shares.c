@@ -35,7 +35,7 @@ static void teardown(void)
 {
     stage_close(&s);
 }
-TestSuite(calls_shares, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(calls_shares, .init = setup, .fini = teardown, .timeout = 300);
 
 static void open_key(const char *key)
 {

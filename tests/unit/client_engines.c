@@ -17,7 +17,7 @@
 #include "proto/link.h"
 #include "proto/wire.h"
 
-enum { LONG_MS = 60000, ENGINES = 4, TICKETS = 4096, STREAMS = 8 };
+enum { LONG_MS = 100000, ENGINES = 4, TICKETS = 4096, STREAMS = 8 };
 
 /* job - one operation that the fake has. */
 struct job {
@@ -308,7 +308,7 @@ static void teardown(void)
     cr_expect(!fake.wrong, "more was sent than there was credit for");
 }
 
-TestSuite(client_engines, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(client_engines, .init = setup, .fini = teardown, .timeout = 300);
 
 /* ---- the tests */
 

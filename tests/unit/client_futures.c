@@ -5,7 +5,7 @@
 
 enum { MANY = 20000 };
 
-TestSuite(client_futures, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(client_futures, .init = setup, .fini = teardown, .timeout = 300);
 
 Test(client_futures, a_call_comes_back_with_its_result_and_all_about_it)
 {

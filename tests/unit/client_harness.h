@@ -11,7 +11,7 @@
 #include "client/grange.h"
 #include "client_fake.h"
 
-enum { LONG_MS = 20000 };
+enum { LONG_MS = 100000 };
 
 static char dir[64];
 static struct fake s;

@@ -4,7 +4,7 @@
 
 #include "client_harness.h"
 
-TestSuite(client_lost, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(client_lost, .init = setup, .fini = teardown, .timeout = 300);
 
 static atomic_bool waited;
 

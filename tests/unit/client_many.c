@@ -1,7 +1,7 @@
 /* client_many - maps, threads and limits against a scheduler that the test plays. */
 #include "client_harness.h"
 
-TestSuite(client_many, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(client_many, .init = setup, .fini = teardown, .timeout = 300);
 
 /* ---- map */
 

@@ -3,7 +3,7 @@
 
 #include "client_harness.h"
 
-TestSuite(client_progress, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(client_progress, .init = setup, .fini = teardown, .timeout = 300);
 
 /* asked - a call that is held, after the scheduler has heard that its progress is wanted. */
 static struct grange_future asked(void)

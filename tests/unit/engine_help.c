@@ -71,7 +71,7 @@ int driver_close(struct driver *d)
     char command[100];
 
     kill(d->pid, SIGTERM);
-    uint64_t until = clock_mono_us() + 10000000;
+    uint64_t until = clock_mono_us() + 100000000;
     while (waitpid(d->pid, &status, WNOHANG) == 0) {
         if (clock_mono_us() > until)
             kill(d->pid, SIGKILL);

@@ -211,7 +211,7 @@ static void play(const int *kinds)
     outbox_fini(&o.out);
 }
 
-Test(core, every_short_story_is_sound_and_ends, .timeout = 100)
+Test(core, every_short_story_is_sound_and_ends, .timeout = 300)
 {
     int kinds[LENGTH] = { 0 };
 

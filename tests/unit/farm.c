@@ -49,7 +49,7 @@ static void teardown(void)
     run((const char *const[]){ "rm", "-rf", dir, NULL });
 }
 
-TestSuite(farm, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(farm, .init = setup, .fini = teardown, .timeout = 300);
 
 static void put(const char *at, const char *text, mode_t mode)
 {

@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "client/grange.h"
 
+enum { LONG_MS = 100000 };
+
 static struct grange *g;
 
 static void begin(uint32_t slots)
@@ -23,7 +25,7 @@ static void begin(uint32_t slots)
     };
     char why[300];
 
-    cr_assert_eq(grange_embed(&how, 20000, &g, why, sizeof why), GRANGE_OK, "%s", why);
+    cr_assert_eq(grange_embed(&how, LONG_MS, &g, why, sizeof why), GRANGE_OK, "%s", why);
 }
 
 /* call - one, and its result. */
@@ -34,7 +36,7 @@ static struct grange_result call(const char *function, const void *data, size_t 
     struct grange_result r;
 
     cr_assert_eq(grange_call(g, function, data, n, o, &f), GRANGE_OK, "%s", grange_message(g));
-    cr_assert_eq(grange_wait(g, f, 60000), GRANGE_OK, "%s: %s", function, grange_message(g));
+    cr_assert_eq(grange_wait(g, f, LONG_MS), GRANGE_OK, "%s: %s", function, grange_message(g));
     cr_assert_eq(grange_get(g, f, &r), GRANGE_OK);
     return r;
 }
@@ -126,10 +128,10 @@ Test(functions, cancelled_while_it_runs)
 
     begin(1);
     cr_assert_eq(grange_call(g, "misbehave", "wait", 4, NULL, &f), GRANGE_OK);
-    cr_assert_eq(grange_flush(g, 10000), GRANGE_OK);
-    cr_assert_eq(grange_future_cancel(g, f, 1, 10000), GRANGE_OK, "%s", grange_message(g));
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    cr_assert_eq(grange_future_cancel(g, f, 1, LONG_MS), GRANGE_OK, "%s", grange_message(g));
     struct grange_result r;
-    cr_assert_eq(grange_wait(g, f, 20000), GRANGE_OK);
+    cr_assert_eq(grange_wait(g, f, LONG_MS), GRANGE_OK);
     cr_assert_eq(grange_get(g, f, &r), GRANGE_OK);
     cr_expect_eq(r.outcome, GRANGE_CANCELLED);
     r = call("echo", "x", 1, NULL);
@@ -173,7 +175,7 @@ Test(functions, many_at_once_all_come_back)
     cr_assert_eq(grange_batch(g, "echo", items, N, NULL, &first), GRANGE_OK);
     for (size_t i = 0; i < N; i++)
         all[i] = grange_nth(first, i);
-    cr_assert_eq(grange_wait_all(g, all, N, 60000), GRANGE_OK, "%s", grange_message(g));
+    cr_assert_eq(grange_wait_all(g, all, N, LONG_MS), GRANGE_OK, "%s", grange_message(g));
     for (size_t i = 0; i < N; i++) {
         cr_assert_eq(grange_get(g, all[i], &r), GRANGE_OK);
         cr_assert(r.outcome == GRANGE_DONE && r.bytes == sizeof i &&

@@ -1,7 +1,7 @@
 /* link_greet: connections that have not proven themselves cost little and not for long. */
 #include "link_help.h"
 
-TestSuite(link_greet, .init = setup, .fini = teardown, .timeout = 110);
+TestSuite(link_greet, .init = setup, .fini = teardown, .timeout = 300);
 
 Test(link_greet, garbage_is_dropped_and_others_go_on)
 {

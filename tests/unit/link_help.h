@@ -25,7 +25,7 @@
 
 #define HELPER __attribute__((unused)) static
 
-enum { DEADLINE_MS = 20000 };
+enum { DEADLINE_MS = 100000 };
 
 static char dir[64];
 static char url[100];

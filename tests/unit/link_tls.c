@@ -21,7 +21,7 @@ static void free_keys(void)
     teardown();
 }
 
-TestSuite(link_tls, .init = make_keys, .fini = free_keys, .timeout = 110);
+TestSuite(link_tls, .init = make_keys, .fini = free_keys, .timeout = 300);
 
 static struct link_credentials creds(const struct credential *c)
 {

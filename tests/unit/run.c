@@ -16,7 +16,7 @@
 #include "worker/run.h"
 #include "worker/tree.h"
 
-enum { DEADLINE_MS = 20000 };
+enum { DEADLINE_MS = 100000 };
 
 extern char **environ;
 static char scratch[] = "/tmp/grange-run-XXXXXX";

@@ -13,7 +13,7 @@
 
 #include "worker/supervise.h"
 
-enum { DEADLINE_MS = 10000 };
+enum { DEADLINE_MS = 100000 };
 
 static int pids_fd[2];     /* where processes below say who they are */
 static int parent_pipe[2]; /* the supervisor sees its end of file */

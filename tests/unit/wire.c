@@ -11,7 +11,7 @@
 #include "tests/unit/wire_same.h"
 #include "tests/unit/wire_samples.h"
 
-TestSuite(wire, .timeout = 100);
+TestSuite(wire, .timeout = 300);
 
 static struct message decoded(const struct buf *b)
 {
