@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/must.h"
 #include "client/grange.h"
 #include "proto/link.h"
 #include "proto/wire.h"
@@ -145,7 +146,8 @@ static void on_part(struct job *j, const struct message *m)
 {
     uint64_t out = j->in - j->acked_in + m->direct.data_bytes;
 
-    if (out > (j->in ? DIRECT_WINDOW_BYTES : INLINE_BYTES_MAX))
+    if (out >
+        (*m->direct.name ? INLINE_BYTES_MAX : DIRECT_WINDOW_BYTES)) /* the first one names it */
         fake.wrong = true;
     buf_add(&j->data, m->direct.data, m->direct.data_bytes);
     j->in += m->direct.data_bytes;
@@ -305,7 +307,8 @@ static void teardown(void)
     for (size_t i = 0; i < ENGINES; i++)
         buf_fini(&fake.values[i]);
     rmdir(dir);
-    cr_expect(!fake.wrong, "more was sent than there was credit for");
+    must(!fake.wrong); /* more was sent than there was credit for: Criterion does not count what
+                          fails here */
 }
 
 TestSuite(client_engines, .init = setup, .fini = teardown, .timeout = 300);
@@ -337,7 +340,9 @@ Test(client_engines, are_listed_with_their_workers)
     cr_expect_str_eq(list[3].reason, "killed by SIGSEGV");
     cr_expect_str_eq(list[0].functions, "echo\nfail");
     free(list);
-    cr_expect_eq(grange_engines(g, ENGINES + 1, 1000, &list, &n), GRANGE_ERR_TIMEOUT);
+    do /* as long as the farm does not answer in time */
+        cr_expect_eq(grange_engines(g, ENGINES + 1, 1000, &list, &n), GRANGE_ERR_TIMEOUT);
+    while (strstr(grange_message(g), "did not answer"));
     cr_expect_str_eq(grange_message(g), "4 of 5 engines are ready");
     cr_expect_null(list);
 }
