@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/must.h"
 #include "base/reason.h"
 #include "cli/late.h"
 #include "cli/part.h"
+#include "cli/points.h"
 #include "cli/progress.h"
+#include "client/inside.h"
 #include "store/reader.h"
+#include "study/csv.h"
 
 /* How many failures are read for the sum of the points' times: about a second's worth. */
 enum { FAILURES_READ_MAX = 20000 };
@@ -138,14 +142,20 @@ static bool has_name(const struct study *s, const char *name)
     return false;
 }
 
+static const char *state_column(const struct study *s)
+{
+    const char *state = "___state";
+    while (state[0] == '_' && !has_name(s, state + 1))
+        state++;
+    return state;
+}
+
 static void count_missing(struct facts *x)
 {
     struct buf where;
     struct fault f;
     buf_init(&where);
-    const char *state = "___state";
-    while (state[0] == '_' && !has_name(x->s->study, state + 1))
-        state++;
+    const char *state = state_column(x->s->study);
     for (size_t k = 0; k < study_n_metrics(x->s->study); k++) {
         buf_clear(&where);
         add_column(study_metric_name(x->s->study, k), &where);
@@ -159,13 +169,68 @@ static void count_missing(struct facts *x)
     buf_fini(&where);
 }
 
+/* ---- of a farm elsewhere: the failures alone ---- */
+
+enum { FAR_BYTES_MAX = 1 << 16 }; /* of rows: more than are shown */
+
+static bool add_rows(void *text, const void *data, size_t n)
+{
+    buf_add(text, data, n);
+    return ((struct buf *)text)->n < FAR_BYTES_MAX;
+}
+
+/* The index is the first column of a row, and the reason the fifth from the end. */
+static void take_rows(struct facts *x, const struct buf *text)
+{
+    struct csv csv;
+    csv_init(&csv, buf_text(text), text->n);
+    bool heading = csv_row(&csv);
+    size_t n = csv.n;
+    while (heading && x->n_shown < FAILURES_SHOWN && csv_row(&csv) && csv.n == n && n > 5) {
+        struct failure *to = &x->failures[x->n_shown++];
+        to->index = strtoull(csv.cells[0], NULL, 10);
+        to->label = point_label(x->s->study, to->index);
+        to->reason = strdup(csv.cells[n - 5]);
+        must(to->reason);
+    }
+    csv_fini(&csv);
+}
+
+static void read_far(struct facts *x)
+{
+    struct buf where = { 0 }, text = { 0 }, said = { 0 };
+    struct grange *g = NULL;
+    struct fault f;
+    int code;
+    if (!(x->s->counts.failed + x->s->counts.quarantined) ||
+        where_connect(&x->s->control->where, &g,
+                      &f)) /* signals still wait, as the session had them */
+        return;
+    buf_adds(&where, "--where=");
+    add_column(state_column(x->s->study), &where);
+    buf_adds(&where, " IN ('failed', 'quarantined')");
+    const struct client_look what = { .verb = "results",
+                                      .options = (const char *[]){ "--format=csv", where.data },
+                                      .n_options = 2,
+                                      .words = &x->s->name,
+                                      .n_words = 1 };
+    (void)client_look(g, &what, add_rows, &text, REQUEST_MS, &code, &said);
+    grange_close(g);
+    take_rows(x, &text);
+    buf_fini(&said);
+    buf_fini(&where);
+    buf_fini(&text);
+}
+
 static void read_facts(struct facts *x)
 {
     const struct summary *s = x->s;
     struct reader_counts counts = { 0 };
     struct fault f;
-    if (!s->control->dir[0]) /* it is not on this machine */
+    if (!s->control->dir[0]) { /* it is not on this machine */
+        read_far(x);
         return;
+    }
     if (open_study(s->control->dir, s->name, &x->reader, &x->row))
         return;
     if (s->ended_here && reader_counts(x->reader, &x->row, &counts, &f) == ERR_NONE &&
