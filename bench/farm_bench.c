@@ -8,14 +8,17 @@
  *     each N         the same as noop, submitted one by one in a loop
  *     graph N        calls a second of N calls that each wait for two drawn from those before it
  *     chain N        microseconds a step of N calls that each wait for the one before it
- *     one N          microseconds, the median of N: one call at a time, durable
- *     direct N       the same, directly to engine 0
+ *     one N          microseconds, the median of N: one call at a time, durable; and as a second
+ *                    number that of a bare durable write after each of them: 4 KiB and fdatasync
+ *     direct N       the same, directly to engine 0, without the second number
  *     scatter BYTES  seconds to scatter so many bytes of doubles over the engines, square them
- * there and gather them
+ *                    there and gather them
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -27,6 +30,7 @@ enum { ECHO_BYTES = 100, WAIT_MS = 120000, ENGINES_MOST = 64 };
 static struct grange *g;
 static uint64_t engines[ENGINES_MOST];
 static size_t n_engines;
+static int sync_fd;
 
 static void check(int code, const char *what)
 {
@@ -149,22 +153,44 @@ static void direct_call(void)
     grange_direct_free(d);
 }
 
-static double one(void (*call)(void), uint64_t n)
+/* bare_sync - what a durable call does twice, and nothing else. */
+static void bare_sync(void)
 {
-    double *took = calloc(n, sizeof *took), median;
+    static const char page[4096];
 
-    must(took != NULL && n > 0);
+    must(write(sync_fd, page, sizeof page) == (ssize_t)sizeof page && fdatasync(sync_fd) == 0);
+}
+
+static double median(double *took, uint64_t n)
+{
+    qsort(took, n, sizeof *took, by_value);
+    double m = took[n / 2];
+    free(took);
+    return m;
+}
+
+static double time_of(void (*call)(void))
+{
+    uint64_t begin = clock_mono_us();
+
+    call();
+    return (double)(clock_mono_us() - begin);
+}
+
+/* one - the median of n calls; beside: what is done after each of them, whose median it becomes. */
+static double one(void (*call)(void), uint64_t n, void (*other)(void), double *beside)
+{
+    double *took = calloc(n, sizeof *took), *took_other = calloc(n, sizeof *took_other);
+
+    must(took != NULL && took_other != NULL && n > 0);
     for (uint64_t i = 0; i < n / 10 + 10; i++)
         call();
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t begin = clock_mono_us();
-        call();
-        took[i] = (double)(clock_mono_us() - begin);
+        took[i] = time_of(call);
+        took_other[i] = other ? time_of(other) : 0;
     }
-    qsort(took, n, sizeof *took, by_value);
-    median = took[n / 2];
-    free(took);
-    return median;
+    *beside = median(took_other, n);
+    return median(took, n);
 }
 
 static double scatter(uint64_t bytes)
@@ -198,7 +224,7 @@ static double scatter(uint64_t bytes)
     return took;
 }
 
-static double answer(const char *verb, uint64_t n)
+static double answer(const char *verb, uint64_t n, double *beside)
 {
     if (strcmp(verb, "noop") == 0)
         return batch("noop", n, 0);
@@ -211,9 +237,9 @@ static double answer(const char *verb, uint64_t n)
     if (strcmp(verb, "chain") == 0)
         return chain(n);
     if (strcmp(verb, "one") == 0)
-        return one(durable_call, n);
+        return one(durable_call, n, bare_sync, beside);
     if (strcmp(verb, "direct") == 0)
-        return one(direct_call, n);
+        return one(direct_call, n, NULL, beside);
     if (strcmp(verb, "scatter") == 0)
         return scatter(n);
     fprintf(stderr, "farm_bench: no such request: %s\n", verb);
@@ -232,6 +258,17 @@ static void find_engines(size_t at_least)
     must(n_engines > 0);
 }
 
+/* open_sync - a file without a name, beside the socket that the farm was reached over. */
+static void open_sync(const char *where)
+{
+    char dir[300];
+
+    snprintf(dir, sizeof dir, "%s", strncmp(where, "ipc://", 6) == 0 ? where + 6 : "./x");
+    *strrchr(dir, '/') = '\0';
+    sync_fd = open(dir, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    must(sync_fd >= 0);
+}
+
 int main(int argc, char **argv)
 {
     char why[300], verb[20];
@@ -243,10 +280,12 @@ int main(int argc, char **argv)
         return 1;
     }
     find_engines(strtoull(argv[2], NULL, 10));
+    open_sync(argv[1]);
     printf("ready\n");
     fflush(stdout);
     while (scanf("%19s %llu", verb, &n) == 2 && strcmp(verb, "end") != 0) {
-        printf("%.6g\n", answer(verb, n));
+        double beside = 0, value = answer(verb, n, &beside);
+        printf(beside ? "%.6g %.6g\n" : "%.6g\n", value, beside);
         fflush(stdout);
     }
     grange_close(g);

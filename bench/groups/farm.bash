@@ -29,7 +29,9 @@ ask_ours() {
     local n=200000 r
     [ -z "$quick" ] || n=20000
     for verb in noop echo each; do ask two "$verb" "$n" >>"$work/two.$verb"; done
-    ask two one 200 >>"$work/two.one"
+    ask two one 200 >"$work/one"
+    cut -d ' ' -f 1 "$work/one" >>"$work/two.one"
+    cut -d ' ' -f 2 "$work/one" >>"$work/bare.sync"
     ask two direct 2000 >>"$work/two.direct"
     "$programs/round_trip" req "ipc://$work/req.$1" 2000 100 >>"$work/bare.req"
     "$programs/round_trip" stream "ipc://$work/stream.$1" 2000 100 >>"$work/bare.stream"
@@ -58,6 +60,10 @@ record_ours() {
         "$(median "$work/two.direct" | awk -v b="$(median "$work/bare.req")" '{ printf "%.3f", $1 / b / 2 }')" x "<=" 1.3
     record "direct call / two stream round trips" \
         "$(median "$work/two.direct" | awk -v b="$(median "$work/bare.stream")" '{ printf "%.3f", $1 / b / 2 }')" x
+    record "bare fdatasync of 4 KiB appended, in turn with those calls" "$(median "$work/bare.sync")" us
+    record "durable call / (1.3 x two req/rep round trips + two fdatasync)" \
+        "$(median "$work/two.one" | awk -v b="$(median "$work/bare.req")" -v s="$(median "$work/bare.sync")" \
+            '{ printf "%.3f", $1 / (2.6 * b + 2 * s) }')" x "<=" 1
     record "scatter, square, gather 1.6 MB, 4 engines" "$(median "$work/four.1600000")" ms
     record "scatter, square, gather 64 MiB, 4 engines" "$(median "$work/four.67108864")" ms
 }
