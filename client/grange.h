@@ -510,8 +510,10 @@ int grange_farm_look(struct grange *g, int64_t timeout_ms, struct grange_farm **
  *
  * They return at once: *d stands for all of it, and is the caller's to grange_direct_free. An
  * engine may be listed more than once, n may be any number, and 0 has ended at once. The payload is
- * not copied: it must stay as it is until *d has ended or is freed. What does not fit the bounds of
- * the scheduler (1,024 operations of a client, 64 MiB on their way) waits here for its turn. */
+ * not copied: it must stay as it is until *d has ended or is freed. (Over 256 KiB, and on the
+ * machine of the engine, it is written into a file first, of which 256 MiB may be on their way.)
+ * What does not fit the bounds of the scheduler (1,024 operations of a client, 64 MiB on their way)
+ * waits here for its turn. */
 struct grange_direct;
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d);

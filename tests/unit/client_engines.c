@@ -39,7 +39,7 @@ struct fake {
     struct buf values[ENGINES]; /* one each is enough */
     bool has_value[ENGINES];
     bool gather_streams; /* results in parts go on once STREAMS of them are wanted */
-    atomic_uint n_jobs, most_jobs, n_cancelled, n_begun, most_begun;
+    atomic_uint n_jobs, most_jobs, n_cancelled, n_begun, most_begun, n_offered;
     atomic_bool wrong; /* the client went beyond its credit */
 };
 
@@ -171,6 +171,7 @@ static void on_direct(const struct message *m)
             end_job(j, END_REVOKED, 0, "");
         return;
     }
+    fake.n_offered += *m->direct.file.path != '\0'; /* and is declined, by an acknowledgement */
     if (!j && *m->direct.name) {
         j = *at = calloc(1, sizeof *j);
         j->ticket = m->direct.ticket;
@@ -378,6 +379,23 @@ Test(client_engines, large_payloads_and_results_come_whole)
     cr_assert_eq(a.bytes, n);
     cr_expect_eq(memcmp(a.data, data, n), 0);
     grange_direct_free(d);
+    free(data);
+}
+
+/* A worker that cannot reach our files says so once. */
+Test(client_engines, who_declines_a_file_is_not_offered_another)
+{
+    size_t n = 3 << 20;
+    char *data = pattern(n);
+    struct grange_direct *d;
+
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_eq(grange_direct_put(g, all + i / 2, 1, "x", data, n, &d), GRANGE_OK);
+        cr_assert_eq(grange_direct_wait(d, LONG_MS), GRANGE_OK, "%s", grange_message(g));
+        grange_direct_free(d);
+        cr_expect_eq(fake.n_offered, i / 2 + 1);
+        cr_expect(fake.values[i / 2].n == n && memcmp(fake.values[i / 2].data, data, n) == 0);
+    }
     free(data);
 }
 
