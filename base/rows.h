@@ -30,6 +30,8 @@ enum task_state {
 #undef X
         N_TASK_STATES
 };
+/* Where states are read back as bytes: a DONE with a warning (END_WARNED) is TASK_DONE | this. */
+enum { STATE_WARNED = 0x80 };
 const char *task_state_name(enum task_state state); /* static; "?" for a number that is none */
 static inline bool task_state_ended(enum task_state s)
 {

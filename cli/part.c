@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "cli/progress.h"
+
 enum { HELD_MS = 2000 }; /* a study that nobody here holds is held that long: it is meant */
 
 void part_init(struct part *p, const struct study *study, bool resume)
@@ -101,7 +103,17 @@ void part_add(struct grange_counts *sum, const struct grange_counts *c)
     sum->blocked += c->blocked;
     sum->skipped += c->skipped;
     sum->unmet += c->unmet;
+    sum->warned += c->warned;
     sum->quarantined += c->quarantined;
     sum->reused += c->reused;
     sum->lost += c->lost;
+}
+
+void part_warned(uint64_t warned, struct buf *out)
+{
+    if (!warned)
+        return;
+    buf_adds(out, " (");
+    progress_count(warned, out);
+    buf_adds(out, " with a warning)");
 }

@@ -47,6 +47,8 @@ enum part_state part_state(const struct part *p, bool lost, bool stopping, ms_t 
 uint64_t part_points(const struct grange_counts *c); /* without those that --where left out */
 uint64_t part_ended(const struct grange_counts *c);
 uint64_t part_to_do(const struct grange_counts *c);
+/* part_warned - " (3 with a warning)", behind how many are done; nothing when there are none. */
+void part_warned(uint64_t warned, struct buf *out);
 void part_add(struct grange_counts *sum, const struct grange_counts *c);
 
 #endif

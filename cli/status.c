@@ -13,6 +13,7 @@
 #include "cli/far.h"
 #include "cli/local.h"
 #include "cli/look.h"
+#include "cli/part.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/unfit.h"
@@ -171,6 +172,8 @@ static void print_table(const struct lines *all)
         for (size_t k = 0; k < 5; k++) {
             buf_clear(&texts[k]);
             progress_count(counts[k], &texts[k]);
+            if (k == 1)
+                part_warned(l->counts.warned, &texts[k]);
             cells[k + 1] = texts[k].data;
         }
         buf_clear(&texts[5]);
@@ -192,11 +195,11 @@ static void print_json(const struct lines *all)
         const struct line *l = &all->items[i];
         const struct reader_counts *c = &l->counts;
         printf("%s\n  {\"study\": \"%s\", \"points\": %" PRIu64 ", \"done\": %" PRIu64
-               ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64 ", \"quarantined\": %" PRIu64
-               ", \"skipped\": %" PRIu64 ", \"left_out\": %" PRIu64 ", \"running\": %" PRIu64
-               ", \"left\": %" PRIu64,
-               i ? "," : "", l->name, c->n, c->done, c->failed, c->cancelled, c->quarantined,
-               c->unmet, c->skipped, c->running, c->left);
+               ", \"warned\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64
+               ", \"quarantined\": %" PRIu64 ", \"skipped\": %" PRIu64 ", \"left_out\": %" PRIu64
+               ", \"running\": %" PRIu64 ", \"left\": %" PRIu64,
+               i ? "," : "", l->name, c->n, c->done, c->warned, c->failed, c->cancelled,
+               c->quarantined, c->unmet, c->skipped, c->running, c->left);
         if (l->left_ms < 0)
             printf(", \"time_left_s\": null");
         else

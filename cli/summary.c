@@ -297,6 +297,7 @@ static void add_counts(const struct facts *x, struct buf *b)
     buf_adds(b, n == 1 ? " point: " : " points: ");
     progress_count(c->done, b);
     buf_adds(b, " done");
+    part_warned(c->warned, b);
     add_part(c->failed, "failed", b);
     add_part(c->cancelled, "cancelled", b);
     add_part(c->quarantined, "given up (workers were lost under them)", b);
@@ -386,12 +387,19 @@ static void add_number_members(const struct facts *x, struct buf *b)
         const char *key;
         uint64_t n;
     } members[] = {
-        { "points", part_points(c) },      { "done", c->done },
-        { "failed", c->failed },           { "cancelled", c->cancelled },
-        { "quarantined", c->quarantined }, { "left", part_to_do(c) },
-        { "skipped", c->unmet },           { "left_out", c->n - part_points(c) },
-        { "reused", c->reused },           { "ended_here", x->s->ended_here },
-        { "attempts_lost", c->lost },      { "slots", x->s->slots },
+        { "points", part_points(c) },
+        { "done", c->done },
+        { "failed", c->failed },
+        { "cancelled", c->cancelled },
+        { "quarantined", c->quarantined },
+        { "left", part_to_do(c) },
+        { "warned", c->warned },
+        { "skipped", c->unmet },
+        { "left_out", c->n - part_points(c) },
+        { "reused", c->reused },
+        { "ended_here", x->s->ended_here },
+        { "attempts_lost", c->lost },
+        { "slots", x->s->slots },
     };
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         buf_addf(b, ", \"%s\": %" PRIu64, members[i].key, members[i].n);

@@ -205,6 +205,7 @@ static void add_study(struct top *t, const struct grange_farm_study *s, ms_t now
     buf_addf(&texts[0], "%d", s->priority);
     for (size_t i = 0; i < 5; i++)
         progress_count(counts[i], &texts[i + 1]);
+    part_warned(c->warned, &texts[2]);
     add_rate(known ? pace_rate(&known->pace, now) : -1, &texts[6]);
     ms_t left_ms = known ? pace_left_ms(&known->pace, now, counts[3] + counts[4]) : -1;
     if (left_ms > 0)

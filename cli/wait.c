@@ -133,6 +133,7 @@ static void say_counts(const struct waited *w)
     buf_adds(&b, part_points(c) == 1 ? " point: " : " points: ");
     progress_count(c->done, &b);
     buf_adds(&b, " done");
+    part_warned(c->warned, &b);
     add_part(c->failed, "failed", &b);
     add_part(c->cancelled, "cancelled", &b);
     add_part(c->quarantined, "given up (workers were lost under them)", &b);
@@ -152,11 +153,12 @@ static void print_json(const struct waiting *x)
         struct buf name = { 0 };
         buf_add_json(&name, w->name, strlen(w->name));
         printf("%s\n  {\"study\": %s, \"state\": \"%s\", \"points\": %" PRIu64
-               ", \"done\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64
-               ", \"quarantined\": %" PRIu64 ", \"skipped\": %" PRIu64 ", \"left\": %" PRIu64 "}",
+               ", \"done\": %" PRIu64 ", \"warned\": %" PRIu64 ", \"failed\": %" PRIu64
+               ", \"cancelled\": %" PRIu64 ", \"quarantined\": %" PRIu64 ", \"skipped\": %" PRIu64
+               ", \"left\": %" PRIu64 "}",
                i ? "," : "", buf_text(&name), w->known ? states[w->news.state & 3] : "unknown",
-               part_points(c), c->done, c->failed, c->cancelled, c->quarantined, c->unmet,
-               part_to_do(c));
+               part_points(c), c->done, c->warned, c->failed, c->cancelled, c->quarantined,
+               c->unmet, part_to_do(c));
         buf_fini(&name);
     }
     printf("\n]\n");

@@ -110,12 +110,13 @@ bool grange_is_down(struct grange *g);
 int grange_fd(const struct grange *g);
 
 struct grange_counts { /* points of a study, by state; n = the sum of all but reused,
-                          lost and unmet */
+                          lost, unmet and warned */
     uint64_t n, ready, waiting, running, done, failed, cancelled, skipped, quarantined;
     uint64_t reused;  /* how many of the ended ones had ended before this submission */
     uint64_t lost;    /* attempts lost with a worker since the scheduler started */
     uint64_t blocked; /* wait for others to end */
     uint64_t unmet;   /* of skipped: what they wait for can no longer come */
+    uint64_t warned;  /* of done: succeeded with a warning */
 };
 
 /* grange_submit - a study, as JSON with the words of a study file: {"version": 1, "name": "sweep",

@@ -278,7 +278,8 @@ struct grange_counts session_counts(const struct counts *c)
                                    .reused = c->reused,
                                    .lost = c->lost,
                                    .blocked = c->blocked,
-                                   .unmet = c->unmet };
+                                   .unmet = c->unmet,
+                                   .warned = c->warned };
 }
 
 static void on_submitted(struct grange *g, const struct message *m)

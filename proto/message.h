@@ -97,6 +97,7 @@ struct counts { /* of one study's current array */
     uint64_t lost;    /* attempts lost with a worker since the scheduler started */
     uint64_t blocked; /* for others to end; not among ready */
     uint64_t unmet;   /* of skipped: what they wait for can no longer come */
+    uint64_t warned;  /* of done: with a warning */
 };
 enum study_state { STUDY_ACTIVE, STUDY_HELD, STUDY_HALTED, STUDY_ENDED };
 struct running_point {

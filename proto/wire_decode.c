@@ -271,7 +271,8 @@ void wire_counts_from_pb(const Wire__Counts *pb, struct counts *c)
                           .reused = pb->reused,
                           .lost = pb->lost,
                           .blocked = pb->blocked,
-                          .unmet = pb->unmet };
+                          .unmet = pb->unmet,
+                          .warned = pb->warned };
 }
 
 static enum err submitted(const Wire__Submitted *pb, struct message *m, struct fault *f)

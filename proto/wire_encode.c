@@ -220,6 +220,7 @@ void wire_counts_to_pb(const struct counts *c, Wire__Counts *pb)
     pb->lost = c->lost;
     pb->blocked = c->blocked;
     pb->unmet = c->unmet;
+    pb->warned = c->warned;
 }
 
 static void submitted_to_pb(const struct message *m, struct encoding *e)

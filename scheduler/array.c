@@ -111,15 +111,51 @@ static void count(struct array *a, enum task_state state, uint64_t n)
         a->study->count[state] += n;
 }
 
+bool array_has_warned(const struct array *a, uint64_t index)
+{
+    return index < a->warned_cap && (a->warned[index / 8] & 1u << index % 8);
+}
+
+static void note_warned(struct array *a, uint64_t index, bool known)
+{
+    if (index >= a->warned_cap) {
+        uint64_t cap = (a->cap + 7) / 8;
+        a->warned = realloc(a->warned, cap);
+        must(a->warned != NULL && index < a->cap);
+        memset(a->warned + a->warned_cap / 8, 0, cap - a->warned_cap / 8);
+        a->warned_cap = 8 * cap;
+    }
+    a->warned[index / 8] |= (uint8_t)(1u << index % 8);
+    a->n_warned++;
+    a->study->warned += !a->retired && !known;
+}
+
+void array_warned(struct array *a, task_id task)
+{
+    note_warned(a, task.n - a->row.first.n, false);
+}
+
+static void forget_warned(struct array *a, uint64_t index)
+{
+    if (!array_has_warned(a, index))
+        return;
+    a->warned[index / 8] &= (uint8_t) ~(1u << index % 8);
+    a->n_warned--;
+    a->study->warned -= !a->retired;
+}
+
 static void count_states(struct array *a, uint64_t at, const uint8_t *states, uint64_t n)
 {
     uint64_t of[N_TASK_STATES] = { 0 };
 
     for (uint64_t i = 0; i < n; i++) {
-        must(states[i] == TASK_READY || task_state_ended(states[i]));
-        if (states[i])
-            a->state[at + i] = states[i]; /* leaves the zero pages of a mostly fresh array alone */
-        of[states[i]]++;
+        enum task_state state = states[i] & ~(unsigned)STATE_WARNED;
+        must(state == TASK_READY || task_state_ended(state));
+        if (state)
+            a->state[at + i] = (uint8_t)state; /* leaves zero pages of a mostly fresh array alone */
+        of[state]++;
+        if (states[i] & STATE_WARNED)
+            note_warned(a, at + i, a->counted);
     }
     for (int s = 0; s < N_TASK_STATES; s++)
         if (a->counted)
@@ -239,6 +275,7 @@ void array_remove(struct core *c, struct array *a)
         live_leave(c, a);
     graph_remove(c, a);
     free(a->state);
+    free(a->warned);
     free(a->order);
     free(a->place);
     free(a->again);
@@ -293,6 +330,8 @@ void array_end(struct core *c, struct array *a, task_id task, enum task_state to
         return; /* blocked as it was, but now for a worker that it follows */
     a->state[index] = (uint8_t)to;
     c->moves[from][to]++;
+    if (from == TASK_DONE)
+        forget_warned(a, index);
     count(a, from, (uint64_t)-1);
     count(a, to, 1);
     a->study->progress_dirty = true;

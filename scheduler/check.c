@@ -10,7 +10,7 @@
 
 static void check_array(const struct core *c, const struct array *a)
 {
-    uint64_t count[N_TASK_STATES] = { 0 };
+    uint64_t count[N_TASK_STATES] = { 0 }, warned = 0;
 
     must(array_by_id(c, a->row.id) == a && !a->touched && a->row.n <= a->cap);
     must(a->mode == (a->retired || graph_gated(a) ? MODE_HELD : a->study->mode));
@@ -18,18 +18,21 @@ static void check_array(const struct core *c, const struct array *a)
     for (uint64_t i = 0; i < a->row.n; i++) {
         must(a->state[i] < N_TASK_STATES);
         count[a->state[i]]++;
+        warned += array_has_warned(a, i);
+        must(!array_has_warned(a, i) || a->state[i] == TASK_DONE);
         if (a->state[i] == TASK_WAITING)
             must(trouble_find(c, (task_id){ a->row.first.n + i }) != NULL);
     }
     for (int s = 0; s < N_TASK_STATES; s++)
         must(count[s] == a->count[s]);
+    must(warned == a->n_warned);
     must(a->cursor <= a->row.n && a->again_n <= a->again_cap);
 }
 
 /* What is counted over a study is what its arrays are. */
 static void check_study(const struct live *st)
 {
-    uint64_t n = 0, count[N_TASK_STATES] = { 0 }, open = 0, arrays = 0, lost = 0;
+    uint64_t n = 0, count[N_TASK_STATES] = { 0 }, open = 0, arrays = 0, lost = 0, warned = 0;
     bool partly = st->n_unloaded > 0;
     const struct array *a;
 
@@ -42,6 +45,7 @@ static void check_study(const struct live *st)
         open += !a->row.closed;
         n += a->row.n;
         lost += a->lost;
+        warned += a->n_warned;
         for (int s = 0; s < N_TASK_STATES; s++)
             count[s] += a->count[s];
     }
@@ -50,7 +54,7 @@ static void check_study(const struct live *st)
     for (int s = 0; s < N_TASK_STATES; s++)
         must(partly && task_state_ended((enum task_state)s) ? st->count[s] >= count[s]
                                                             : st->count[s] == count[s]);
-    must(partly || (st->n == n && st->lost == lost));
+    must(partly || (st->n == n && st->lost == lost && st->warned == warned));
 }
 
 /* What a lease takes of a resource at its worker. */
@@ -154,7 +158,7 @@ uint64_t core_digest(const struct core *c)
             uint8_t state =
                 task_state_ended((enum task_state)a->state[k]) ? a->state[k] : TASK_READY;
             const struct trouble *t = trouble_find(c, (task_id){ a->row.first.n + k });
-            uint32_t known[3] = { state, 0, 0 };
+            uint32_t known[3] = { state | (array_has_warned(a, k) ? STATE_WARNED : 0u), 0, 0 };
             if (t && state == TASK_READY) {
                 known[1] = t->failures;
                 known[2] = t->ran;

@@ -310,6 +310,7 @@ bool core_study(const struct core *c, study_id id, struct core_study *s)
     };
     s->counts.reused = st->reused;
     s->counts.lost = st->lost;
+    s->counts.warned = st->warned;
     DL_FOREACH(st->arrays, a)
     if (graph_gated(a)) {
         s->counts.blocked += a->count[TASK_READY];
@@ -340,6 +341,7 @@ bool core_array(const struct core *c, array_id id, struct core_array *info)
                                  .counts = counts_of(a->row.n, a->count) };
     info->counts.reused = a->reused;
     info->counts.lost = a->lost;
+    info->counts.warned = a->n_warned;
     info->gated = graph_gated(a);
     if (info->gated) {
         info->counts.blocked += info->counts.ready;

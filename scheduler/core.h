@@ -94,7 +94,8 @@ struct event {
     study_id study; /* HOLD, CANCEL, RETRY, FOLLOW */
     /* ARRAY, SUBMIT */
     const struct array_row *array;
-    const uint8_t *states;       /* [array->n] enum task_state; NULL: all ready. Copied. */
+    const uint8_t *states; /* [array->n] enum task_state, DONE perhaps with STATE_WARNED; NULL:
+                              all ready. Copied. */
     const struct change *adopts; /* CHG_ADOPT rows that go with it; passed on */
     size_t n_adopts;
     uint64_t n_reused; /* points of it that had ended before */
@@ -196,6 +197,7 @@ struct core_counts {
     uint64_t blocked; /* for others to end; not among ready */
     uint64_t skipped; /* left out by --where, or unmet */
     uint64_t unmet;   /* of those: what they wait for can no longer come */
+    uint64_t warned;  /* of those that are done: with a warning */
 };
 struct core_study {
     study_id study;

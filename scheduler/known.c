@@ -19,7 +19,8 @@ enum {
 struct elsewhere {
     uint64_t id[2];
     task_id task;
-    uint64_t not_done; /* 0: DONE, else its state; sorts the best end first */
+    uint8_t not_done; /* 0: DONE, else its state; sorts the best end first */
+    bool warned;      /* DONE with a warning */
 };
 struct elsewheres {
     struct elsewhere *items;
@@ -112,7 +113,8 @@ static enum err collect(struct scheduler *s, array_id id, const uint64_t templat
         study_point(spec, i, &p);
         study_identity(spec, &p, e->id);
         e->task = (task_id){ row.first.n + i };
-        e->not_done = states[i] == TASK_DONE ? 0 : states[i];
+        e->warned = (states[i] & STATE_WARNED) != 0;
+        e->not_done = states[i] == TASK_DONE || e->warned ? 0 : states[i];
     }
     study_template_key(spec, other);
     if (all->n > before && memcmp(other, template_key, sizeof other) != 0)
@@ -175,7 +177,7 @@ static void adopt(const struct study *spec, const struct array_row *row,
     point_init(&p);
     for (uint64_t i = 0; i < row->n; i++) {
         uint64_t id[2];
-        if (states[i] == TASK_DONE || states[i] == TASK_SKIPPED)
+        if (states[i] == TASK_DONE || states[i] & STATE_WARNED || states[i] == TASK_SKIPPED)
             continue;
         study_point(spec, i, &p);
         study_identity(spec, &p, id);
@@ -186,7 +188,7 @@ static void adopt(const struct study *spec, const struct array_row *row,
         if (states[i]) /* its own end, which was no success, gives way */
             add_change(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
         buf_add(pairs, &(struct adopt){ .task = task, .from = e->task }, sizeof(struct adopt));
-        states[i] = (uint8_t)(e->not_done ? e->not_done : TASK_DONE);
+        states[i] = e->not_done ? e->not_done : e->warned ? TASK_DONE | STATE_WARNED : TASK_DONE;
     }
     point_fini(&p);
     if (pairs->n)

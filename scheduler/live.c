@@ -89,6 +89,7 @@ void live_enter(struct live *st, struct array *a)
         st->n += a->row.n;
         st->reused += a->reused;
         st->lost += a->lost;
+        st->warned += a->n_warned;
         for (int s = 0; s < N_TASK_STATES; s++)
             st->count[s] += a->count[s];
     }
@@ -131,6 +132,7 @@ void live_leave(struct core *c, struct array *a)
     st->n -= a->row.n;
     st->reused -= a->reused;
     st->lost -= a->lost;
+    st->warned -= a->n_warned;
     for (int s = 0; s < N_TASK_STATES; s++)
         st->count[s] -= a->count[s];
 }

@@ -220,8 +220,9 @@ static void ended_by_itself(struct core *c, struct lease *l, const struct end_ro
         failed(c, l, end, out);
         return;
     }
-    a->study->warned += warned;
     end_task(c, l, end, TASK_DONE, warned ? END_WARNED : end->reason, out);
+    if (warned)
+        array_warned(a, l->task);
     halt_if_ruled(c, a,
                   out); /* this may be the end that makes a share of failures mean something */
 }

@@ -85,7 +85,8 @@ struct counts send_counts(const struct core_counts *c)
                             .reused = c->reused,
                             .lost = c->lost,
                             .blocked = c->blocked,
-                            .unmet = c->unmet };
+                            .unmet = c->unmet,
+                            .warned = c->warned };
 }
 
 static void send_submitted(struct scheduler *s, const struct send *d)

@@ -40,7 +40,7 @@ struct live {
     struct array *arrays;          /* list, by age: those that are not retired */
     struct array *points;          /* the one of points among them, or NULL */
     size_t n_arrays, n_retired, n_open;
-    uint64_t warned; /* succeeded with a warning, since it was loaded */
+    uint64_t warned;                                /* of those that are done: with a warning */
     uint64_t n, count[N_TASK_STATES], reused, lost; /* of its arrays, unloaded ones too */
     uint64_t used_us;     /* core time that its tasks took: what its share is measured by */
     size_t n_listed;      /* arrays that have ready tasks */
@@ -84,6 +84,8 @@ struct array {
     struct graph_part *graph; /* NULL: neither waits nor is waited for */
     uint8_t *state;           /* [n] enum task_state */
     uint64_t cap;
+    uint8_t *warned; /* a bit a task: done, with a warning; NULL: none */
+    uint64_t warned_cap, n_warned;
     uint64_t count[N_TASK_STATES];
     uint32_t *order, *place; /* [n] which task is k-th, and where each is; NULL: by policy */
     uint64_t cursor;         /* fresh ready tasks are at positions cursor..n-1 of the order */
@@ -281,6 +283,9 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
  * and why it did not run. */
 void array_end(struct core *c, struct array *a, task_id task, enum task_state to, worker_id worker,
                task_id because);
+/* array_warned - a task that is done succeeded with a warning, until it is run again. */
+void array_warned(struct array *a, task_id task);
+bool array_has_warned(const struct array *a, uint64_t index);
 void array_set_order(struct array *a, const uint32_t *order); /* of points, when it is new */
 bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
 bool array_ended(const struct array *a);               /* all of it, and closed */

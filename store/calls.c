@@ -336,15 +336,18 @@ enum err store_adopted_ends(struct store *st, task_id first, task_id last, store
 }
 
 enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t first_end,
-                         store_state_fn fn, void *ctx, struct fault *f)
+                         bool warned, store_state_fn fn, void *ctx, struct fault *f)
 {
     struct query q;
 
     query_open(&q, db,
-               "SELECT task, state, worker FROM ended WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
+               "SELECT task, iif(reason = ?4, state + ?5, state), worker FROM ended"
+               " WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
     query_int(&q, 1, (int64_t)first_end);
     query_int(&q, 2, (int64_t)first.n);
     query_int(&q, 3, (int64_t)last.n);
+    query_int(&q, 4, END_WARNED);
+    query_int(&q, 5, warned ? STATE_WARNED : 0);
     while (query_row(&q))
         fn(ctx, (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 0) },
            (enum task_state)sqlite3_column_int(q.stmt, 1),
@@ -355,7 +358,7 @@ enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t fi
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
                           store_state_fn fn, void *ctx, struct fault *f)
 {
-    return end_states_each(&st->db, first, last, first_end, fn, ctx, f);
+    return end_states_each(&st->db, first, last, first_end, true, fn, ctx, f);
 }
 
 enum err store_worker(struct store *st, worker_id id, bool *found, struct worker_row *row,

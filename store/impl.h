@@ -82,7 +82,7 @@ typedef void (*end_visit_fn)(void *ctx, uint64_t index, bool adopted, sqlite3_st
 enum err ends_each(struct db *db, const struct array_row *row, const char *columns, end_visit_fn fn,
                    void *ctx, struct fault *f);
 enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, uint8_t *adopted,
-                     struct fault *f);
+                     bool warned, struct fault *f);
 
 /* views_end_columns - SQL of the columns state, reason, seconds, attempts, host, started, from a
  * table named point_end with columns of ended. */
@@ -180,7 +180,7 @@ enum err calls_each(struct db *db, study_id study, const char *key, store_calls_
 enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_fn fn, void *ctx,
                      struct fault *f);
 enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t first_end,
-                         store_state_fn fn, void *ctx, struct fault *f);
+                         bool warned, store_state_fn fn, void *ctx, struct fault *f);
 /* chunk_data_read - appends chunk.data of column `at`, unpacked. */
 enum err chunk_data_read(struct db *db, sqlite3_stmt *s, int flags, int at, struct buf *out,
                          struct fault *f);

@@ -213,6 +213,7 @@ static void count_end(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
     if (state == TASK_DONE) {
         c->wall_us_sum += (uint64_t)sqlite3_column_int64(s, 4);
         c->n_wall++;
+        c->warned += sqlite3_column_int(s, 5) == END_WARNED;
     }
     if (started && (!c->first_started_ms || started < c->first_started_ms))
         c->first_started_ms = started;
@@ -241,7 +242,8 @@ static enum err count_calls(struct reader *r, const struct reader_study *s, stru
     enum err e = query_close(&q, f);
     if (e)
         return e;
-    query_open(&q, &r->db, "SELECT 0, state, started_ms, ended_ms, wall_us FROM ended" OF_STUDY);
+    query_open(&q, &r->db,
+               "SELECT 0, state, started_ms, ended_ms, wall_us, reason FROM ended" OF_STUDY);
     query_int(&q, 1, (int64_t)s->id.n);
     while (query_row(&q))
         count_end(c, 0, false, q.stmt);
@@ -257,8 +259,8 @@ enum err reader_counts(struct reader *r, const struct reader_study *s, struct re
     if (s->array.kind == ARRAY_CALLS)
         return count_calls(r, s, c, f);
     *c = (struct reader_counts){ .n = s->array.n, .left = s->array.n };
-    enum err e =
-        ends_each(&r->db, &s->array, "state, started_ms, ended_ms, wall_us", count_end, c, f);
+    enum err e = ends_each(&r->db, &s->array, "state, started_ms, ended_ms, wall_us, reason",
+                           count_end, c, f);
     if (e)
         return e;
     query_open(&q, &r->db, "SELECT count(*) FROM running WHERE task >= ?1 AND task < ?2");
@@ -272,7 +274,7 @@ enum err reader_counts(struct reader *r, const struct reader_study *s, struct re
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f)
 {
-    return load_states(&r->db, &s->array, state, NULL, f);
+    return load_states(&r->db, &s->array, state, NULL, false, f);
 }
 
 static enum err known_ends(struct reader *r, const struct array_row *row, reader_ended_fn fn,
@@ -299,7 +301,7 @@ enum err reader_known(struct reader *r, const struct reader_study *s, reader_arr
 
     query_open(&q, &r->db,
                "SELECT " ARRAY_COLUMNS " FROM array a JOIN study s ON s.id = a.study WHERE a.study "
-                                       "= ?1 AND a.kind = 0 ORDER BY a.id");
+               "= ?1 AND a.kind = 0 ORDER BY a.id");
     query_int(&q, 1, s->id.n);
     while (!e && query_row(&q)) {
         e = array_read(&q, &row, &text, f);

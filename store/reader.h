@@ -41,13 +41,14 @@ enum err reader_studies(struct reader *r, reader_study_fn fn, void *ctx, struct 
  * takes them off. running: leases older than DURABLE_LEASE_MS, as the last commit has them. */
 struct reader_counts {
     uint64_t n, done, failed, cancelled, quarantined, skipped, running, left;
-    uint64_t unmet; /* ended without a run: what they wait for did not end as it had to */
+    uint64_t unmet;  /* ended without a run: what they wait for did not end as it had to */
+    uint64_t warned; /* of those that are done: with a warning */
     uint64_t wall_us_sum, n_wall;         /* of DONE points: for an estimate of the time left */
     ms_t first_started_ms, last_ended_ms; /* 0 when none */
 };
 enum err reader_counts(struct reader *r, const struct reader_study *s, struct reader_counts *c,
                        struct fault *f);
-/* reader_states - as store_states. */
+/* reader_states - as store_states, without STATE_WARNED. */
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f);
 /* reader_known - of arrays of points; identities are joined by the caller: each task of any array

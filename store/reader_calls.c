@@ -53,7 +53,7 @@ enum err reader_call_states(struct reader *r, const struct reader_study *s, read
         first_end = (uint64_t)sqlite3_column_int64(q.stmt, 2);
     }
     enum err e = query_close(&q, f);
-    return e ? e : end_states_each(&r->db, first, last, first_end, fn, ctx, f);
+    return e ? e : end_states_each(&r->db, first, last, first_end, false, fn, ctx, f);
 }
 
 /* --- what they wait for --- */

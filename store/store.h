@@ -70,8 +70,9 @@ enum err store_other_arrays(struct store *st, study_id study, array_id except, s
                             struct fault *f);
 
 /* store_states - what is known of the tasks of an array: state[i] (n bytes, zeroed by the caller)
- * becomes DONE, FAILED, CANCELLED or QUARANTINED where the task has ended itself or by adoption.
- * `adopted` (may be NULL): n bytes, 1 where by adoption. One pass over the ended table. */
+ * becomes DONE (with STATE_WARNED where it is), FAILED, CANCELLED or QUARANTINED where the task has
+ * ended itself or by adoption. `adopted` (may be NULL): n bytes, 1 where by adoption. One pass over
+ * the ended table. */
 enum err store_states(struct store *st, const struct array_row *row, uint8_t *state,
                       uint8_t *adopted, struct fault *f);
 
@@ -154,6 +155,7 @@ enum err store_adopted_ends(struct store *st, task_id first, task_id last, store
                             void *ctx, struct fault *f);
 /* store_end_states - of every recorded end of the tasks first .. last, and where it was: one pass.
  */
+/* The state of a success with a warning has STATE_WARNED set. */
 typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state, worker_id worker);
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
                           store_state_fn fn, void *ctx, struct fault *f);

@@ -37,6 +37,26 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     has "$(results s)" "exit 3, which is a warning"
 }
 
+@test "successes with a warning are counted: summary, status, wait, results; also when nothing runs again" {
+    run -0 --separate-stderr grange run --study s --exit 3:warn --json 'test {x} -gt 2 || exit 3' ::: x=1:4
+    has "$output" '"done": 4'
+    has "$output" '"warned": 2'
+    run -0 grange run --study s --exit 3:warn 'test {x} -gt 2 || exit 3' ::: x=1:5
+    has "$output" "5 done (2 with a warning)"
+    run -0 grange status
+    has "$output" "5 (2 with a warning)"
+    run -0 grange status --json
+    has "$output" '"warned": 2'
+    run -0 grange results s --where "reason like '%warning'"
+    has "$output" "exit 3, which is a warning"
+    run -0 grange up -n 1 -j 1
+    run -0 grange wait s
+    has "$output" "5 done (2 with a warning)"
+    run -0 grange wait s --json
+    has "$output" '"warned": 2'
+    run -0 grange down
+}
+
 ended_is() { [ "$(sqlite3 .grange/grange.db "select count(*) from ended")" = "$1" ]; }
 
 @test "a restart command runs after a mere stop, too, also when a scheduler started in between" {

@@ -50,6 +50,7 @@ static void end(struct sim *s, const struct end_row *e)
     t->state = (uint8_t)e->state;
     t->lease = e->lease;
     t->worker = e->worker;
+    t->warned = e->reason == END_WARNED;
 }
 
 static void array(struct sim *s, const struct change *c)
@@ -170,6 +171,7 @@ static void adopt(struct sim *s, const struct change *c)
 
     t->ended = t->adopted = true;
     t->state = task_at(s, c->from)->state;
+    t->warned = task_at(s, c->from)->warned;
     t->lease = (lease_id){ 0 };
     t->worker = (worker_id){ 0 };
 }
@@ -246,6 +248,8 @@ void disk_states(const struct sim *s, const struct array_row *row, uint8_t *stat
     for (uint64_t i = 0; i < row->n; i++) {
         const struct disk_task *t = &s->disk.task[row->first.n + i];
         states[i] = t->ended ? t->state : world_skips(s, row, i) ? TASK_SKIPPED : TASK_READY;
+        if (t->ended && t->warned)
+            states[i] |= STATE_WARNED;
     }
 }
 

@@ -46,7 +46,7 @@ static void draw_policy(struct policy *p, struct rng *r, bool fault_free)
     if (coin(r)) {
         p->exit_action[3] = EXIT_RETRY;
         p->exit_action[4] = EXIT_FATAL;
-        p->exit_action[5] = EXIT_OK;
+        p->exit_action[5] = p->retries & 1 ? EXIT_WARN : EXIT_OK;
     }
 }
 

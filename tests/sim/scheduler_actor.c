@@ -189,7 +189,7 @@ static size_t find_adopts(const struct sim *s, const struct array_row *row, uint
 
     for (uint64_t i = 0; i < row->n; i++) {
         task_id task = { row->first.n + i };
-        if (states[i] == TASK_DONE || states[i] == TASK_SKIPPED)
+        if ((states[i] & ~STATE_WARNED) == TASK_DONE || states[i] == TASK_SKIPPED)
             continue;
         task_id from = ended_elsewhere(s, row, i);
         if (!from.n || (states[i] && s->disk.task[from.n].state != TASK_DONE))
@@ -198,6 +198,8 @@ static size_t find_adopts(const struct sim *s, const struct array_row *row, uint
             adopts[n++] = (struct change){ .kind = CHG_REOPEN, .task = task };
         adopts[n++] = (struct change){ .kind = CHG_ADOPT, .task = task, .from = from };
         states[i] = s->disk.task[from.n].state;
+        if (s->disk.task[from.n].warned)
+            states[i] |= STATE_WARNED;
     }
     return n;
 }

@@ -208,6 +208,7 @@ struct sim_client {
 struct disk_task {
     bool ended, adopted;
     uint8_t state;
+    bool warned;
     worker_id worker; /* where it ended */
     lease_id lease, last_failed;
     uint32_t failures, losses; /* attempts that count, since it was last reopened */

@@ -26,7 +26,8 @@ static const struct counts counts = { .n = 55,
                                       .reused = 9,
                                       .lost = UINT64_MAX,
                                       .blocked = 10,
-                                      .unmet = 6 };
+                                      .unmet = 6,
+                                      .warned = 2 };
 static const char spec[] = "{\"command\": \"./sim -T {T}\", \"factors\": {\"T\": \"280:320:10\"}}";
 
 static const struct end_body full_body = {
