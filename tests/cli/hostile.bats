@@ -61,6 +61,7 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
 }
 
 @test "a look from elsewhere does not write, and not look anywhere else" {
+    farm
     out=$(attack looks)
     has "$out" "refused 1: 'cancel' does not only look"
     for option in --output=/tmp/x --dir=/ -o/tmp/x --json=1; do

@@ -146,13 +146,14 @@ stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt wh
 # hangs_once - a command of eight points, of which the last hangs, but not in its second attempt.
 hangs_once() { echo 'if [ $1 = 8 ] && mkdir hung 2>/dev/null; then sleep 600; fi' >hangs.sh; } # a point
 
+came_late() { grange explain "$1" 7 | grep -qF "came late: another attempt was current (costs no retry)"; }
+
 @test "a backup of a straggler: the first result wins; as an option and in a study file" {
     hangs_once
     farm -j 1 --name one
     start two "$GRANGE" worker -j 1 --name two # a backup runs on another worker
     run -0 grange run --quiet --study s --speculate sh hangs.sh {x} ::: x=1:8
-    run grange explain s 7
-    has "$output" "came late: another attempt was current (costs no retry)"
+    poll_until 20 came_late s
     rmdir hung
     cat >t.yaml <<'EOF'
 study: t
@@ -161,8 +162,7 @@ factors: {x: "1:8"}
 task: {speculate: true}
 EOF
     run -0 grange run --quiet t.yaml
-    run grange explain t 7
-    has "$output" "came late: another attempt was current (costs no retry)"
+    poll_until 20 came_late t
 }
 
 @test "a point that takes longer than a worker stays does not start there" {
