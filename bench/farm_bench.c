@@ -8,6 +8,7 @@
  *     each N         the same as noop, submitted one by one in a loop
  *     graph N        calls a second of N calls that each wait for two drawn from those before it
  *     chain N        microseconds a step of N calls that each wait for the one before it
+ *     pair N         the same in pairs, one pair after the other
  *     one N          microseconds, the median of N: one call at a time, durable; and as a second
  *                    number that of a bare durable write after each of them: 4 KiB and fdatasync
  *     direct N       the same, directly to engine 0, without the second number
@@ -120,11 +121,13 @@ static double graph(uint64_t n)
     return (double)n / seconds_since(begin);
 }
 
-static double chain(uint64_t n)
+/* chains - n steps in chains of that length, one chain after the other. */
+static double chains(uint64_t n, uint64_t length)
 {
     uint64_t begin = clock_mono_us();
 
-    finish(web(n, 1), n, 0);
+    for (uint64_t done = 0; done < n; done += length)
+        finish(web(length, 1), length, 0);
     return seconds_since(begin) * 1e6 / (double)n;
 }
 
@@ -235,7 +238,9 @@ static double answer(const char *verb, uint64_t n, double *beside)
     if (strcmp(verb, "graph") == 0)
         return graph(n);
     if (strcmp(verb, "chain") == 0)
-        return chain(n);
+        return chains(n, n);
+    if (strcmp(verb, "pair") == 0)
+        return chains(n, 2);
     if (strcmp(verb, "one") == 0)
         return one(durable_call, n, bare_sync, beside);
     if (strcmp(verb, "direct") == 0)
