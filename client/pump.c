@@ -88,6 +88,7 @@ static void look(struct grange *g, ms_t until, uint64_t lead)
     ms_t now = clock_mono_ms();
 
     session_beat(g, now);
+    session_refresh(g, now);
     calls_flush(g);
     if (session_take(g, now) || session_silent(g, now))
         return;

@@ -35,6 +35,8 @@ enum err session_open(const struct connection *c, unsigned i, struct grange **g,
         return err;
     }
     near_open(&s->directs, c->urls[i]);
+    s->file = c->file ? strdup(c->file) : NULL;
+    s->file_mark = c->mark;
     must(getrandom(&s->instance, sizeof s->instance, 0) == sizeof s->instance);
     s->instance |= 1; /* never 0 */
     s->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -60,6 +62,7 @@ void session_close(struct grange *g)
     link_free(g->link);
     close(g->epoll_fd);
     close(g->news_fd);
+    free(g->file);
     for (size_t i = 0; i < g->n_follows; i++)
         free(g->follows[i]);
     calls_fini(&g->calls);
@@ -431,6 +434,45 @@ bool session_take(struct grange *g, ms_t now)
     return any;
 }
 
+static struct link *link_to(const struct connection *c)
+{
+    struct link_credentials with = { c->credential.ca, c->credential.cert, c->credential.key };
+    struct link *link = link_new();
+    struct fault f;
+
+    for (unsigned i = 0; i < c->n_urls; i++) {
+        if (link_dial(link, c->urls[i], &with, &f)) {
+            link_free(link);
+            return NULL;
+        }
+    }
+    return link;
+}
+
+void session_refresh(struct grange *g, ms_t now)
+{
+    struct epoll_event in = { .events = EPOLLIN };
+    struct connection c;
+    struct fault f;
+
+    if (g->peer.n || !g->file || now < g->look_ms)
+        return;
+    g->look_ms = now + FILE_LOOK_MS;
+    uint64_t mark = connection_mark(g->file);
+    if (!mark || mark == g->file_mark)
+        return;
+    g->file_mark = mark;
+    if (connection_read(g->file, CONNECTION_CLIENT, &c, &f))
+        return; /* that one will not become better */
+    struct link *link = link_to(&c);
+    connection_fini(&c);
+    if (!link)
+        return;
+    link_free(g->link);
+    g->link = link;
+    must(epoll_ctl(g->epoll_fd, EPOLL_CTL_ADD, link_fd(g->link), &in) == 0);
+}
+
 bool session_silent(struct grange *g, ms_t now)
 {
     if (!g->peer.n || now < g->heard_ms + LOST_AFTER_MS)
@@ -447,6 +489,8 @@ ms_t session_due(const struct grange *g, ms_t until)
         until = g->beat_ms;
     if (g->embedded && !g->welcomed && g->turn_ms + EMBEDDED_LOOK_MS < until)
         until = g->turn_ms + EMBEDDED_LOOK_MS;
+    if (g->file && !g->peer.n && g->look_ms < until)
+        until = g->look_ms;
     if (g->peer.n && g->heard_ms + LOST_AFTER_MS < until)
         until = g->heard_ms + LOST_AFTER_MS;
     return until;

@@ -23,6 +23,7 @@ enum {
     FOLLOWS_MAX = 64,       /* studies that one connection follows; refused */
     PATIENCE_MS = 1000,     /* a request whose connection was lost waits this long for its return */
     EMBEDDED_LOOK_MS = 250, /* without a scheduler: whether ours died */
+    FILE_LOOK_MS = 1000,    /* or the connection file is another one */
     OWNER_BYTES_MAX = NAME_BYTES_MAX,
 };
 
@@ -77,6 +78,9 @@ struct grange {
     struct buf scratch;
     struct calls calls;
     struct directs directs;
+    char *file;                /* the connection file; NULL: there is none */
+    uint64_t file_mark;        /* as it was read */
+    ms_t look_ms;              /* whether there is another */
     struct embedded *embedded; /* the farm that came with the connection; NULL */
 };
 
@@ -88,6 +92,9 @@ void session_close(struct grange *g); /* without the lock: the last call */
 /* session_take - everything that arrived; false when that was nothing. */
 bool session_take(struct grange *g, ms_t now);
 void session_beat(struct grange *g, ms_t now);
+/* session_refresh - without a connection, when another connection file is there: dials as that
+ * says. */
+void session_refresh(struct grange *g, ms_t now);
 /* session_silent - gives up a connection whose scheduler was silent for LOST_AFTER_MS. Silence
  * counts across calls as long as they follow each other within 2 * BEAT_MS. */
 bool session_silent(struct grange *g, ms_t now);

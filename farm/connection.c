@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/must.h"
 #include "farm/registry.h"
 #include "farm/secret.h"
@@ -37,6 +38,7 @@ void connection_fini(struct connection *c)
     free(c->farm);
     free(c->host);
     free(c->dir);
+    free(c->file);
     credential_fini(&c->credential);
     *c = (struct connection){ 0 };
 }
@@ -196,8 +198,10 @@ enum err connection_read(const char *path, enum connection_role role, struct con
 {
     struct buf text = { 0 };
     json_error_t error;
+    char whole[PATH_MAX];
 
     *c = (struct connection){ 0 };
+    uint64_t mark = connection_mark(path);
     enum err err = secret_read(path, &text, f);
     if (err) {
         buf_fini(&text);
@@ -213,9 +217,24 @@ enum err connection_read(const char *path, enum connection_role role, struct con
     if (text.data)
         explicit_bzero(text.data, text.n);
     buf_fini(&text);
-    if (err)
+    if (err) {
         connection_fini(c);
-    return err;
+        return err;
+    }
+    c->file = duplicate(realpath(path, whole) ? whole : path);
+    c->mark = mark;
+    return ERR_NONE;
+}
+
+uint64_t connection_mark(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return 0;
+    uint64_t of[] = { st.st_ino, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec,
+                      (uint64_t)st.st_size };
+    return hash64(of, sizeof of, 0) | 1;
 }
 
 /* ---- writing */

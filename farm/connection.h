@@ -12,6 +12,8 @@
  * urls are tried in turn until one answers. ca is the authority that vouches for the scheduler,
  * cert and key are ours; all three belong to tls+tcp:// and are absent for ipc:// and tcp://. */
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 enum { CONNECTION_URLS_MAX = 8 };
@@ -33,6 +35,8 @@ struct connection {
     char *urls[CONNECTION_URLS_MAX];
     unsigned n_urls;
     struct credential credential;
+    char *file;    /* that it was read from, absolute; NULL: none */
+    uint64_t mark; /* of the file, before it was read */
 };
 void connection_fini(struct connection *c);
 /* connection_add_url - copies; ERR_LIMIT beyond CONNECTION_URLS_MAX. */
@@ -42,6 +46,8 @@ enum err connection_add_url(struct connection *c, const char *url, struct fault 
  * another role than the one wanted is refused: ANY takes both. *c is zeroed when it fails. */
 enum err connection_read(const char *path, enum connection_role role, struct connection *c,
                          struct fault *f);
+/* connection_mark - tells one that was written again from the one before; 0: it is not there. */
+uint64_t connection_mark(const char *path);
 enum err connection_write(const char *path, const struct connection *c, struct fault *f);
 /* connection_path - DIR/worker.json or DIR/client.json into `path` of size bytes. */
 void connection_path(const char *dir, enum connection_role role, char *path, unsigned size);

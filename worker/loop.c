@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "farm/connection.h"
 #include "worker/crew.h"
 #include "worker/supervise.h"
 #include "worker/tree.h"
@@ -29,6 +28,7 @@ enum { EVENTS_A_TURN = 256 };
 static int worker_open(struct worker *w);
 static void worker_close(struct worker *w);
 static void turn(struct worker *w);
+static int watch_fd(struct worker *w, int fd, enum source source);
 
 int worker_run(const struct worker_options *opt)
 {
@@ -238,6 +238,7 @@ static int time_left(const struct worker *w)
     int wait = crew_wait_ms(w);
 
     at = at < w->end_at ? at : w->end_at;
+    at = at < dial_due(w) ? at : dial_due(w);
     if (deeds_more(w) || at <= w->now)
         return 0;
     if (at == MS_NEVER || (wait >= 0 && wait < at - w->now))
@@ -271,6 +272,8 @@ static void turn(struct worker *w)
         worker_feed(w, &(struct agent_event){ .kind = AGENT_TIMEOUT });
         deeds_do(w);
     }
+    if (dial_again(w))
+        must(watch_fd(w, link_fd(w->link), SOURCE_LINK) == 0);
     crew_flush(w);
     crew_tell(w);
     said_tell(w);
@@ -378,36 +381,6 @@ static int open_signals(struct worker *w)
     return 0;
 }
 
-/* tell_children - what runs here may submit more work: where, it finds in GRANGE_PARENT. Only an
- * address that takes whoever reaches it is told; a worker's credentials are none for clients. */
-static void tell_children(const char *url)
-{
-    char here[PATH_MAX] = "", full[2 * PATH_MAX + 8];
-    const char *path = url + strlen("ipc://"); /* its socket may not be there yet */
-
-    unsetenv("GRANGE_PARENT");
-    if (strncmp(url, "ipc://", 6) == 0 && (*path == '/' || getcwd(here, sizeof here))) {
-        snprintf(full, sizeof full, "ipc://%s%s%s", here, *here ? "/" : "", path);
-        setenv("GRANGE_PARENT", full, 1);
-    } else if (strncmp(url, "tcp://", 6) == 0) {
-        setenv("GRANGE_PARENT", url, 1);
-    }
-}
-
-static enum err dial(struct worker *w, struct fault *f)
-{
-    struct connection c;
-    enum err err = connection_find(w->opt->url, CONNECTION_WORKER, &c, f);
-    struct link_credentials with = { c.credential.ca, c.credential.cert, c.credential.key };
-
-    for (unsigned i = 0; i < c.n_urls && !err; i++)
-        err = link_dial(w->link, c.urls[i], &with, f);
-    if (c.n_urls)
-        tell_children(c.urls[0]);
-    connection_fini(&c);
-    return err;
-}
-
 static int worker_open(struct worker *w)
 {
     struct agent_config cfg;
@@ -424,8 +397,7 @@ static int worker_open(struct worker *w)
     cfg.memory_mib = w->memory_mib;
     for (size_t i = 0; i < w->offer.n_resources; i++)
         cfg.amount[i] = w->offer.resources[i].amount;
-    w->link = link_new();
-    if (dial(w, &fault)) { /* before there are children, which are told where it is */
+    if (dial_open(w, &fault)) { /* before there are children, which are told where it is */
         fprintf(stderr, "grange: %s\n", fault.text);
         w->exit_code = WORKER_TROUBLE;
         return -1;

@@ -5,7 +5,10 @@
  * until agent_deadline. loop.c turns the crank, inbox.c reads messages, deeds.c does what the agent
  * says and writes messages. Private to these files. */
 
+#include <limits.h>
+
 #include "base/buf.h"
+#include "farm/connection.h"
 #include "proto/link.h"
 #include "proto/message.h"
 #include "worker/agent.h"
@@ -53,6 +56,9 @@ struct worker {
     uint32_t n_slots;
     uint64_t memory_mib;
 
+    char file[PATH_MAX]; /* the connection file; "": there is none */
+    uint64_t file_mark;  /* as it was read */
+    ms_t look_at;        /* whether there is another */
     struct link *link;
     peer_id peer; /* the scheduler; 0: not connected */
     struct agent *agent;
@@ -104,6 +110,13 @@ void order_put(struct worker *w, lease_id lease, const void *text, size_t n);
 char *order_take(struct worker *w, lease_id lease);
 void order_drop(struct worker *w, lease_id lease);
 void order_drop_all(struct worker *w);
+
+/* dial.c. dial_open - makes w->link, which dials, and tells children where (GRANGE_PARENT).
+ * dial_again - without a connection, when another connection file is there: a new w->link dials as
+ * that says; true. dial_due - when it is to be called next. */
+enum err dial_open(struct worker *w, struct fault *f);
+bool dial_again(struct worker *w);
+ms_t dial_due(const struct worker *w);
 
 /* inbox_take - a frame of the scheduler. */
 void inbox_take(struct worker *w, const void *data, size_t n);

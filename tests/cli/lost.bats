@@ -82,3 +82,37 @@ comes_back() {
     stopped=
     comes_back
 }
+
+# farm - a scheduler of our own that listens on the network; its files are in farm/.
+farm() {
+    local ready
+    exec {ready}<> <(:)
+    start farm "$GRANGE" scheduler --dir farm --log farm.log --ready-fd "$ready" --listen tls+tcp://127.0.0.1:0
+    scheduler=$pid
+    ready "$ready"
+    exec {ready}>&-
+}
+
+@test "a worker and a program read their connection files again when the farm has new ones" {
+    farm
+    start worker "$GRANGE" worker --connect farm/worker.json -j 1 --log worker.log
+    worker=$pid
+    url=farm/client.json
+    waits
+    waiting=$pid
+    poll_until 20 sh -c "[ \"\$(sqlite3 farm/grange.db 'select count(*) from running')\" = 1 ]"
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    old=$(cat farm/client.json)
+    rm farm/keys.json farm/client.json farm/worker.json # all are worth nothing now, and the ports are others
+    farm
+    [ "$old" != "$(cat farm/client.json)" ]
+    poll_until 30 grep -q 'event=connection_file' worker.log
+    touch go
+    finish "$waiting"
+    same 0 "$rc"
+    same "done" "$(tail -n 1 patient.out)"
+    same "1" "$(sqlite3 farm/grange.db 'select attempts from ended')" # it ran on, and was adopted
+    kill "$worker"
+    finish "$worker"
+}

@@ -1,6 +1,7 @@
 /* client_lost - a farm that is shut down under those who wait, and comes back. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "client_harness.h"
 
@@ -69,4 +70,45 @@ Test(client_lost, a_farm_that_was_shut_down_is_told_from_one_that_is_lost)
     cr_assert_eq(code, GRANGE_OK);
     cr_assert_not(grange_is_down(g));
     finish();
+}
+
+/* write_file - a connection file for s.url, as a scheduler writes it: under another name, and
+ * renamed.
+ */
+static void write_file(const char *path)
+{
+    char other[100];
+
+    snprintf(other, sizeof other, "%s.new", path);
+    FILE *f = fopen(other, "w");
+    cr_assert(f != NULL);
+    fprintf(f, "{\"grange\": 1, \"role\": \"client\", \"urls\": [\"%s\"]}", s.url);
+    fclose(f);
+    cr_assert(chmod(other, 0600) == 0 && rename(other, path) == 0);
+}
+
+Test(client_lost, a_connection_file_that_was_written_again_is_read_again)
+{
+    char path[80], why[300] = "";
+
+    snprintf(path, sizeof path, "%s/client.json", dir);
+    write_file(path);
+    fake_start(&s);
+    cr_assert_eq(grange_connect(path, LONG_MS, &g, why, sizeof why), GRANGE_OK, "%s", why);
+    struct grange_future f = call("hold", NULL);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    fake_stop(&s);
+    while (grange_wait(g, f, LONG_MS) != GRANGE_ERR_LOST)
+        ;
+    strcat(s.url, "2"); /* it listens elsewhere from now on */
+    fake_start(&s);
+    write_file(path);
+    fake_release(&s);
+    int code;
+    while ((code = grange_wait(g, f, LONG_MS)) == GRANGE_ERR_LOST)
+        ;
+    cr_assert_eq(code, GRANGE_OK, "%s", grange_message(g));
+    cr_assert_eq(s.n_opens, 2);
+    finish();
+    unlink(path);
 }
