@@ -56,12 +56,13 @@ enum {
     ENDS_BYTES_MAX = 8 << 20,  /* results in one such message, about: it ends with the end that
                                   reaches it */
     INDEXES_MAX = 1 << 20,     /* calls named in one collect */
-    CHUNK_CACHE_BYTES = 256 << 20, /* payloads of calls that have not ended, in memory; the others
-                                      are read back from the store when it is their turn */
-    SHARE_TEXT_MAX = 100,          /* bytes that a running call says of itself; cut */
-    WORKER_FUNCTIONS_MAX = 1024,   /* of the engines of one worker */
-    ENGINES_MAX = 1 << 16,         /* engines in one message about the farm */
-    STUDIES_MESSAGE_MAX = 1 << 16, /* studies in one message about the farm */
+    CHUNK_CACHE_BYTES = 256 << 20,   /* payloads of calls that have not ended, in memory; the others
+                                        are read back from the store when it is their turn */
+    COLLECT_BEHIND_BYTES = 32 << 20, /* unread by who collects: the rest comes from the store */
+    SHARE_TEXT_MAX = 100,            /* bytes that a running call says of itself; cut */
+    WORKER_FUNCTIONS_MAX = 1024,     /* of the engines of one worker */
+    ENGINES_MAX = 1 << 16,           /* engines in one message about the farm */
+    STUDIES_MESSAGE_MAX = 1 << 16,   /* studies in one message about the farm */
 };
 
 enum {

@@ -14,11 +14,22 @@ enum { ENDED_KEPT = 1000 }; /* arrays that have ended and are not forgotten at o
 
 /* --- the table --- */
 
+/* limit - tests make it smaller, so that little does what takes much otherwise. */
+static size_t limit(const char *name, size_t usual)
+{
+    const char *text = getenv(name);
+    size_t n = text ? strtoull(text, NULL, 10) : 0;
+
+    return n && n < usual ? n : usual;
+}
+
 struct calls_table *calls_table_new(void)
 {
     struct calls_table *t = calloc(1, sizeof *t);
 
     must(t != NULL);
+    t->chunk_bytes_max = limit("GRANGE_CHUNK_CACHE_BYTES", CHUNK_CACHE_BYTES);
+    t->behind_bytes = limit("GRANGE_COLLECT_BEHIND_BYTES", COLLECT_BEHIND_BYTES);
     return t;
 }
 

@@ -55,7 +55,8 @@ struct calls_table {
     size_t n, cap;
     struct calls *last; /* that a task was looked up in */
     struct chunk *recent;
-    size_t chunk_bytes;
+    size_t chunk_bytes, chunk_bytes_max; /* CHUNK_CACHE_BYTES; smaller for tests */
+    size_t behind_bytes; /* what waits for a collector that is live: COLLECT_BEHIND_BYTES */
     struct collector *collectors; /* all of them */
     struct buf touched;           /* struct collector *: that got ends of the commit just made */
     struct worker_entry *workers;

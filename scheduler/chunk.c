@@ -123,7 +123,8 @@ void chunk_ended(struct scheduler *s, struct chunk *k)
 
 void chunk_trim(struct scheduler *s)
 {
-    while (s->calls->chunk_bytes > CHUNK_CACHE_BYTES && s->calls->recent->prev != s->calls->recent)
+    while (s->calls->chunk_bytes > s->calls->chunk_bytes_max &&
+           s->calls->recent->prev != s->calls->recent)
         forget(s, s->calls->recent->prev); /* the last: what was appended last is needed last */
 }
 

@@ -1,8 +1,9 @@
 /* collect - the ends of an array of calls, to those who want them.
  *
  * A collector that has all that was recorded is live: it gets the ends of each commit right after
- * it. One that begins, or whose connection holds BEHIND_BYTES that it has not read, gets them from
- * the store, a bounded piece a turn, so that nobody waits for it and nothing is kept for it. */
+ * it. One that begins, or whose connection holds COLLECT_BEHIND_BYTES that it has not read, gets
+ * them from the store, a bounded piece a turn, so that nobody waits for it and nothing is kept for
+ * it. */
 #include "scheduler/calls.h"
 
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include <utlist.h>
 
 enum {
-    BEHIND_BYTES = 32 << 20,   /* waiting to be sent: no longer live */
-    FILL_BYTES = 8 << 20,      /* the store is read for one who has less than this waiting */
+    FILL_PART =
+        4, /* the store is read for one who has less than this part of behind_bytes waiting */
     ROWS_STEP = 4096,          /* rows of ended that are looked at for one collector in a turn */
     ROWS_TURN = 4 * ROWS_STEP, /* for all of them */
     RETRY_MS = 5,              /* when all who are behind have enough to read */
@@ -24,6 +25,9 @@ struct collector {
     uint64_t cursor; /* ends up to this one were sent */
     uint64_t *index; /* [n] sorted; n 0: all */
     size_t n;
+    uint64_t looked;    /* of points: whether those below were left out is told */
+    struct buf adopted; /* of points: struct adoption, told from adopted_at on; then empty */
+    size_t adopted_at;
     bool live;
     bool shares; /* also how far running calls are */
     uint64_t told;
@@ -272,7 +276,7 @@ void collect_committed(struct scheduler *s, uint64_t end_n)
         k->cursor = end_n;
         if (k->ends.n)
             send_batch(s, k, true);
-        k->live = link_queued(s->link, k->peer) < BEHIND_BYTES;
+        k->live = link_queued(s->link, k->peer) < s->calls->behind_bytes;
     }
     buf_clear(touched);
     chunk_trim(s);
@@ -312,50 +316,98 @@ static bool fill(struct scheduler *s, struct collector *k)
     return true;
 }
 
+/* --- points that had ended before, or never will --- */
+
+/* adoption - the point `task` has the end number n of the store. */
+struct adoption {
+    uint64_t n;
+    task_id task;
+};
+
+/* left_out - by --where: nothing is recorded of such a point, it is skipped from the beginning.
+ * Those among the next ROWS_STEP points. */
+static void left_out(struct scheduler *s, struct collector *k)
+{
+    static const struct end_body body = { .error_line = "left out by --where" };
+    const struct calls *c = k->calls;
+    struct core_array array;
+    uint64_t to = c->span - k->looked < ROWS_STEP ? c->span : k->looked + ROWS_STEP;
+
+    if (!core_array(s->core, c->id, &array) || !array.counts.skipped)
+        to = k->looked = c->span;
+    for (; k->looked < to; k->looked++) {
+        struct end_row row = { .task = { c->first.n + k->looked },
+                               .state = TASK_SKIPPED,
+                               .reason = END_CANCELLED,
+                               .body = &body };
+        if (core_task_state(s->core, row.task) == TASK_SKIPPED)
+            fill_one(k, 0, &row);
+    }
+}
+
 struct adopting {
-    struct scheduler *s;
     struct collector *k;
+    task_id task;
 };
 
 static bool fill_adopted(void *ctx, uint64_t n, const struct end_row *row)
 {
     const struct adopting *a = ctx;
+    struct end_row own = *row;
 
-    if (!fill_one(a->k, n, row))
-        send_batch(a->s, a->k, false);
+    own.task = a->task;
+    return fill_one(a->k, n, &own);
+}
+
+/* adopt - a piece of what comes before all else: the ends of points that are those of points of
+ * older arrays, and the points that were left out. False: the store cannot be read. */
+static bool adopt(struct scheduler *s, struct collector *k)
+{
+    const struct adoption *all = (const struct adoption *)(const void *)k->adopted.data;
+    size_t n = k->adopted.n / sizeof *all;
+    struct fault f;
+
+    if (k->looked < k->calls->span) {
+        left_out(s, k);
+    } else {
+        for (int i = 0; i < ROWS_STEP && k->adopted_at < n && !is_full(k); i++, k->adopted_at++) {
+            struct adopting a = { k, all[k->adopted_at].task };
+            uint64_t cursor = all[k->adopted_at].n - 1;
+            if (store_ends(s->store, (task_id){ 0 }, (task_id){ INT64_MAX }, &cursor, 1,
+                           fill_adopted, &a, &f)) {
+                loop_die(s, &f);
+                s->failed = loop_exit_code(&f);
+                return false;
+            }
+        }
+    }
+    if (k->adopted_at == n)
+        buf_fini(&k->adopted);
+    if (k->ends.n)
+        send_batch(s, k, false);
     return true;
 }
 
-/* left_out - by --where: nothing is recorded of such a point, it is skipped from the beginning. */
-static void left_out(struct adopting *a)
+static void note_adopted(void *ctx, uint64_t n, task_id task)
 {
-    static const struct end_body body = { .error_line = "left out by --where" };
-    const struct calls *c = a->k->calls;
-    struct core_array array;
+    struct collector *k = ctx;
+    struct adoption a = { n, task };
 
-    if (!core_array(a->s->core, c->id, &array) || !array.counts.skipped)
-        return;
-    for (uint64_t i = 0; i < c->span; i++) {
-        struct end_row row = { .task = { c->first.n + i },
-                               .state = TASK_SKIPPED,
-                               .reason = END_CANCELLED,
-                               .body = &body };
-        if (core_task_state(a->s->core, row.task) == TASK_SKIPPED)
-            fill_adopted(a, 0, &row);
-    }
+    if (wants(k, task.n - k->calls->first.n))
+        buf_add(&k->adopted, &a, sizeof a);
 }
 
-/* adopt - the ends of points that are those of points of older arrays: once, before all others. */
-static enum err adopt(struct scheduler *s, struct collector *k, struct fault *f)
+/* adopt_begin - for who collects points from the beginning. */
+static enum err adopt_begin(struct scheduler *s, struct collector *k, struct fault *f)
 {
     const struct calls *c = k->calls;
-    struct adopting a = { s, k };
 
+    k->looked = c->span;
     if (!c->points || k->cursor)
         return ERR_NONE;
-    left_out(&a);
-    return store_adopted_ends(s->store, c->first, (task_id){ c->first.n + c->span - 1 },
-                              fill_adopted, &a, f);
+    k->looked = 0;
+    return store_adopted(s->store, c->first, (task_id){ c->first.n + c->span - 1 }, note_adopted, k,
+                         f);
 }
 
 /* send_shares - how far running calls are, at most every PROGRESS_MS; who is behind waits. Returns
@@ -405,12 +457,13 @@ ms_t collect_step(struct scheduler *s)
             again = 0;
             break;
         }
-        if (link_queued(s->link, k->peer) >= FILL_BYTES) {
+        if (link_queued(s->link, k->peer) >= s->calls->behind_bytes / FILL_PART) {
             again = again < RETRY_MS ? again : RETRY_MS;
             continue;
         }
         rows += ROWS_STEP;
-        if (!fill(s, k))
+        bool first = k->looked < k->calls->span || k->adopted.n;
+        if (!(first ? adopt(s, k) : fill(s, k)))
             return 0;
         if (!k->live)
             again = 0;
@@ -433,6 +486,7 @@ static void collector_free(struct scheduler *s, struct collector *k)
     buf_fini(&k->ends);
     buf_fini(&k->extras);
     buf_fini(&k->bytes);
+    buf_fini(&k->adopted);
     free(k->index);
     free(k);
 }
@@ -491,7 +545,7 @@ static void begin(struct scheduler *s, struct calls *c, peer_id from, const stru
         k->cursor = 0;
     DL_APPEND(c->collectors, k);
     DL_APPEND2(s->calls->collectors, k, all_prev, all_next);
-    if (adopt(s, k, &f)) {
+    if (adopt_begin(s, k, &f)) {
         loop_die(s, &f);
         s->failed = loop_exit_code(&f);
     }

@@ -314,24 +314,19 @@ enum err store_ends(struct store *st, task_id first, task_id last, uint64_t *cur
     return e;
 }
 
-enum err store_adopted_ends(struct store *st, task_id first, task_id last, store_end_fn fn,
-                            void *ctx, struct fault *f)
+enum err store_adopted(struct store *st, task_id first, task_id last, store_adopted_fn fn,
+                       void *ctx, struct fault *f)
 {
     struct query q;
 
     query_open(&q, &st->db,
-               "SELECT " END_SELECT ", a.task FROM ended e CROSS JOIN adopted a"
-               " ON a.from_task = e.task LEFT JOIN output o ON o.n = e.n"
+               "SELECT e.n, a.task FROM ended e CROSS JOIN adopted a ON a.from_task = e.task"
                " WHERE a.task BETWEEN ?1 AND ?2");
     query_int(&q, 1, (int64_t)first.n);
     query_int(&q, 2, (int64_t)last.n);
-    while (query_row(&q)) {
-        struct end_row row;
-        struct end_body body;
-        read_end(q.stmt, &row, &body);
-        row.task.n = (uint64_t)sqlite3_column_int64(q.stmt, AT_BLOB_BYTES + 1);
-        fn(ctx, (uint64_t)sqlite3_column_int64(q.stmt, AT_N), &row);
-    }
+    while (query_row(&q))
+        fn(ctx, (uint64_t)sqlite3_column_int64(q.stmt, 0),
+           (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 1) });
     return query_close(&q, f);
 }
 

@@ -149,10 +149,11 @@ uint64_t store_end_n(const struct store *st);
 typedef bool (*store_end_fn)(void *ctx, uint64_t n, const struct end_row *row);
 enum err store_ends(struct store *st, task_id first, task_id last, uint64_t *cursor, uint64_t most,
                     store_end_fn fn, void *ctx, struct fault *f);
-/* store_adopted_ends - those that the tasks first .. last have by adoption, all of them, whatever
- * fn says; row->task is the one that adopted. One pass over the ended table. */
-enum err store_adopted_ends(struct store *st, task_id first, task_id last, store_end_fn fn,
-                            void *ctx, struct fault *f);
+/* store_adopted - which of the tasks first .. last have the end number n of store_ends by adoption.
+ */
+typedef void (*store_adopted_fn)(void *ctx, uint64_t n, task_id task);
+enum err store_adopted(struct store *st, task_id first, task_id last, store_adopted_fn fn,
+                       void *ctx, struct fault *f);
 /* store_end_states - of every recorded end of the tasks first .. last, and where it was: one pass.
  */
 /* The state of a success with a warning has STATE_WARNED set. */

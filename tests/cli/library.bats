@@ -314,3 +314,10 @@ END
     has "$names" "grange_future_open"
     same "" "$(grep -v '^grange_' <<<"$names" || true)"
 }
+
+@test "edges to whole arrays and to their elements, calls that follow, points that had ended before" {
+    run -0 grange up -n 3 -j 1
+    run -0 "$build/examples/example_edges" "$(url)"
+    same "" "$output"
+    run -0 grange down
+}

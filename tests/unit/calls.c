@@ -196,6 +196,32 @@ Test(calls, nothing_is_lost_and_nothing_ends_twice_when_the_scheduler_is_killed)
                  1);
 }
 
+/* Nothing runs until all are appended, so none of the payloads is in memory when it is wanted. */
+Test(calls, payloads_that_left_memory_come_back_from_the_store)
+{
+    struct message hold = { .kind = MSG_HOLD }, release = { .kind = MSG_CONTROL };
+
+    stage_kill(&s);
+    setenv("GRANGE_CHUNK_CACHE_BYTES", "1", 1);
+    stage_start(&s);
+    unsetenv("GRANGE_CHUNK_CACHE_BYTES");
+    start_client(N);
+    while (!client.array.n)
+        stage_turn(&s);
+    hold.hold.request = 5;
+    hold.hold.study = "s";
+    stage_say(&s.client, &hold);
+    while (client.appended < N)
+        stage_turn(&s);
+    cr_assert_lt(client.n_seen, (uint64_t)N / 2);
+    release.control.request = 6;
+    release.control.verb = CONTROL_RELEASE;
+    release.control.name = "s";
+    stage_say(&s.client, &release);
+    while (client.n_seen < N)
+        stage_turn(&s);
+}
+
 Test(calls, what_waits_goes_on_waiting_after_a_start)
 {
     struct rng r = { .state = 7 };
