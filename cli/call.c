@@ -209,6 +209,32 @@ static int call_engines(struct grange *g, struct call_args *a, const struct buf 
                                                                       : CLI_ERROR;
 }
 
+static bool has_function(const struct grange_engine *e, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *line = e->functions; *line;
+         line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
+        if (strcspn(line, "\n") == n && strncmp(line, name, n) == 0)
+            return true;
+    return false;
+}
+
+/* A call that did not begin may have waited for a function that nobody has. */
+static void say_who_has(struct grange *g, const char *function)
+{
+    struct grange_engine *list;
+    size_t n, with = 0;
+
+    if (grange_engines(g, 0, 1000, &list, &n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        with += has_function(&list[i], function);
+    if (!with)
+        cli_say("no engine of the farm has a function '%s' (%zu %s there); see: grange workers",
+                function, n, n == 1 ? "is" : "are");
+    free(list);
+}
+
 static int call_any(struct grange *g, const struct call_args *a, const struct buf *data)
 {
     struct grange_future f;
@@ -217,12 +243,16 @@ static int call_any(struct grange *g, const struct call_args *a, const struct bu
 
     if (!code)
         code = grange_wait(g, f, a->timeout_ms);
-    if (code == GRANGE_ERR_TIMEOUT)
-        grange_future_cancel(g, f, 1, 1000);
     if (!code)
         code = grange_get(g, f, &r);
-    if (code)
-        return failed(g, code);
+    if (code) {
+        int rc = failed(g, code);
+        if (code == GRANGE_ERR_TIMEOUT) {
+            grange_future_cancel(g, f, 1, 1000);
+            say_who_has(g, a->function);
+        }
+        return rc;
+    }
     if (r.outcome != GRANGE_DONE) {
         cli_say("%s: %s", a->function, *r.error ? r.error : r.reason);
         return CLI_SOME_FAILED;

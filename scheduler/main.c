@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +19,9 @@
 #include "scheduler/listen.h"
 #include "scheduler/loop.h"
 #include "scheduler/notify.h"
+
+/* Who looks whether the lock is held (farm_held) holds it for a moment: 20 ms are many of those. */
+enum { LOCK_TRIES = 10, LOCK_AGAIN_NS = 2000000 };
 
 /* Takes DIR/lock, which says who holds it. Returns the descriptor, or -1. */
 static int lock_directory(const struct scheduler_options *opt, struct fault *f)
@@ -32,7 +36,10 @@ static int lock_directory(const struct scheduler_options *opt, struct fault *f)
         fault_set(f, ERR_PERMISSION, "cannot write to %s: %s", opt->dir, strerror(errno));
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
+    bool taken = false;
+    for (int i = 0; i < LOCK_TRIES && !(taken = flock(fd, LOCK_EX | LOCK_NB) == 0); i++)
+        nanosleep(&(struct timespec){ 0, LOCK_AGAIN_NS }, NULL);
+    if (!taken) {
         ssize_t n = read(fd, who, sizeof who - 1);
         who[n > 0 ? n : 0] = '\0';
         who[strcspn(who, "\n")] = '\0';

@@ -164,6 +164,8 @@ hello" "$output"
     same "queued" "$output"
     run -1 call fail 4
     has "$output" "failed as asked"
+    run -3 call --timeout 0.1 fali 4
+    has "$output" "no engine of the farm has a function 'fali' (2 are there)"
 }
 
 @test "examples/c/engines.c: scatter, squares, gather" {
