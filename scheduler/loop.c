@@ -198,6 +198,7 @@ static int commit_and_send(struct scheduler *s)
     send_all(s);
     collect_committed(s, end_n);
     blob_committed(s);
+    sweep_committed(s);
     outbox_clear(&s->out);
     return s->failed;
 }

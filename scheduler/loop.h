@@ -161,5 +161,8 @@ void farmstate_send(struct scheduler *s, peer_id to, uint64_t request);
 
 /* sweep.c: attempts/LEASE of leases that are over */
 void sweep_attempts(struct scheduler *s);
+/* sweep_committed - long streams of attempts that did not become the result, once that is durable
+ */
+void sweep_committed(struct scheduler *s);
 
 #endif

@@ -127,6 +127,58 @@ static void sweep_one(struct scheduler *s, const char *path, lease_id lease)
     buf_fini(&place);
 }
 
+/* What a directory that was put in place had set aside, when that was cut off in the middle: it
+ * goes, unless it is all that is there of the point. */
+static void sweep_aside(struct scheduler *s, const char *path, lease_id lease)
+{
+    struct fault f;
+    struct buf place = { 0 };
+    task_id task;
+    bool won, later = false;
+
+    if (store_lease_won(s->store, lease, &won, &task, &f))
+        return;
+    if (won && place_of(s, task, &place, &later) && access(place.data, F_OK) != 0)
+        rename(path, place.data);
+    else
+        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    buf_fini(&place);
+}
+
+void sweep_committed(struct scheduler *s)
+{
+    size_t n;
+    const char *names = store_files_gone(s->store, &n);
+    struct buf path = { 0 };
+
+    for (const char *name = names; name && name < names + n; name += strlen(name) + 1) {
+        /* A worker said the name: one that leads elsewhere is not ours to remove. */
+        if (strncmp(name, "output/", 7) != 0 || strstr(name, ".."))
+            continue;
+        buf_clear(&path);
+        buf_addf(&path, "%s/%s", s->opt->dir, name);
+        unlink(path.data);
+    }
+    buf_fini(&path);
+}
+
+static void sweep_named(struct scheduler *s, const char *folder, const char *name, bool aside)
+{
+    char *end;
+    unsigned long long lease = strtoull(name, &end, 10);
+    struct buf path = { 0 };
+
+    if (strcmp(end, aside ? ".old" : "") != 0 || !lease || (lease >> 32) >= s->epoch ||
+        core_leased(s->core, (lease_id){ lease }).n)
+        return;
+    buf_addf(&path, "%s/%s", folder, name);
+    if (aside)
+        sweep_aside(s, path.data, (lease_id){ lease });
+    else
+        sweep_one(s, path.data, (lease_id){ lease });
+    buf_fini(&path);
+}
+
 void sweep_attempts(struct scheduler *s)
 {
     struct core_farm farm;
@@ -139,16 +191,10 @@ void sweep_attempts(struct scheduler *s)
     s->swept = true;
     buf_addf(&path, "%s/attempts", s->opt->dir);
     DIR *dir = opendir(path.data);
-    size_t base = path.n;
-    while (dir && (d = readdir(dir))) {
-        char *end;
-        unsigned long long lease = strtoull(d->d_name, &end, 10);
-        if (*end || !lease || (lease >> 32) >= s->epoch ||
-            core_leased(s->core, (lease_id){ lease }).n)
-            continue;
-        path.n = base;
-        buf_addf(&path, "/%s", d->d_name);
-        sweep_one(s, path.data, (lease_id){ lease });
+    for (int aside = 0; dir && aside < 2; aside++) { /* what was set aside goes last */
+        while ((d = readdir(dir)))
+            sweep_named(s, path.data, d->d_name, aside);
+        rewinddir(dir);
     }
     if (dir)
         closedir(dir);

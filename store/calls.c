@@ -40,6 +40,12 @@ const uint64_t *store_blobs_gone(const struct store *st, size_t *n)
     return (const uint64_t *)(const void *)st->gone.data;
 }
 
+const char *store_files_gone(const struct store *st, size_t *n)
+{
+    *n = st->files.n;
+    return st->files.data;
+}
+
 /* What succeeded is never run again, so its payload is not needed any more. */
 int commit_blobs_of(struct store *st, const struct end_row *row)
 {

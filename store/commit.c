@@ -136,6 +136,16 @@ static void put_head(struct store *st, sqlite3_stmt *s, const struct end_body *b
     put_blob(s, 24, data, n);
 }
 
+/* Of an attempt only the head of stderr is kept. */
+static void files_gone(struct store *st, const struct end_body *b)
+{
+    const char *names[] = { b->out_file, b->err_file };
+
+    for (size_t i = 0; i < 2; i++)
+        if (names[i] && *names[i])
+            buf_add(&st->files, names[i], strlen(names[i]) + 1);
+}
+
 int commit_attempt(struct store *st, const struct end_row *row, bool reopened)
 {
     sqlite3_stmt *s = st->stmt[ST_ATTEMPT];
@@ -144,6 +154,8 @@ int commit_attempt(struct store *st, const struct end_row *row, bool reopened)
     put(s, 21, row->counted);
     put(s, 22, reopened);
     put_head(st, s, row->body ? row->body : &no_body);
+    if (row->body)
+        files_gone(st, row->body);
     return commit_run(st, ST_ATTEMPT);
 }
 
@@ -353,6 +365,7 @@ static int commit_all(struct store *st, const struct change *changes, size_t n)
 enum err store_commit(struct store *st, const struct change *changes, size_t n, struct fault *f)
 {
     buf_clear(&st->gone);
+    buf_clear(&st->files);
     if (!n)
         return ERR_NONE;
     uint64_t end_n = st->end_n;
@@ -364,6 +377,7 @@ enum err store_commit(struct store *st, const struct change *changes, size_t n, 
     enum err e = db_fault(&st->db, rc, f);
     st->end_n = end_n;
     buf_clear(&st->gone);
+    buf_clear(&st->files);
     buf_clear(&st->reopen);
     if (!sqlite3_get_autocommit(st->db.sql))
         sqlite3_exec(st->db.sql, "ROLLBACK", NULL, NULL, NULL);

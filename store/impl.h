@@ -164,6 +164,7 @@ struct store {
     uint64_t n_blobs;  /* rows of blob, about: 0 is exact */
     struct buf reopen; /* struct reopen_range: CHG_REOPEN and CHG_REOPEN_FAILED not applied yet */
     struct buf gone;   /* uint64_t: blobs that the last commit took away */
+    struct buf files;  /* names, each with a zero byte: long streams of ends that it took away */
     struct buf pack;   /* scratch of a commit; borrowed by statements until they are reset */
 };
 

@@ -50,7 +50,7 @@ static int move(struct store *st, struct buf *gone)
     int rc =
         sqlite3_prepare_v2(st->db.sql,
                            "SELECT r.task, e.n, o.err, o.flags, " END_COLUMNS(
-                               "e.") " FROM ended e CROSS JOIN temp.reopened r ON r.source = e.task"
+                               "e.") ", o.out_file, o.err_file FROM ended e CROSS JOIN temp.reopened r ON r.source = e.task"
                                      " LEFT JOIN output o ON o.n = e.n",
                            -1, &s, NULL);
 
@@ -63,8 +63,11 @@ static int move(struct store *st, struct buf *gone)
         body.err = sqlite3_column_blob(s, 2);
         body.err_bytes = (uint32_t)sqlite3_column_bytes(s, 2);
         body.err_packed = (sqlite3_column_int(s, 3) & FLAG_ERR_PACKED) != 0;
-        if (row.task.n == (uint64_t)sqlite3_column_int64(s, 0))
+        if (row.task.n == (uint64_t)sqlite3_column_int64(s, 0)) {
             buf_add(gone, &n, sizeof n);
+            body.out_file = (const char *)sqlite3_column_text(s, 4 + N_END_COLUMNS);
+            body.err_file = (const char *)sqlite3_column_text(s, 5 + N_END_COLUMNS);
+        }
         row.task.n = (uint64_t)sqlite3_column_int64(s, 0);
         row.counted = false;
         rc = commit_attempt(st, &row, true);

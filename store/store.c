@@ -138,6 +138,7 @@ void store_close(struct store *st)
     buf_fini(&st->reopen);
     buf_fini(&st->pack);
     buf_fini(&st->gone);
+    buf_fini(&st->files);
     free(st);
 }
 

@@ -165,6 +165,9 @@ enum err store_worker(struct store *st, worker_id id, bool *found, struct worker
                       struct fault *f);
 /* store_blobs_gone - ids whose last record the last commit took away; until the next commit. */
 const uint64_t *store_blobs_gone(const struct store *st, size_t *n);
+/* store_files_gone - files of long streams whose last record the last commit took away: n bytes of
+ * names, relative to the grange directory, each with a zero byte; until the next commit. */
+const char *store_files_gone(const struct store *st, size_t *n);
 /* store_has_blob - whether a payload or result is recorded under this id. */
 enum err store_has_blob(struct store *st, uint64_t id, bool *found, struct fault *f);
 

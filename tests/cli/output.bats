@@ -99,3 +99,34 @@ EOF
     run -0 grange run --quiet --study o printf %s {v} ::: v=abc
     printf abc | cmp - <(grange log o 0)
 }
+
+# streams - how many files of long streams there are.
+streams() { find .grange/output -type f 2>/dev/null | wc -l; }
+
+@test "the long output of an attempt that was retried goes with it" {
+    cat >long.sh <<'EOF'
+head -c 2000000 /dev/zero; head -c 2000000 /dev/zero >&2
+echo >>tries
+[ "$(wc -l <tries)" -ge 3 ] || exit 1
+EOF
+    run -0 grange run --quiet --study o --retries 2 --backoff 1ms..2ms sh long.sh {n} ::: n=1
+    same 3 "$(wc -l <tries)"
+    same 2 "$(streams)" # stdout and stderr of the last one
+    run -0 grange retry o 0 --quiet
+    same 4 "$(wc -l <tries)"
+    same 2 "$(streams)"
+    same 2000000 "$(grange log o 0 | wc -c)"
+}
+
+@test "a replacement of a directory that was cut off is tidied up at the next start" {
+    # shellcheck disable=SC2016
+    run -0 grange run --quiet --study o 'echo {n} >{out}/value' ::: n=1,2
+    lease() { sqlite3 .grange/grange.db "select lease from ended where task = $1"; }
+    mkdir -p .grange/attempts
+    mkdir ".grange/attempts/$(lease 1).old" # what the new one has replaced
+    mv .grange/points/o/n=2* ".grange/attempts/$(lease 2).old" # what the new one was to replace
+    run -0 grange run --quiet --study p true {n} ::: n=1
+    same "" "$(ls .grange/attempts)"
+    same "1" "$(cat .grange/points/o/n=1*/value)"
+    same "2" "$(cat .grange/points/o/n=2*/value)"
+}

@@ -493,6 +493,29 @@ Test(store, running_leases_and_workers_come_back)
     buf_fini(&said);
 }
 
+Test(store, files_of_attempts_and_of_what_runs_again_are_named)
+{
+    struct end_body long_out = { .values = "[]", .out_file = "output/s/0-1.stdout" },
+                    long_err = { .values = "[]", .err_file = "output/s/1-2.stderr" };
+    size_t n;
+
+    open_store();
+    add_array(1, 1, 4);
+    struct change ch[] = { change_end(1, 1, TASK_WAITING), change_end(2, 2, TASK_DONE) };
+    ch[0].kind = CHG_ATTEMPT;
+    ch[0].end.body = &long_out;
+    ch[1].end.body = &long_err;
+    commit(ch, 2);
+    cr_assert_str_eq(store_files_gone(st, &n), "output/s/0-1.stdout");
+    cr_assert_eq(n, 20, "not that of the result");
+    struct change again = { .kind = CHG_REOPEN, .task = { 2 } };
+    commit(&again, 1);
+    cr_assert_str_eq(store_files_gone(st, &n), "output/s/1-2.stderr");
+    commit(&(struct change){ .kind = CHG_STOPPED, .end = { .lease = { 9 } } }, 1);
+    store_files_gone(st, &n);
+    cr_assert_eq(n, 0);
+}
+
 Test(store, a_commit_is_all_or_nothing)
 {
     uint8_t state[10];
