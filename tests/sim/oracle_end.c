@@ -26,7 +26,8 @@ void oracle_scheduler_died(struct sim *s)
             if (p->started && s->now - p->started_ms > known_after && p->why == STOP_NOT &&
                 s->disk.study[row->study.n].active &&
                 s->disk.study[row->study.n].current.n == row->id.n &&
-                o->current[t].lease.n == p->lease.n && !s->disk.task[t].ended)
+                o->current[t].lease.n == p->lease.n && !o->current[t].soft &&
+                !s->disk.task[t].ended)
                 o->long_running[t] = p->lease;
         }
 }
