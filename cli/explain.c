@@ -10,37 +10,16 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "cli/facts.h"
-#include "cli/far.h"
 #include "cli/local.h"
+#include "cli/lookargs.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
 #include "cli/table.h"
 #include "cli/unfit.h"
-#include "cli/where.h"
-
-struct explain_args {
-    struct where_args at;
-    const char *dir, *study, *point;
-    bool json;
-};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct explain_args *a = state->input;
-    switch (key) {
-    case 'J':
-        a->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->point)
-            return cli_bad("one point at a time; '%s' is one too many", arg);
-        *(a->study ? &a->point : &a->study) = arg;
-        return 0;
-    case ARGP_KEY_END:
-        return a->point ? 0 : cli_bad("which study and point? for example: grange explain sim 17");
-    default:
-        return where_option(key, arg, &a->at);
-    }
+    return lookargs_option(key, arg, state->input);
 }
 
 static const struct argp_option options[] = { WHERE_ROWS(0), CLI_OPTION_JSON, { 0 } };
@@ -312,21 +291,12 @@ static void say_unfit(struct facts *x)
 
 static int explain_main(int argc, char **argv)
 {
-    struct explain_args a = { 0 };
+    struct look_args a = { .pointed = "explain" };
     int rc = cli_parse(&verb_explain, argc, argv, &a);
+    if (rc < 0)
+        rc = lookargs_near(&a, "explain", a.json ? "--json" : NULL);
     if (rc >= 0)
         return rc;
-    const struct where *w;
-    rc = where_of(&a.at, &w);
-    if (rc >= 0)
-        return rc;
-    if (!w->dir[0])
-        return far_print(w, &(struct client_look){ .verb = "explain",
-                                                   .options = (const char *[]){ "--json" },
-                                                   .n_options = a.json,
-                                                   .words = (const char *[]){ a.study, a.point },
-                                                   .n_words = 2 });
-    a.dir = w->dir;
     struct look l;
     struct facts x = { 0 };
     struct fault f;

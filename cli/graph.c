@@ -24,13 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_POINTS:
         a->points = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->study)
-            return cli_bad("one study at most; '%s' and '%s' were given", a->study, arg);
-        a->study = arg;
-        return 0;
     default:
-        return where_option(key, arg, &a->at);
+        return lookargs_option(key, arg, &a->look);
     }
 }
 
@@ -117,7 +112,7 @@ static enum err draw(const struct graph_args *a, struct buf *dot, struct fault *
     struct look l;
     struct stages stages;
     bool calls = false;
-    enum err err = look_calls(&l, a->dir, a->study, &calls, f);
+    enum err err = look_calls(&l, a->look.dir, a->look.study, &calls, f);
     if (!err && calls && a->points)
         err = fault_set(f, ERR_USAGE, "--points is for studies of points; %s is one of calls",
                         l.row.name);
@@ -126,7 +121,7 @@ static enum err draw(const struct graph_args *a, struct buf *dot, struct fault *
     look_close(&l);
     if (err || calls)
         return err;
-    err = stored_studies(a->dir, a->study, &stages, f);
+    err = stored_studies(a->look.dir, a->look.study, &stages, f);
     if (err)
         return err;
     err = graph_stages(a, &stages, dot, f);
@@ -147,8 +142,8 @@ static enum err draw_far(const struct graph_args *a, const struct where *w, stru
                     &(struct client_look){ .verb = "graph",
                                            .options = (const char *[]){ "--points" },
                                            .n_options = a->points,
-                                           .words = &a->study,
-                                           .n_words = a->study != NULL },
+                                           .words = &a->look.study,
+                                           .n_words = a->look.study != NULL },
                     add_page, dot, code, f);
 }
 
@@ -159,10 +154,10 @@ static int graph_main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     const struct where *w;
-    rc = where_of(&a.at, &w);
+    rc = where_of(&a.look.at, &w);
     if (rc >= 0)
         return rc;
-    a.dir = w->dir;
+    a.look.dir = w->dir;
     struct buf dot = { 0 };
     struct fault f;
     rc = CLI_OK;

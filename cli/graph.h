@@ -3,11 +3,11 @@
 /* graph - what waits for what, as a graph in DOT. */
 
 #include "cli/look.h"
-#include "cli/where.h"
+#include "cli/lookargs.h"
 
 struct graph_args {
-    struct where_args at;
-    const char *dir, *study, *out;
+    struct look_args look;
+    const char *out;
     bool points;
 };
 

@@ -150,7 +150,7 @@ static enum err draw_stage(const struct graph_args *a, const struct stages *st, 
 
     if (st->staged)
         stage += strlen(st->name) + 1;
-    enum err err = look_open(&l, a->dir, study_name(s), f);
+    enum err err = look_open(&l, a->look.dir, study_name(s), f);
     if (!err)
         err = a->points ? add_points(&l, stage, out, f) : add_stage(&l, stage, out, f);
     look_close(&l);

@@ -5,37 +5,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/far.h"
 #include "cli/look.h"
+#include "cli/lookargs.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
-#include "cli/where.h"
-
-enum { OPT_STDERR = 400 };
 
 struct log_args {
-    struct where_args at;
-    const char *dir, *study, *point;
+    struct look_args look;
     bool err;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct log_args *a = state->input;
-    switch (key) {
-    case 'e':
-        a->err = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->point)
-            return cli_bad("one point at a time; '%s' is one too many", arg);
-        *(a->study ? &a->point : &a->study) = arg;
-        return 0;
-    case ARGP_KEY_END:
-        return a->point ? 0 : cli_bad("which study and point? for example: grange log sim 17");
-    default:
-        return where_option(key, arg, &a->at);
-    }
+    if (key != 'e')
+        return lookargs_option(key, arg, &a->look);
+    a->err = true;
+    return 0;
 }
 
 static const struct argp_option options[] = {
@@ -74,7 +60,7 @@ static void say_notes(const struct log_args *a, const struct end_body *body, uin
         cli_say("note: the point printed nothing to %s", shown.name);
     if (other.total && shown.total == 0)
         cli_say("note: it printed %s bytes to %s: grange log %s %s%s", more.data, other.name,
-                a->study, a->point, a->err ? "" : " --stderr");
+                a->look.study, a->look.point, a->err ? "" : " --stderr");
     buf_fini(&kept_text);
     buf_fini(&total);
     buf_fini(&more);
@@ -88,17 +74,17 @@ static enum err show(struct look *l, const struct log_args *a, struct fault *f)
     struct end_row row;
     struct end_body body;
     struct buf text = { 0 };
-    enum err err = look_task(l, a->point, &task, f);
+    enum err err = look_task(l, a->look.point, &task, f);
     if (!err)
         err = reader_end(l->reader, task, &found, &row, &body, &text, f);
     if (!err && !found)
         err = fault_set(f, ERR_NOT_FOUND,
                         "point %s has not ended: what it prints is kept when it does; see: grange "
                         "explain %s %s",
-                        a->point, a->study, a->point);
+                        a->look.point, a->look.study, a->look.point);
     if (!err) {
         struct stream s = stream_of(&body, a->err);
-        err = stream_copy(&s, a->dir, STDOUT_FILENO, &kept, f);
+        err = stream_copy(&s, a->look.dir, STDOUT_FILENO, &kept, f);
     }
     if (!err)
         say_notes(a, &body, kept);
@@ -108,24 +94,15 @@ static enum err show(struct look *l, const struct log_args *a, struct fault *f)
 
 static int log_main(int argc, char **argv)
 {
-    struct log_args a = { 0 };
+    struct log_args a = { .look = { .pointed = "log" } };
     int rc = cli_parse(&verb_log, argc, argv, &a);
+    if (rc < 0)
+        rc = lookargs_near(&a.look, "log", a.err ? "--stderr" : NULL);
     if (rc >= 0)
         return rc;
-    const struct where *w;
-    rc = where_of(&a.at, &w);
-    if (rc >= 0)
-        return rc;
-    if (!w->dir[0])
-        return far_print(w, &(struct client_look){ .verb = "log",
-                                                   .options = (const char *[]){ "--stderr" },
-                                                   .n_options = a.err,
-                                                   .words = (const char *[]){ a.study, a.point },
-                                                   .n_words = 2 });
-    a.dir = w->dir;
     struct look l;
     struct fault f;
-    enum err err = look_open(&l, a.dir, a.study, &f);
+    enum err err = look_open(&l, a.look.dir, a.look.study, &f);
     if (!err)
         err = show(&l, &a, &f);
     look_close(&l);

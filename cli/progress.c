@@ -171,6 +171,15 @@ void progress_count(uint64_t n, struct buf *out)
     }
 }
 
+void progress_part(uint64_t n, const char *word, struct buf *out)
+{
+    if (!n)
+        return;
+    buf_adds(out, ", ");
+    progress_count(n, out);
+    buf_addf(out, " %s", word);
+}
+
 void progress_fit(const char *text, unsigned columns, struct buf *out)
 {
     unsigned used = 0;

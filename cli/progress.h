@@ -42,6 +42,8 @@ void progress_duration(ms_t ms, struct buf *out);
 /* "0.25", "12.3", "2,900": a rate or a count in few digits */
 void progress_rate(double rate, struct buf *out);
 void progress_count(uint64_t n, struct buf *out); /* with commas */
+/* progress_part - ", 12 failed"; nothing when n is 0. */
+void progress_part(uint64_t n, const char *word, struct buf *out);
 /* progress_fit - text cut to at most `columns` columns, control characters as '?'. */
 void progress_fit(const char *text, unsigned columns, struct buf *out);
 

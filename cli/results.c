@@ -10,16 +10,16 @@
 #include "base/must.h"
 #include "cli/far.h"
 #include "cli/look.h"
+#include "cli/lookargs.h"
 #include "cli/newfile.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
-#include "cli/where.h"
 
 enum { OPT_WHERE = 400, OPT_SORT };
 
 struct results_args {
-    struct where_args at;
-    const char *dir, *study, *file, *where, *sort;
+    struct look_args look;
+    const char *file, *where, *sort;
     int format; /* enum rows_format, or -1: from the name of the file, else a table */
 };
 
@@ -50,13 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_SORT:
         a->sort = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->study)
-            return cli_bad("one study at a time; '%s' and '%s' were given", a->study, arg);
-        a->study = arg;
-        return 0;
     default:
-        return where_option(key, arg, &a->at);
+        return lookargs_option(key, arg, &a->look);
     }
 }
 
@@ -215,9 +210,10 @@ static int results_far(const struct results_args *a, const struct where *w)
 {
     struct buf texts[3] = { 0 };
     const char *given[3];
-    struct client_look what = {
-        .verb = "results", .options = given, .words = &a->study, .n_words = a->study != NULL
-    };
+    struct client_look what = { .verb = "results",
+                                .options = given,
+                                .words = &a->look.study,
+                                .n_words = a->look.study != NULL };
     struct newfile file = { 0 };
     struct fault f, unused;
     int code = CLI_OK;
@@ -248,17 +244,17 @@ static int results_main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     const struct where *w;
-    rc = where_of(&a.at, &w);
+    rc = where_of(&a.look.at, &w);
     if (rc >= 0)
         return rc;
-    a.dir = w->dir;
+    a.look.dir = w->dir;
     choose_format(&a);
     if (!w->dir[0])
         return results_far(&a, w);
     struct look l;
     struct fault f;
     struct output o = { .args = &a };
-    enum err err = look_open(&l, a.dir, a.study, &f);
+    enum err err = look_open(&l, a.look.dir, a.look.study, &f);
     o.study = l.study;
     if (!err)
         err = write_rows(&l, &o, &f);

@@ -10,36 +10,17 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "cli/control.h"
-#include "cli/far.h"
 #include "cli/local.h"
 #include "cli/look.h"
+#include "cli/lookargs.h"
 #include "cli/part.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/unfit.h"
-#include "cli/where.h"
-
-struct status_args {
-    struct where_args at;
-    const char *dir, *study;
-    bool json;
-};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct status_args *a = state->input;
-    switch (key) {
-    case 'J':
-        a->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->study)
-            return cli_bad("one study at most; '%s' and '%s' were given", a->study, arg);
-        a->study = arg;
-        return 0;
-    default:
-        return where_option(key, arg, &a->at);
-    }
+    return lookargs_option(key, arg, state->input);
 }
 
 static const struct argp_option options[] = { WHERE_ROWS(0), CLI_OPTION_JSON, { 0 } };
@@ -74,7 +55,7 @@ struct line {
 };
 
 struct lines {
-    const struct status_args *args;
+    const struct look_args *args;
     struct reader *reader;
     bool serves; /* a scheduler has the directory */
     struct line *items;
@@ -246,20 +227,12 @@ static enum err look_near(struct lines *all, const char *dir, struct fault *f)
 
 static int status_main(int argc, char **argv)
 {
-    const struct where *w;
-    struct status_args a = { 0 };
+    struct look_args a = { 0 };
     int rc = cli_parse(&verb_status, argc, argv, &a);
     if (rc < 0)
-        rc = where_of(&a.at, &w);
+        rc = lookargs_near(&a, "status", a.json ? "--json" : NULL);
     if (rc >= 0)
         return rc;
-    if (!w->dir[0])
-        return far_print(w, &(struct client_look){ .verb = "status",
-                                                   .options = (const char *[]){ "--json" },
-                                                   .n_options = a.json,
-                                                   .words = &a.study,
-                                                   .n_words = a.study != NULL });
-    a.dir = w->dir;
     struct lines all = { .args = &a };
     struct fault f;
     enum err err = look_near(&all, a.dir, &f);

@@ -279,15 +279,6 @@ static double utilisation(const struct facts *x)
 
 /* ---- text ---- */
 
-static void add_part(uint64_t n, const char *word, struct buf *b)
-{
-    if (!n)
-        return;
-    buf_adds(b, ", ");
-    progress_count(n, b);
-    buf_addf(b, " %s", word);
-}
-
 static void add_counts(const struct facts *x, struct buf *b)
 {
     const struct grange_counts *c = &x->s->counts;
@@ -298,11 +289,11 @@ static void add_counts(const struct facts *x, struct buf *b)
     progress_count(c->done, b);
     buf_adds(b, " done");
     part_warned(c->warned, b);
-    add_part(c->failed, "failed", b);
-    add_part(c->cancelled, "cancelled", b);
-    add_part(c->quarantined, "given up (workers were lost under them)", b);
-    add_part(c->unmet, "skipped (what they wait for did not end as it had to)", b);
-    add_part(part_to_do(c), "left", b);
+    progress_part(c->failed, "failed", b);
+    progress_part(c->cancelled, "cancelled", b);
+    progress_part(c->quarantined, "given up (workers were lost under them)", b);
+    progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", b);
+    progress_part(part_to_do(c), "left", b);
     if (c->reused) {
         buf_adds(b, " (");
         progress_count(c->reused, b);

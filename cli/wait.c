@@ -115,15 +115,6 @@ static bool succeeded(const struct waited *w)
            c->failed + c->cancelled + c->quarantined + c->unmet == 0;
 }
 
-static void add_part(uint64_t n, const char *word, struct buf *b)
-{
-    if (!n)
-        return;
-    buf_adds(b, ", ");
-    progress_count(n, b);
-    buf_addf(b, " %s", word);
-}
-
 static void say_counts(const struct waited *w)
 {
     const struct grange_counts *c = &w->news.counts;
@@ -134,11 +125,11 @@ static void say_counts(const struct waited *w)
     progress_count(c->done, &b);
     buf_adds(&b, " done");
     part_warned(c->warned, &b);
-    add_part(c->failed, "failed", &b);
-    add_part(c->cancelled, "cancelled", &b);
-    add_part(c->quarantined, "given up (workers were lost under them)", &b);
-    add_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
-    add_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
+    progress_part(c->failed, "failed", &b);
+    progress_part(c->cancelled, "cancelled", &b);
+    progress_part(c->quarantined, "given up (workers were lost under them)", &b);
+    progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
+    progress_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
     cli_say("%s", buf_text(&b));
     buf_fini(&b);
 }
