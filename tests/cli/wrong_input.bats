@@ -265,3 +265,84 @@ wrong() {
     has "$(cat c.zsh)" "retry-failed"
     has "$(cat c.zsh)" ":(table csv json)'"
 }
+
+# says COMMAND... - each line of stdin is a command and, behind a bar, what it must say; all are wrong usage, and start
+# and store nothing.
+says() {
+    local line command
+    while read -r line; do
+        command=${line%%|*}
+        # shellcheck disable=SC2086
+        run -2 grange ${command% }
+        has "$output" "${line#*| }"
+    done
+}
+
+@test "each verb says which word is missing, and which is one too many" {
+    says <<'END'
+call | which function? for example: grange call collatz
+cancel | which study? for example: grange cancel sim
+retry | which study? for example: grange retry sim --failed
+retry s 1 --failed | either --failed or points, not both
+completion | for which shell? grange completion bash, or zsh
+explain s | which study and point? for example: grange explain sim 17
+explain s 1 2 | one point at a time; '2' is one too many
+log | which study and point? for example: grange log sim 17
+status a b | one study at most; 'a' and 'b' were given
+results a b | one study at most; 'a' and 'b' were given
+graph a b | one study at most; 'a' and 'b' were given
+resume a b | one study at a time: 'a' and 'b' were given
+wait | for which study? for example: grange wait sim
+hold | which study? for example: grange hold sim
+release | which study? for example: grange release sim
+priority | which study? for example: grange priority sim 10
+priority sim | which priority? for example: grange priority sim 10
+priority sim 1 2 | '2' is one word too many
+priority sim ten | the priority: 'ten' is no whole number
+drain | which worker? see: grange workers
+hold a b | 'b' is one word too many
+farms x | grange farms takes no 'x'
+top x | grange top takes no 'x'
+up x | grange up takes no 'x'
+workers x | grange workers takes no 'x'
+scheduler x | grange scheduler takes no 'x'
+worker x | grange worker takes no 'x'
+results s --sort | --sort needs a value: --sort COLUMN
+results s -o | -o needs a value: -o FILE
+status --connect= | --connect needs a connection file or a URL
+END
+    [ ! -e .grange ]
+}
+
+@test "what may be given a number of times says so when it is given more often" {
+    local i many=()
+    for i in {1..70}; do many+=(--listen "tcp://127.0.0.1:0"); done
+    run -2 grange up "${many[@]}"
+    has "$output" "--listen was given more than"
+    run -2 grange scheduler --dir x "${many[@]}"
+    has "$output" "--listen was given more than"
+    run -2 grange worker --connect x --name "$(printf 'n%.0s' {1..101})"
+    has "$output" "a name has at most 100 bytes"
+    [ ! -e .grange ]
+}
+
+@test "a store of several studies asks which; one that is still to be run says how much is left" {
+    run -0 grange run --quiet --study a 'echo {n}' ::: n=1
+    run -1 grange run --quiet --study b --halt soon,fail=1 -j 1 'exit 1' ::: n=1:20
+    run -2 grange results
+    has "$output" "which study? .grange has: a, b"
+    run -0 grange results b
+    has "$output" "points have not ended yet"
+    run -0 grange log b 0
+    has "$output" "note: the point printed nothing to stdout"
+    run -3 grange results a -o nodir/a.csv
+    run -2 grange graph a --points --out
+    run -3 grange call collatz 7
+    has "$output" "no farm is up"
+    run -3 bash -c '"$GRANGE" results a >/dev/full'
+    has "$output" "cannot write to stdout"
+    run -3 bash -c '"$GRANGE" graph a >/dev/full'
+    has "$output" "cannot write"
+    run -3 bash -c '"$GRANGE" log a 0 >/dev/full'
+    has "$output" "cannot write"
+}
