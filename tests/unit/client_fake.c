@@ -1,6 +1,7 @@
 #include "client_fake.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,8 +442,10 @@ static void *play(void *arg)
     while (!s->stopping) {
         take_all(s);
         end_held(s);
-        if (atomic_exchange(&s->saying, false))
+        if (s->saying) {
             say_held(s);
+            s->saying = false;
+        }
         poll(fds, 2, -1);
         if (fds[1].revents)
             must(read(s->wake_fd, &count, sizeof count) == sizeof count);
@@ -500,6 +503,8 @@ void fake_release(struct fake *s)
 
 void fake_say(struct fake *s, double share, const char *text)
 {
+    while (s->saying) /* the last one is still being said */
+        sched_yield();
     s->said.share = share;
     s->said.text = text;
     s->saying = true;
