@@ -63,7 +63,7 @@ looks_from_afar() {
     has "$output" "t "
     has "$output" "failed"
     run -0 grange status t --connect client.json --json
-    has "$output" '"done": 2, "failed": 1'
+    has "$output" '"done": 2, "warned": 0, "failed": 1'
     run -2 grange status nowhere --connect client.json
     run -0 grange top --connect client.json
     has "$output" "far"

@@ -43,8 +43,8 @@ status_is() { [ "$(grange status "$1" --json | grep -o "\"$2\": [0-9]*")" = "\"$
     grange submit --quiet --study good 'true {n}' ::: n=1:3
     grange submit --quiet --study bad 'exit {n}' ::: n=0,1
     run -1 --separate-stderr grange wait good bad --json
-    has "$output" '"study": "good", "state": "ended", "points": 3, "done": 3, "failed": 0'
-    has "$output" '"study": "bad", "state": "ended", "points": 2, "done": 1, "failed": 1'
+    has "$output" '"study": "good", "state": "ended", "points": 3, "done": 3, "warned": 0, "failed": 0'
+    has "$output" '"study": "bad", "state": "ended", "points": 2, "done": 1, "warned": 0, "failed": 1'
     has "$stderr" "bad: 2 points: 1 done, 1 failed"
     run -0 grange wait good
     run -2 grange wait nowhere
