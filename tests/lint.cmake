@@ -1,5 +1,5 @@
 # The rules of docs/design.md and CONTRIBUTING.md that a script can check.
-foreach(rule layers length links man words)
+foreach(rule layers length links man used words)
   add_test(NAME lint.${rule} COMMAND ${CMAKE_SOURCE_DIR}/tests/lint/${rule}.sh)
   set_tests_properties(lint.${rule} PROPERTIES LABELS lint TIMEOUT 600)
 endforeach()

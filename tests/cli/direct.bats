@@ -168,6 +168,20 @@ hello" "$output"
     has "$output" "no engine of the farm has a function 'fali' (2 are there)"
 }
 
+@test "a call of the queue whose caller is interrupted goes on, and the caller says that it may" {
+    worker one 1
+    poll_until 20 answers 1
+    rm -f queued.now
+    start queued "$GRANGE" call --connect "$url" misbehave "wait $PWD/queued.now"
+    poll_until 20 test -e queued.now
+    kill -TERM "$pid"
+    finish "$pid"
+    same 130 "$rc"
+    has "$(cat queued.err)" "interrupted; what was asked of the farm may have been done"
+    run -0 --separate-stderr grange status --connect "$url"
+    has "$output" "calls-" # where it is found
+}
+
 @test "examples/c/engines.c: scatter, squares, gather" {
     [ -e "$build/lib/libgrange.so" ] || skip "libgrange.so is not built under sanitizers"
     export PKG_CONFIG_PATH="$build/lib/pkgconfig" LD_LIBRARY_PATH="$build/lib" TMPDIR="$PWD"

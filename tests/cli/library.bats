@@ -321,3 +321,11 @@ END
     same "" "$output"
     run -0 grange down
 }
+
+@test "what the library asks of a farm and of its studies is seen in the next look at it" {
+    run -0 grange up -n 2 -j 1
+    scheduler=$(sed 's/ .*//' .grange/lock)
+    run -0 "$build/examples/example_steer" "$(url)" "$PWD/go"
+    same "" "$output"
+    poll_until 20 gone "$scheduler"
+}

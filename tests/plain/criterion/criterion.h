@@ -1,6 +1,6 @@
 #ifndef GRANGE_TESTS_PLAIN_CRITERION_H
 #define GRANGE_TESTS_PLAIN_CRITERION_H
-/* criterion - as much of Criterion as wire.c, link.c and client.c of tests/unit use, in one
+/* criterion - as much of Criterion as wire.c, link*.c and client*.c of tests/unit use, in one
  * process. Criterion's sandbox wants memory at a place where the thread sanitizer keeps its own, so
  * with it these tests are built against this header: see tests/unit_proto.cmake. */
 
@@ -17,9 +17,10 @@ struct plain_test {
     const char *name;
     void (*run)(void);
 };
-static struct plain_suite plain_suite;
-static struct plain_test plain_tests[100];
-static int plain_n;
+/* Weak: one of each, also where several files of a test include this. */
+__attribute__((weak)) struct plain_suite plain_suite;
+__attribute__((weak)) struct plain_test plain_tests[100];
+__attribute__((weak)) int plain_n;
 
 static inline void plain_fail(const char *file, int line, const char *what, const char *words, ...)
 {
@@ -52,9 +53,15 @@ static inline void plain_fail(const char *file, int line, const char *what, cons
 #define cr_skip_test(...)           return
 #define cr_assert_eq(a, b, ...)     cr_assert((a) == (b), __VA_ARGS__)
 #define cr_assert_neq(a, b, ...)    cr_assert((a) != (b), __VA_ARGS__)
+#define cr_assert_lt(a, b, ...)     cr_assert((a) < (b), __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...) cr_assert(strcmp((a), (b)) == 0, __VA_ARGS__)
+#define cr_expect                   cr_assert /* the first that is not so ends the test here */
+#define cr_expect_eq                cr_assert_eq
+#define cr_expect_str_eq            cr_assert_str_eq
+#define cr_expect_null(a, ...)      cr_assert((a) == NULL, __VA_ARGS__)
+#define cr_expect_leq(a, b, ...)    cr_assert((a) <= (b), __VA_ARGS__)
 
-int main(void)
+__attribute__((weak)) int main(void)
 {
     for (int i = 0; i < plain_n; i++) {
         fprintf(stderr, "%s\n", plain_tests[i].name);
