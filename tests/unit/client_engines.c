@@ -288,6 +288,7 @@ static void setup(void)
     char why[300];
     struct fault f;
 
+    memset(&fake, 0, sizeof fake); /* tests may share a process */
     strcpy(dir, "/tmp/grange-client-XXXXXX");
     cr_assert(mkdtemp(dir));
     snprintf(url, sizeof url, "ipc://%s/s.sock", dir);
