@@ -110,6 +110,14 @@ static void stop_due(struct agent *a, ms_t now, struct acts *out)
     agent_calls_stop_due(a, now, out);
 }
 
+/* say_draining - before anything is given back, or the scheduler would assign it here again. */
+static void say_draining(const struct agent *a, ms_t now, struct acts *out)
+{
+    ms_t left = a->stop_all_at > now ? a->stop_all_at - now : 0;
+
+    agent_act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = left });
+}
+
 /* drain - for the first time, or once more with less patience. */
 static void drain(struct agent *a, ms_t grace_ms, ms_t now, struct acts *out)
 {
@@ -122,8 +130,8 @@ static void drain(struct agent *a, ms_t grace_ms, ms_t now, struct acts *out)
     if (a->draining)
         return;
     a->draining = true;
-    if (a->welcome && at > now)
-        agent_act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = at - now });
+    if (a->welcome)
+        say_draining(a, now, out);
     while (a->queued.head)
         agent_give_back(a, a->queued.head, out);
     agent_calls_drain(a, out);
@@ -322,8 +330,8 @@ static void welcomed(struct agent *a, ms_t now, struct acts *out)
         return;
     a->welcome = true;
     a->beat_at = now + a->cfg.beat_ms;
-    if (a->draining && !a->stopping)
-        agent_act(out, &(struct act){ .kind = ACT_DRAINING, .limit_ms = a->stop_all_at - now });
+    if (a->draining)
+        say_draining(a, now, out);
     HASH_ITER(hh, a->by_id, l, next)
     {
         if (l->state != LEASE_FINISHED)

@@ -497,9 +497,13 @@ void scheduler_turn(struct sim *s)
     sc->turn_due = false;
     take_inbox(s);
     bool places_due = learn_places(s);
-    if (core_deadline(sc->core) <= s->now && !places_due)
+    bool due = core_deadline(sc->core) <= s->now;
+    if (due && !places_due)
         step(s, &(struct event){ .kind = EV_TIMEOUT });
-    sc->spins = had_news || sc->out.n_changes || sc->out.n_sends ? 0 : sc->spins + 1;
+    if (had_news || sc->out.n_changes || sc->out.n_sends)
+        sc->spins = 0;
+    else if (due) /* a turn that was planned for an older deadline is none */
+        sc->spins++;
     if (sc->spins > SPINS_MAX)
         sim_fail(s, "the core's deadline is always due and nothing follows");
     if (!sc->out.n_changes) {

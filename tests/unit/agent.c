@@ -324,7 +324,7 @@ Test(agent, drain_stops_what_runs_gives_back_the_queue_and_ends, .fini = finish)
     step(0, (struct agent_event){ ASSIGN(1, .grace_ms = 60000) });
     step(0, (struct agent_event){ ASSIGN(2) });
     step(0, (struct agent_event){ ON(STARTED, 1) });
-    EXPECT("return 2, term 1 revoked", 10, .kind = AGENT_DRAIN);
+    EXPECT("draining, return 2, term 1 revoked", 10, .kind = AGENT_DRAIN);
     EXPECT("", 11, .kind = AGENT_DRAIN);
     EXPECT("return 3", 11, ASSIGN(3));
     EXPECT("beat, kill 1", 2010, .kind = AGENT_TIMEOUT); /* not after a minute */
@@ -339,7 +339,7 @@ Test(agent, drain_ends_after_three_seconds_whatever_is_left, .fini = finish)
     make(1);
     connect_at(0);
     run_one(1, 1);
-    EXPECT("", 10, .kind = AGENT_DRAIN);
+    EXPECT("draining", 10, .kind = AGENT_DRAIN);
     EXPECT("beat, bye, exit", 3010, .kind = AGENT_TIMEOUT);
 }
 
@@ -393,7 +393,7 @@ Test(agent, an_idle_worker_drains_at_once, .fini = finish)
 {
     make(1);
     connect_at(0);
-    EXPECT("bye, exit", 1, .kind = AGENT_DRAIN);
+    EXPECT("draining, bye, exit", 1, .kind = AGENT_DRAIN);
 }
 
 Test(agent, without_a_scheduler_for_too_long_it_stops_its_points_and_ends, .fini = finish)
