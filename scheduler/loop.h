@@ -133,8 +133,16 @@ enum err known_find(struct scheduler *s, const struct study *spec, const struct 
                     bool is_new, bool adopt_ends, struct known *k, struct fault *f);
 void known_fini(struct known *k);
 
-/* order.c: the points in the order of their longest-first factor; NULL: it has none. malloc'd. */
-uint32_t *order_longest(const struct study *s, uint64_t n);
+/* order.c: the points, those that take longest first, as far as that is known; *order is NULL when
+ * it is not, malloc'd else */
+enum err order_points(struct scheduler *s, const struct study *spec, const struct array_row *row,
+                      const struct known *k, uint32_t **order, struct fault *f);
+
+/* history.c: how long points of these factors take, by what the study's points took so far; NULL:
+ * too little is known, or it says nothing. predict_free. */
+struct predict;
+enum err history_of(struct scheduler *s, const struct study *spec, const struct array_row *row,
+                    struct predict **p, struct fault *f);
 
 /* restore.c */
 enum err restore(struct scheduler *s, struct fault *f);

@@ -157,7 +157,12 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request,
         known_fini(&k);
         return err;
     }
-    uint32_t *order = order_longest(spec, row->n);
+    uint32_t *order;
+    err = order_points(s, spec, row, &k, &order, f);
+    if (err) {
+        known_fini(&k);
+        return err;
+    }
     core_step(s->core, s->now,
               &(struct event){ .kind = was ? EV_ARRAY : EV_SUBMIT,
                                .order = order,

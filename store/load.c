@@ -248,6 +248,21 @@ enum err store_durations(struct store *st, const struct array_row *row, store_us
     return ends_each(&st->db, row, "state, wall_us", give_duration, &d, f);
 }
 
+enum err store_took(struct store *st, uint64_t most, store_took_fn fn, void *ctx, struct fault *f)
+{
+    struct query q;
+
+    query_open(&q, &st->db,
+               "SELECT task, wall_us FROM ended WHERE state = ?1"
+               " AND n > (SELECT max(n) FROM ended) - ?2 ORDER BY n DESC");
+    query_int(&q, 1, TASK_DONE);
+    query_int(&q, 2, (int64_t)most);
+    while (query_row(&q))
+        fn(ctx, (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 0) },
+           (uint64_t)sqlite3_column_int64(q.stmt, 1));
+    return query_close(&q, f);
+}
+
 /* --- attempts that count --- */
 
 struct trouble {

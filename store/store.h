@@ -82,6 +82,11 @@ typedef void (*store_us_fn)(void *ctx, uint64_t us);
 enum err store_durations(struct store *st, const struct array_row *row, store_us_fn fn, void *ctx,
                          struct fault *f);
 
+/* store_took - the wall time of each task that is DONE among the `most` ends recorded last, of
+ * whatever array, the last one first. */
+typedef void (*store_took_fn)(void *ctx, task_id task, uint64_t us);
+enum err store_took(struct store *st, uint64_t most, store_took_fn fn, void *ctx, struct fault *f);
+
 /* store_troubles - tasks that have not ended though an attempt at them began (attempt_ran): how
  * many failures, and losses (END_LOST) since the last failure; `last` is the lease of that failure.
  * Both are 0 for a task that was only stopped. What came before a CHG_REOPEN does not count. */

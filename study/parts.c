@@ -53,6 +53,11 @@ size_t study_longest_first(const struct study *s)
     return s->longest_first ? s->longest_first - 1 : SIZE_MAX;
 }
 
+bool study_in_order(const struct study *s)
+{
+    return s->words.shuffle < 0;
+}
+
 bool study_factor_numeric(const struct study *s, size_t j)
 {
     must(j < s->n_factors);

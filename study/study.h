@@ -152,6 +152,7 @@ bool study_factor_numeric(const struct study *s, size_t j); /* every value is a 
 bool study_factor_used(const struct study *s, size_t j);    /* by a placeholder somewhere */
 /* study_longest_first - the factor whose largest values go first; SIZE_MAX: none. */
 size_t study_longest_first(const struct study *s);
+bool study_in_order(const struct study *s); /* --no-shuffle: the points go as they are listed */
 uint32_t study_reps(const struct study *s);
 size_t study_n_metrics(const struct study *s);
 const char *study_metric_name(const struct study *s, size_t k);

@@ -164,3 +164,16 @@ EOF
     run -0 go --retry-failed sh waiter.sh {n} ::: n=1,2,3
     same "done done done" "$(results s | column state | xargs)"
 }
+
+@test "what earlier points took says which new ones go first; --no-shuffle keeps the order" {
+    # shellcheck disable=SC2016 # expanded by the point
+    echo 'echo $1 >>order; [ $1 -le 4 ] || sleep 0.15 # a point' >long.sh
+    grange run --quiet --study s -j 1 sh long.sh {n} ::: n=1:8
+    same "1 2 3 4 5 6 7 8" "$(xargs <order)"
+    rm order
+    grange run --quiet --study s -j 1 sh long.sh {n} ::: n=1:12
+    same "12 11 10 9" "$(xargs <order)"
+    rm order
+    grange run --quiet --study s -j 1 --no-shuffle sh long.sh {n} ::: n=1:16
+    same "13 14 15 16" "$(xargs <order)"
+}

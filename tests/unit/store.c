@@ -286,6 +286,30 @@ Test(store, durations_are_of_points_that_succeeded)
     buf_fini(&text);
 }
 
+static void note_took(void *ctx, task_id task, uint64_t us)
+{
+    cr_assert_eq(us, END_WALL_US);
+    buf_addf(ctx, "%u ", (unsigned)task.n);
+}
+
+Test(store, took_is_of_the_last_ends_of_any_array)
+{
+    struct buf tasks = { 0 };
+
+    open_store();
+    cr_assert_eq(store_took(st, 10, note_took, &tasks, &f), ERR_NONE);
+    cr_assert_eq(tasks.n, 0);
+    add_array(1, 1, 10);
+    add_array(2, 11, 10);
+    add_end(1, TASK_DONE);
+    add_end(2, TASK_DONE);
+    add_end(3, TASK_FAILED);
+    add_end(12, TASK_DONE);
+    cr_assert_eq(store_took(st, 3, note_took, &tasks, &f), ERR_NONE);
+    cr_assert_str_eq(tasks.data, "12 2 ");
+    buf_fini(&tasks);
+}
+
 static void note_trouble(void *ctx, task_id task, uint32_t failures, uint32_t losses, lease_id last)
 {
     cr_assert_eq(last.n != 0, failures != 0);
