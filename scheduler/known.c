@@ -22,9 +22,11 @@ struct elsewhere {
     uint8_t not_done; /* 0: DONE, else its state; sorts the best end first */
     bool warned;      /* DONE with a warning */
 };
+enum { BUCKET_BITS = 16 };
 struct elsewheres {
     struct elsewhere *items;
     size_t n, cap;
+    size_t *bucket; /* [2^BUCKET_BITS + 1]: where those whose identity begins with these bits are */
 };
 
 void known_fini(struct known *k)
@@ -139,10 +141,30 @@ static int by_identity(const void *a, const void *b)
     return x->task.n > y->task.n ? -1 : x->task.n < y->task.n; /* the newest of equals */
 }
 
+static size_t bucket_of(const uint64_t id[2])
+{
+    return (size_t)(id[0] >> (64 - BUCKET_BITS));
+}
+
+/* Identities are hashes, so a few of a million are in a bucket: beside each other in memory. */
+static void sort_elsewheres(struct elsewheres *all)
+{
+    size_t i = 0;
+
+    qsort(all->items, all->n, sizeof *all->items, by_identity);
+    all->bucket = calloc(((size_t)1 << BUCKET_BITS) + 1, sizeof *all->bucket);
+    must(all->bucket != NULL);
+    for (size_t b = 0; b <= (size_t)1 << BUCKET_BITS; b++) {
+        while (i < all->n && bucket_of(all->items[i].id) < b)
+            i++;
+        all->bucket[b] = i;
+    }
+}
+
 /* The best end of an identity, or NULL. */
 static const struct elsewhere *look_up(const struct elsewheres *all, const uint64_t id[2])
 {
-    size_t low = 0, high = all->n;
+    size_t low = all->bucket[bucket_of(id)], high = all->bucket[bucket_of(id) + 1];
 
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -212,10 +234,11 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
         err = collect(s, id, template_key, &all, k, f);
     }
     if (!err && all.n) {
-        qsort(all.items, all.n, sizeof *all.items, by_identity);
+        sort_elsewheres(&all);
         adopt(spec, row, &all, k, loop_text(s));
     }
     free(all.items);
+    free(all.bucket);
     buf_fini(&ids);
     return err;
 }

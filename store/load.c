@@ -160,6 +160,23 @@ static size_t first_from(const struct adoption *list, size_t n, uint64_t task)
     return low;
 }
 
+/* Where the adoptions from each task between low and high begin, when those are few enough beside
+ * the adoptions; else NULL, and they are searched for. */
+static uint32_t *starts_of(const struct adoption *list, size_t n, uint64_t low, uint64_t high)
+{
+    if (!n || n > UINT32_MAX || high - low >= 4 * (uint64_t)n)
+        return NULL;
+    uint32_t *starts = malloc((high - low + 1) * sizeof *starts);
+    size_t i = 0;
+    must(starts);
+    for (uint64_t task = low; task <= high; task++) {
+        while (i < n && list[i].from < task)
+            i++;
+        starts[task - low] = (uint32_t)i;
+    }
+    return starts;
+}
+
 enum err ends_each(struct db *db, const struct array_row *row, const char *columns, end_visit_fn fn,
                    void *ctx, struct fault *f)
 {
@@ -174,6 +191,7 @@ enum err ends_each(struct db *db, const struct array_row *row, const char *colum
         low = a[0].from;
     if (n && a[n - 1].from > high)
         high = a[n - 1].from;
+    uint32_t *starts = starts_of(a, n, low, high);
     if (!e) {
         buf_addf(&sql, "SELECT task, %s FROM ended WHERE task BETWEEN ?1 AND ?2", columns);
         query_open(&q, db, sql.data);
@@ -183,11 +201,13 @@ enum err ends_each(struct db *db, const struct array_row *row, const char *colum
             uint64_t task = (uint64_t)sqlite3_column_int64(q.stmt, 0);
             if (task >= first && task < end)
                 fn(ctx, task - first, false, q.stmt);
-            for (size_t i = n ? first_from(a, n, task) : 0; i < n && a[i].from == task; i++)
+            size_t i = !n ? 0 : starts ? starts[task - low] : first_from(a, n, task);
+            for (; i < n && a[i].from == task; i++)
                 fn(ctx, a[i].index, true, q.stmt);
         }
         e = query_close(&q, f);
     }
+    free(starts);
     buf_fini(&list);
     buf_fini(&sql);
     return e;
