@@ -17,7 +17,7 @@
 #include "client/grange.h"
 
 enum { OPT_ENGINE = 400, OPT_ALL, OPT_TIMEOUT, ENGINES_NAMED_MAX = 4096 };
-enum { TIMEOUT_DEFAULT_MS = 60000, TIMEOUT_MAX_MS = 86400 * 1000 };
+enum { TIMEOUT_DEFAULT_MS = 60000, TIMEOUT_MAX_MS = 86400 * 1000, SILENT_MS = 1000 };
 
 struct call_args {
     struct where_args at;
@@ -219,20 +219,34 @@ static bool has_function(const struct grange_engine *e, const char *name)
     return false;
 }
 
-/* A call that did not begin may have waited for a function that nobody has. */
-static void say_who_has(struct grange *g, const char *function)
+/* A call that does not end may wait for a function that nobody has. True: that was said. */
+static bool say_who_has(struct grange *g, const char *function)
 {
     struct grange_engine *list;
     size_t n, with = 0;
 
     if (grange_engines(g, 0, 1000, &list, &n))
-        return;
+        return false;
     for (size_t i = 0; i < n; i++)
         with += has_function(&list[i], function);
     if (!with)
         cli_say("no engine of the farm has a function '%s' (%zu %s there); see: grange workers",
                 function, n, n == 1 ? "is" : "are");
     free(list);
+    return !with;
+}
+
+/* Says after a moment what it waits for, so that a misspelt name is not waited for in silence. */
+static int wait_for(struct grange *g, const struct call_args *a, struct grange_future f)
+{
+    bool patient = a->timeout_ms > SILENT_MS;
+    int code = grange_wait(g, f, patient ? SILENT_MS : a->timeout_ms);
+
+    if (code != GRANGE_ERR_TIMEOUT || !patient)
+        return code;
+    if (say_who_has(g, a->function))
+        cli_say("waiting for one that has it");
+    return grange_wait(g, f, a->timeout_ms - SILENT_MS);
 }
 
 static int call_any(struct grange *g, const struct call_args *a, const struct buf *data)
@@ -242,14 +256,15 @@ static int call_any(struct grange *g, const struct call_args *a, const struct bu
     int code = grange_call(g, a->function, data->data, data->n, NULL, &f);
 
     if (!code)
-        code = grange_wait(g, f, a->timeout_ms);
+        code = wait_for(g, a, f);
     if (!code)
         code = grange_get(g, f, &r);
     if (code) {
         int rc = failed(g, code);
         if (code == GRANGE_ERR_TIMEOUT) {
             grange_future_cancel(g, f, 1, 1000);
-            say_who_has(g, a->function);
+            if (a->timeout_ms <= SILENT_MS)
+                say_who_has(g, a->function);
         }
         return rc;
     }

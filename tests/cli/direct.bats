@@ -166,6 +166,13 @@ hello" "$output"
     has "$output" "failed as asked"
     run -3 call --timeout 0.1 fali 4
     has "$output" "no engine of the farm has a function 'fali' (2 are there)"
+    start waits "$GRANGE" call --connect "$url" fali 4
+    waits=$pid
+    poll_until 20 grep -q "waiting for one that has it" waits.err
+    kill -TERM "$waits"
+    finish "$waits"
+    same 130 "$rc"
+    has "$(cat waits.err)" "no engine of the farm has a function 'fali'"
 }
 
 @test "a call of the queue whose caller is interrupted goes on, and the caller says that it may" {
