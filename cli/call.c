@@ -297,7 +297,7 @@ static int call_main(int argc, char **argv)
         buf_fini(&data);
         return cli_fail(&f);
     }
-    signals_asked();
+    signals_asked(SIGNALS_FARM);
     signals_let(true);
     rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &data);
     grange_close(g);

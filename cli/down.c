@@ -96,7 +96,7 @@ static enum err ask(const struct down_args *a, struct fault *f)
     enum err err = where_connect(&a->where, &g, f);
     if (err)
         return err;
-    signals_asked();
+    signals_asked(SIGNALS_FARM);
     signals_let(true);
     int rc = grange_down(g, grace, REQUEST_MS);
     if (rc)

@@ -80,7 +80,7 @@ static int resume_far(const struct resume_args *a)
         return cli_bad("which study? for example: grange resume sim"), CLI_USAGE;
     signals_early();
     enum err err = where_connect(&a->control.where, &g, &f);
-    signals_asked();
+    signals_asked(SIGNALS_FARM);
     signals_let(true);
     int rc = err ? 0 : grange_resume(g, a->name, a->control.flags, REQUEST_MS, &r);
     if (rc)

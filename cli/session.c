@@ -222,8 +222,7 @@ static enum err begin(struct session *s, struct fault *f)
     signals_let(false); /* connecting makes threads */
     if (!err)
         err = connect_scheduler(s, f);
-    if (s->local.joined)
-        signals_asked();
+    signals_asked(s->local.joined ? SIGNALS_FARM : SIGNALS_STORING);
     for (size_t i = 0; i < s->n_parts && !err; i++)
         err = begin_part(s, &s->parts[i], f);
     if (err)

@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -11,22 +11,25 @@
 static sigset_t enders;     /* SIGINT, SIGTERM, SIGHUP, less those that are ignored */
 static sigset_t read_later; /* and SIGCHLD, SIGWINCH */
 
-static volatile sig_atomic_t asked; /* something of a farm */
+static volatile sig_atomic_t asked; /* an enum signals_asked */
 
 static void end_early(int sig)
 {
     (void)sig;
-    static const char nothing[] = "\ngrange: interrupted; nothing was started\n";
-    static const char perhaps[] =
-        "\ngrange: interrupted; what was asked of the farm may have been done: grange status\n";
-    (void)!(asked ? write(STDERR_FILENO, perhaps, sizeof perhaps - 1)
-                  : write(STDERR_FILENO, nothing, sizeof nothing - 1));
+    static const char *const said[] = {
+        [SIGNALS_NOTHING] = "\ngrange: interrupted; nothing was started\n",
+        [SIGNALS_STORING] = "\ngrange: interrupted; no point has run, but they may be stored: grange "
+                            "status; the same command goes on\n",
+        [SIGNALS_FARM] = "\ngrange: interrupted; what was asked of the farm may have been done: "
+                         "grange status\n",
+    };
+    (void)!write(STDERR_FILENO, said[asked], strlen(said[asked]));
     _exit(CLI_INTERRUPTED);
 }
 
-void signals_asked(void)
+void signals_asked(enum signals_asked what)
 {
-    asked = 1;
+    asked = (sig_atomic_t)what;
 }
 
 void signals_early(void)

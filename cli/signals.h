@@ -13,9 +13,13 @@
 void signals_early(void);
 /* signals_let - whether SIGINT, SIGTERM and SIGHUP end this process (exit code 130) or wait. */
 void signals_let(bool through);
-/* signals_asked - from here on a farm may do what it was asked for: who is interrupted is told so.
- */
-void signals_asked(void);
+/* signals_asked - what may have been done from here on: who is interrupted is told so. */
+enum signals_asked {
+    SIGNALS_NOTHING, /* at first */
+    SIGNALS_STORING, /* our own scheduler stores the points; there is no worker yet */
+    SIGNALS_FARM,    /* a farm may do what it was asked for */
+};
+void signals_asked(enum signals_asked what);
 /* signals_open - the descriptor they are read from, or -1. */
 int signals_open(void);
 /* signals_read - the next one that has come, or 0. */

@@ -226,7 +226,7 @@ enum err where_open(const struct where_args *a, struct where *w, struct grange *
         return err;
     signals_early();
     err = where_connect(w, g, f);
-    signals_asked();
+    signals_asked(SIGNALS_FARM);
     signals_let(true); /* those of the threads that it made are as they were */
     return err;
 }

@@ -192,6 +192,26 @@ EOF
     has "$(cat run.err run.out)" "grange resume c"
 }
 
+scheduler_is_ready() { grep -q event=start .grange/scheduler.log; }
+
+@test "Ctrl-C while the points are being stored: none has run, and it does not say that nothing was done" {
+    # A table that the scheduler is busy with for a while; on another machine a longer one.
+    for lines in 300000 3000000; do
+        rm -rf .grange
+        { echo x,y && seq "$lines" | sed 's/$/,abcdefgh/'; } >points.csv
+        start run "$GRANGE" run --study s -j 1 sh -c 'echo {x} >>ran' ::: @points.csv
+        poll_until 60 scheduler_is_ready
+        kill -INT "$pid"
+        finish "$pid"
+        ! grep -q "no new points start" run.err || continue
+        break
+    done
+    same 130 "$rc"
+    has "$(cat run.err)" "no point has run"
+    has "$(cat run.err)" "the same command goes on"
+    [ ! -e ran ]
+}
+
 @test "SIGTERM to the run is the same as Ctrl-C" {
     waiter
     start run "$GRANGE" run --study c -j 2 sh waiter.sh {n} ::: n=1:4
