@@ -65,6 +65,9 @@ error_t cli_number(const char *what, const char *text, uint64_t min, uint64_t ma
 /* cli_duration - "30s", "5m", "2h", "1d", "500ms", or seconds, within min..max; 0 or EINVAL. */
 error_t cli_duration(const char *what, const char *text, ms_t min, ms_t max, ms_t *ms);
 
+/* cli_listen - whether a URL behind --listen is one: 0 or EINVAL. */
+error_t cli_listen(const char *url);
+
 /* cli_fail - says "grange: TEXT" and returns the exit code: CLI_USAGE for ERR_USAGE, ERR_NOT_FOUND
  * and ERR_LIMIT, else CLI_ERROR. */
 int cli_fail(const struct fault *f);

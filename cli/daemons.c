@@ -92,7 +92,7 @@ static error_t add_listen(struct scheduler_options *o, const char *url)
         return cli_bad("--listen was given more than %d times", (int)LISTEN_MAX);
     listen[o->n_listen++] = url;
     o->listen = listen;
-    return 0;
+    return cli_listen(url);
 }
 
 static error_t parse_scheduler(int key, char *arg, struct argp_state *state)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "farm/address.h"
+
 enum { OPTIONS_SHOWN = 128 };
 
 struct check {
@@ -215,6 +217,13 @@ error_t cli_duration(const char *what, const char *text, ms_t min, ms_t max, ms_
         return 0;
     }
     return cli_bad("%s: '%s' is no duration; write 30s, 5m, 2h, 1d or 500ms", what, text);
+}
+
+error_t cli_listen(const char *url)
+{
+    struct address unused;
+    struct fault f;
+    return address_parse(url, &unused, &f) ? cli_bad("%s", f.text) : 0;
 }
 
 error_t cli_bad(const char *format, ...)

@@ -48,15 +48,6 @@ static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64
     return rc;
 }
 
-static error_t check_listen(const char *url)
-{
-    static const char *const schemes[] = { "tls+tcp://", "tcp://", "ipc://" };
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
-            return 0;
-    return cli_bad("--listen %s: expected tls+tcp://HOST:PORT, ipc://PATH or tcp://HOST:PORT", url);
-}
-
 /* hand_on - an option of the workers; they say what is wrong with its value. */
 static error_t hand_on(struct up_args *a, const char *option, const char *value)
 {
@@ -76,6 +67,25 @@ static error_t hand_on_path(struct up_args *a, const char *option, const char *v
     return hand_on(a, option, path);
 }
 
+/* The same of a socket; it may not be there yet. */
+static const char *from_here(const char *url)
+{
+    char here[PATH_MAX], *whole = NULL;
+    if (strncmp(url, "ipc://", 6) != 0 || url[6] == '/' || !getcwd(here, sizeof here))
+        return url;
+    must(asprintf(&whole, "ipc://%s/%s", here, url + 6) > 0);
+    return whole;
+}
+
+static error_t add_listen(struct up_args *a, const char *url)
+{
+    if (a->keep.n_listen == KEEPER_LISTEN_MAX)
+        return cli_bad("--listen was given more than %d times", (int)KEEPER_LISTEN_MAX);
+    error_t rc = cli_listen(url);
+    a->keep.listen[a->keep.n_listen++] = rc ? url : from_here(url);
+    return rc;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct up_args *a = state->input;
@@ -90,10 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->dir = arg;
         return arg[0] ? 0 : cli_bad("--dir needs the name of a directory");
     case OPT_LISTEN:
-        if (a->keep.n_listen == KEEPER_LISTEN_MAX)
-            return cli_bad("--listen was given more than %d times", (int)KEEPER_LISTEN_MAX);
-        a->keep.listen[a->keep.n_listen++] = arg;
-        return check_listen(arg);
+        return add_listen(a, arg);
     case OPT_PLUGIN:
         return hand_on_path(a, "--plugin", arg);
     case OPT_ENGINE:
@@ -307,13 +314,21 @@ static enum err start(struct up_args *a, bool *there, struct fault *f)
 
 /* ---- telling ---- */
 
+static bool listens_far(const struct up_args *a)
+{
+    for (size_t i = 0; i < a->keep.n_listen; i++)
+        if (strncmp(a->keep.listen[i], "ipc://", 6) != 0)
+            return true;
+    return false;
+}
+
 /* Where other hosts connect, and with which file. One of an earlier start is none. */
 static bool read_connection(const struct up_args *a, enum connection_role role, char *path,
                             unsigned bytes, struct connection *c)
 {
     struct fault unused;
     connection_path(a->keep.dir, role, path, bytes);
-    return a->keep.n_listen && connection_read(path, role, c, &unused) == ERR_NONE;
+    return listens_far(a) && connection_read(path, role, c, &unused) == ERR_NONE;
 }
 
 static void print_role(const struct up_args *a, enum connection_role role, const char *who)

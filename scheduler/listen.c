@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "farm/address.h"
 #include "farm/certs.h"
 #include "farm/registry.h"
 #include "scheduler/loop.h"
 
-enum { HOST_MAX = 256, URL_MAX = HOST_MAX + 32, FDS_SPARE = 256 };
+enum { FDS_SPARE = 256 };
 
 static const char tls[] = "tls+tcp://", tcp[] = "tcp://";
 
@@ -47,27 +48,6 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* split - "tls+tcp://HOST:PORT" into host (with its brackets) and port. */
-static enum err split(const char *url, char host[HOST_MAX], unsigned *port, struct fault *f)
-{
-    const char *at = strstr(url, "//") + 2, *colon = strrchr(at, ':');
-    char *end = NULL;
-    unsigned long n = colon && colon[1] ? strtoul(colon + 1, &end, 10) : 0;
-    bool bare = at[0] != '[' && colon && strchr(at, ':') != colon; /* IPv6 without brackets */
-
-    if (!end || *end || n > 65535 || colon == at || colon - at >= HOST_MAX || bare)
-        return fault_set(
-            f, ERR_USAGE,
-            "--listen %s: expected %sHOST:PORT, with an IPv6 host in brackets and port "
-            "0 for any",
-            url, starts(url, tls) ? tls : tcp);
-    if (starts(url, tls) && n == 65535)
-        return fault_set(f, ERR_USAGE, "--listen %s: the workers' port would be 65536", url);
-    snprintf(host, HOST_MAX, "%.*s", (int)(colon - at), at);
-    *port = (unsigned)n;
-    return ERR_NONE;
-}
-
 static const char *port_of(const char *url)
 {
     return strrchr(url, ':') + 1;
@@ -76,7 +56,7 @@ static const char *port_of(const char *url)
 static void add_address(struct connection *c, const char *scheme, const struct sockaddr *a,
                         const char *port)
 {
-    char text[INET6_ADDRSTRLEN], url[URL_MAX];
+    char text[INET6_ADDRSTRLEN], url[ADDRESS_URL_MAX];
     struct fault ignored;
 
     if (a->sa_family == AF_INET) {
@@ -152,62 +132,73 @@ static unsigned old_port(const struct scheduler *s, enum connection_role role)
     return port;
 }
 
+/* bind_at - one listener. What is wrong with the address is said in words that help. */
+static enum err bind_at(struct opening *o, const struct address *a, const char *url, unsigned roles,
+                        const struct link_credentials *with)
+{
+    enum err err = address_free(a, o->f);
+
+    if (err)
+        return err;
+    err = link_listen(o->s->link, url, roles, with, o->f);
+    if (err == ERR_BUSY) /* which is said of the directory */
+        o->f->code = err = ERR_IO;
+    return err && address_explain(a, o->f) ? o->f->code : err;
+}
+
+static const char *bound_last(const struct opening *o)
+{
+    return link_url(o->s->link, n_bound(o->s) - 1);
+}
+
 /* bind_role - one listener over TLS. Port 0 is that of the last start, if it is free. */
-static enum err bind_role(struct opening *o, const char *host, unsigned port,
+static enum err bind_role(struct opening *o, const struct address *where, unsigned port,
                           enum connection_role role)
 {
     const struct credential *c =
         role == CONNECTION_CLIENT ? &o->keys.for_clients : &o->keys.for_workers;
     const struct link_credentials with = { c->ca, c->cert, c->key };
-    unsigned old = port ? 0 : old_port(o->s, role);
-    char url[URL_MAX];
+    const unsigned ports[] = { port ? 0 : old_port(o->s, role), port };
     enum err err = ERR_BUSY;
 
-    if (old) {
-        snprintf(url, sizeof url, "%s%s:%u", tls, host, old);
-        err = link_listen(o->s->link, url, role, &with, o->f);
-    }
-    if (err) {
-        snprintf(url, sizeof url, "%s%s:%u", tls, host, port);
-        err = link_listen(o->s->link, url, role, &with, o->f);
+    for (size_t i = 0; i < 2 && err; i++) {
+        char url[ADDRESS_URL_MAX];
+        struct address at = *where;
+        at.port = ports[i];
+        if (i == 0 && !ports[i])
+            continue;
+        snprintf(url, sizeof url, "%s%s:%u", tls, at.host, at.port);
+        err = bind_at(o, &at, url, role, &with);
     }
     if (err)
         return err;
-    const char *bound = link_url(o->s->link, n_bound(o->s) - 1);
-    log_info("event=listen url=%s role=%s", bound, connection_role_name(role));
-    return publish(o, role == CONNECTION_CLIENT ? &o->client : &o->worker, bound);
+    log_info("event=listen url=%s role=%s", bound_last(o), connection_role_name(role));
+    return publish(o, role == CONNECTION_CLIENT ? &o->client : &o->worker, bound_last(o));
 }
 
-static enum err listen_tls(struct opening *o, const char *url)
+static enum err listen_tls(struct opening *o, const struct address *a)
 {
-    char host[HOST_MAX];
-    unsigned port = 0;
-    enum err err = split(url, host, &port, o->f);
+    enum err err = ERR_NONE;
 
-    if (!err && !o->have_keys) {
+    if (!o->have_keys) {
         err = certs_open(o->s->opt->dir, &o->keys, o->f);
         o->have_keys = !err;
     }
     if (!err)
-        err = bind_role(o, host, port, CONNECTION_CLIENT);
+        err = bind_role(o, a, a->port, CONNECTION_CLIENT);
     if (!err)
-        err = bind_role(o, host, port ? port + 1 : 0, CONNECTION_WORKER);
+        err = bind_role(o, a, a->port ? a->port + 1 : 0, CONNECTION_WORKER);
     return err;
 }
 
 /* listen_open - an address where nobody is asked who he is. */
-static enum err listen_open(struct opening *o, const char *url)
+static enum err listen_open(struct opening *o, const struct address *a, const char *url)
 {
-    char host[HOST_MAX];
-    unsigned port;
-    bool plain = starts(url, tcp);
-    enum err err = plain ? split(url, host, &port, o->f) : ERR_NONE;
+    enum err err = bind_at(o, a, url, ROLE_CLIENT | ROLE_WORKER, NULL);
 
-    if (!err)
-        err = link_listen(o->s->link, url, ROLE_CLIENT | ROLE_WORKER, NULL, o->f);
-    if (err || !plain)
+    if (err || a->kind == ADDRESS_IPC)
         return err;
-    const char *bound = link_url(o->s->link, n_bound(o->s) - 1);
+    const char *bound = bound_last(o);
     fprintf(stderr,
             "grange: warning: %s is not encrypted and asks nobody who he is: whoever reaches it "
             "can run commands as you. tls+tcp:// does both.\n",
@@ -219,13 +210,12 @@ static enum err listen_open(struct opening *o, const char *url)
 
 static enum err listen_at(struct opening *o, const char *url)
 {
-    if (starts(url, tls))
-        return listen_tls(o, url);
-    if (starts(url, tcp) || starts(url, "ipc://"))
-        return listen_open(o, url);
-    return fault_set(o->f, ERR_USAGE,
-                     "--listen %s: expected tls+tcp://HOST:PORT, ipc://PATH or tcp://HOST:PORT",
-                     url);
+    struct address a;
+    enum err err = address_parse(url, &a, o->f);
+
+    if (err)
+        return err;
+    return a.kind == ADDRESS_TLS ? listen_tls(o, &a) : listen_open(o, &a, url);
 }
 
 /* ---- connection files */

@@ -192,7 +192,7 @@ EOF
     has "$(cat run.err run.out)" "grange resume c"
 }
 
-scheduler_is_ready() { grep -q event=start .grange/scheduler.log; }
+scheduler_is_ready() { grep -qs event=start .grange/scheduler.log; }
 
 @test "Ctrl-C while the points are being stored: none has run, and it does not say that nothing was done" {
     # A table that the scheduler is busy with for a while; on another machine a longer one.

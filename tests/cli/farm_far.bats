@@ -97,6 +97,47 @@ looks_from_afar() {
     run -0 grange down
 }
 
+@test "--listen: a URL that is none is a wrong word, before anything is started; one that cannot be had is an error" {
+    for wrong in tls+tcp://127.0.0.1 tls+tcp://:1 tls+tcp://h:x tcp://h:70000 tls+tcp://h:65535 'tcp://[::1:0' ipc://; do
+        for verb in up scheduler; do
+            run -2 grange "$verb" --dir other --listen "$wrong"
+            has "$output" "--listen $wrong: "
+            has "$output" "see: grange help $verb"
+        done
+    done
+    [ ! -e other ]
+    run -0 grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    taken=$(grep -o '127.0.0.1:[0-9]*' .grange/client.json)
+    touch file
+    while read -r url why; do
+        run -3 grange up --dir other --name other --listen "$url"
+        has "$output" "$why"
+        run -14 grange scheduler --dir other --listen "$url"
+        has "$output" "$why"
+    done <<EOF
+tls+tcp://$taken that port is taken by another program; choose another one, or 0
+tcp://$taken that port is taken
+tls+tcp://192.0.2.1:0 no address of this machine; 0.0.0.0 stands for all
+tls+tcp://nowhere.invalid:0 there is no host 'nowhere.invalid'
+ipc://$PWD/no/s the directory $PWD/no/: No such file
+ipc://$PWD/file something else of that name
+EOF
+    [ -f file ]
+    run -0 grange farms
+    has_not "$output" other
+    run -0 grange down
+}
+
+@test "up --listen ipc://PATH is a socket here, and tells of no file of an earlier start" {
+    run -0 grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    run -0 grange down
+    run -0 grange up -n 1 -j 1 --listen ipc://s.sock
+    has_not "$output" "--connect"
+    [ -S s.sock ]
+    run -0 grange run -q --connect "ipc://$PWD/s.sock" 'true {n}' ::: n=1
+    run -0 grange down
+}
+
 @test "up --json names the addresses" {
     run -0 --separate-stderr grange up -n 0 --listen tls+tcp://127.0.0.1:0 --json
     has "$output" '"urls": ["tls+tcp://127.0.0.1:'

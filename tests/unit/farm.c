@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/names.h"
+#include "farm/address.h"
 #include "farm/certs.h"
 #include "farm/connection.h"
 #include "farm/registry.h"
@@ -380,4 +381,67 @@ Test(farm, keys_are_made_once_and_kept_private)
     cr_assert_eq(certs_open(dir, &again, &f), ERR_DAMAGED);
     contains("for_workers");
     farm_keys_fini(&k);
+}
+
+/* ---- where a scheduler listens */
+
+Test(farm, an_address_is_taken_apart)
+{
+    const struct {
+        const char *url, *host;
+        enum address_kind kind;
+        unsigned port;
+    } good[] = {
+        { "tls+tcp://0.0.0.0:7777", "0.0.0.0", ADDRESS_TLS, 7777 },
+        { "tls+tcp://[::1]:0", "[::1]", ADDRESS_TLS, 0 },
+        { "tls+tcp://node-1.lab:65534", "node-1.lab", ADDRESS_TLS, 65534 },
+        { "tcp://*:65535", "*", ADDRESS_TCP, 65535 },
+        { "ipc:///tmp/a b", "", ADDRESS_IPC, 0 },
+    };
+    struct address a;
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_eq(address_parse(good[i].url, &a, &f), ERR_NONE, "%s", f.text);
+        cr_assert_eq(a.kind, good[i].kind);
+        cr_assert_str_eq(a.host, good[i].host);
+        cr_assert_eq(a.port, good[i].port);
+    }
+    cr_assert_str_eq(a.path, "/tmp/a b");
+}
+
+Test(farm, an_address_that_is_none_is_a_wrong_word)
+{
+    static const char *const bad[] = {
+        "tls+tcp://",
+        "tls+tcp://h",
+        "tls+tcp://h:",
+        "tls+tcp://:1",
+        "tls+tcp://h:x",
+        "tls+tcp://h:1x",
+        "tls+tcp://h:-1",
+        "tls+tcp://h:65535",
+        "tcp://h:65536",
+        "tcp://h:99999999",
+        "tcp://h:184467440737",
+        "tcp://::1:0",
+        "tcp://[::1:0",
+        "tcp://[]:0",
+        "tcp://[::g]:0",
+        "tcp://h:0/",
+        "tcp://user@h:0",
+        "tcp://h i:0",
+        "ipc://",
+        "http://h:0",
+        "127.0.0.1:0",
+        "",
+        "udp",
+        "tls+tcp:h:0",
+    };
+    struct address a;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(address_parse(bad[i], &a, &f), ERR_USAGE, "'%s' was taken", bad[i]);
+        contains("--listen ");
+        contains(bad[i]);
+    }
 }
