@@ -17,6 +17,8 @@ enum {
         << 20, /* one message: a spec of the largest size and its envelope; the peer is dropped */
     WORKERS_MAX = 4096, /* connected at once; refused */
     CLIENTS_MAX = 1024, /* connected at once; refused */
+    LEAVERS_MAX = 1024, /* workers that were drained and then lost, remembered in case they come
+                           back; the oldest is forgotten */
     SLOTS_MAX = 4096,   /* of one worker; refused */
     GRANTS_MAX =
         4096, /* leases given out in one step, and outstanding at one worker beyond its slots */
@@ -100,7 +102,7 @@ enum {
     BACKOFF_MAX_MS = 60000,
 };
 
-enum { /* looking into the store of a farm from another machine */
+enum {                                 /* looking into the store of a farm from another machine */
        LOOK_WORDS_MAX = 8,             /* options, and words; refused */
        LOOK_WORD_BYTES_MAX = 8 * 1024, /* of one, an expression for --where, say; refused */
        LOOK_ERR_BYTES_MAX = 64 * 1024, /* of stderr; the rest is left out */

@@ -72,6 +72,32 @@ void pool_remove(struct core *c, struct worker *w)
     free(w);
 }
 
+static void forget_leaver(struct core *c, size_t i)
+{
+    c->n_leavers--;
+    memmove(&c->leavers[i], &c->leavers[i + 1], (c->n_leavers - i) * sizeof *c->leavers);
+}
+
+static void remember_leaver(struct core *c, const struct worker *w)
+{
+    if (c->n_leavers == LEAVERS_MAX)
+        forget_leaver(c, 0);
+    c->leavers[c->n_leavers++] = (struct leaver){ w->row.instance, w->leave_by };
+}
+
+void pool_recall_leaver(struct core *c, struct worker *w)
+{
+    size_t i = 0;
+
+    while (i < c->n_leavers && c->leavers[i].instance != w->row.instance)
+        i++;
+    if (i == c->n_leavers)
+        return;
+    w->leaving = w->asked_to_leave = true;
+    w->leave_by = c->leavers[i].leave_by;
+    forget_leaver(c, i);
+}
+
 /* A worker starts its leases in the order they were granted, so the ones that fill its slots ran
  * and the rest only waited: just the former count as lost under a task. */
 void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *out)
@@ -90,6 +116,8 @@ void pool_lose(struct core *c, struct worker *w, bool counted, struct outbox *ou
     }
     struct change *ch = out_change(out, CHG_WORKER_GONE);
     ch->worker.id = w->row.id;
+    if (w->asked_to_leave)
+        remember_leaver(c, w);
     if (w->link == WORKER_UP)
         out_send(out, SEND_CLOSE, w->peer);
     pool_remove(c, w);

@@ -185,6 +185,12 @@ struct follower {
     bool due; /* has not seen the latest */
 };
 
+/* A worker that a person drained and that was given up: it may come back. */
+struct leaver {
+    uint64_t instance;
+    ms_t leave_by;
+};
+
 /* A text that many workers have in common: kept once, as long as the core. */
 struct interned {
     char *text;
@@ -232,6 +238,8 @@ struct core {
     size_t turn;             /* round robin over workers, of what is at hand beyond the slots */
     struct worker **workers; /* by id */
     size_t n_workers, cap_workers;
+    struct leaver leavers[LEAVERS_MAX]; /* oldest first */
+    size_t n_leavers;
     struct worker *by_peer; /* hash of those that are up */
     ms_t pool_due; /* nobody is lost before: being heard of does not move it, a look at all does */
     struct lease *leases;     /* hash by id */
@@ -323,6 +331,9 @@ void pool_up(struct core *c, struct worker *w, peer_id peer); /* connected, also
 void pool_away(struct core *c, struct worker *w);             /* its connection ended */
 void pool_lose(struct core *c, struct worker *w, bool counted,
                struct outbox *out); /* its tasks are ready again */
+/* pool_recall_leaver - whether a worker that joins was drained before it was given up: then it is
+ * again. */
+void pool_recall_leaver(struct core *c, struct worker *w);
 void pool_check_time(struct core *c, struct outbox *out);
 ms_t pool_deadline(const struct core *c);
 void pool_due(struct core *c, ms_t at); /* pool_check_time must look at that time, if not before */

@@ -108,7 +108,10 @@ static bool newer(const char *path, const char *than)
                                                 : a.st_mtim.tv_nsec > b.st_mtim.tv_nsec;
 }
 
-static void sweep_one(struct scheduler *s, const char *path, lease_id lease)
+/* settle - what becomes of a directory. Of a winner it replaces what is there, unless that is of
+ * the winner of a later array. `aside`: it is what another one had set aside when that was cut off
+ * in the middle; it goes, unless it is all that is there of the point. */
+static void settle(struct scheduler *s, const char *path, lease_id lease, bool aside)
 {
     struct fault f;
     struct buf place = { 0 };
@@ -117,29 +120,13 @@ static void sweep_one(struct scheduler *s, const char *path, lease_id lease)
 
     if (store_lease_won(s->store, lease, &won, &task, &f))
         return;
-    /* A winner replaces what is there, unless that is the winner of a later array. */
-    if (won && !place_of(s, task, &place, &later))
+    bool placed = won && place_of(s, task, &place, &later);
+    if (won && !placed)
         log_error("event=directory_without_place path=%s", path);
-    else if (won && !(later && newer(place.data, path)))
-        put_in_place(path, place.data);
-    else
-        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    buf_fini(&place);
-}
-
-/* What a directory that was put in place had set aside, when that was cut off in the middle: it
- * goes, unless it is all that is there of the point. */
-static void sweep_aside(struct scheduler *s, const char *path, lease_id lease)
-{
-    struct fault f;
-    struct buf place = { 0 };
-    task_id task;
-    bool won, later = false;
-
-    if (store_lease_won(s->store, lease, &won, &task, &f))
-        return;
-    if (won && place_of(s, task, &place, &later) && access(place.data, F_OK) != 0)
+    else if (placed && aside && access(place.data, F_OK) != 0)
         rename(path, place.data);
+    else if (placed && !aside && !(later && newer(place.data, path)))
+        put_in_place(path, place.data);
     else
         nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     buf_fini(&place);
@@ -172,10 +159,7 @@ static void sweep_named(struct scheduler *s, const char *folder, const char *nam
         core_leased(s->core, (lease_id){ lease }).n)
         return;
     buf_addf(&path, "%s/%s", folder, name);
-    if (aside)
-        sweep_aside(s, path.data, (lease_id){ lease });
-    else
-        sweep_one(s, path.data, (lease_id){ lease });
+    settle(s, path.data, (lease_id){ lease }, aside);
     buf_fini(&path);
 }
 

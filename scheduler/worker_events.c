@@ -138,6 +138,7 @@ void on_hello(struct core *c, const struct event *ev, struct outbox *out)
         w = pool_add(c, ev->worker);
         w->row.id = (worker_id){ c->next_worker++ };
         w->row.since_ms = c->now;
+        pool_recall_leaver(c, w);
     }
     if (room_offer(c, w, ev->worker) || joins)
         out_change(out, CHG_WORKER)->worker = w->row;
@@ -187,8 +188,10 @@ void on_bye(struct core *c, const struct event *ev, struct outbox *out)
 {
     struct worker *w = pool_by_peer(c, ev->from);
 
-    if (w)
-        pool_lose(c, w, false, out);
+    if (!w)
+        return;
+    w->asked_to_leave = false; /* it has: nothing to remember */
+    pool_lose(c, w, false, out);
 }
 
 /* A person wants it to go: the worker gives back what has not started, lets what runs finish within

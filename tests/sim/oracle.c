@@ -157,9 +157,9 @@ static void on_event(struct sim *s, const struct event *ev, const struct outbox 
     if (ev->kind == EV_HELLO)
         on_hello(s, ev, out, send);
     if (ev->kind == EV_DRAIN)
-        oracle_leaves(s, oracle_instance(s, ev->worker_id));
+        oracle_leaves(s, oracle_instance(s, ev->worker_id), true);
     if (ev->kind == EV_LEAVING)
-        oracle_leaves(s, instance_of_peer(o, ev->from));
+        oracle_leaves(s, instance_of_peer(o, ev->from), false);
     if (ev->kind == EV_RESULT)
         oracle_seen(o, ev->end->lease)->last_result = ev->end->reason;
     if (ev->kind == EV_RESULT)

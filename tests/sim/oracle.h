@@ -56,6 +56,7 @@ struct oracle {
     struct judged {
         uint64_t instance;
         bool leaves;                /* it was asked to, or said so */
+        bool asked;                 /* by a person: also when it comes back after it was given up */
         uint32_t streak_of, streak; /* fast failures in a row, of an array */
         ms_t hole_until;            /* it gets nothing before */
     } judged[SIM_WORKERS];
@@ -66,7 +67,7 @@ struct oracle {
 
 /* oracle_policy.c */
 void oracle_not_judged(struct sim *s, uint64_t instance);
-void oracle_leaves(struct sim *s, uint64_t instance);
+void oracle_leaves(struct sim *s, uint64_t instance, bool asked);
 void oracle_attempt_ended(struct sim *s, const struct end_row *e, bool good);
 void oracle_may_get(struct sim *s, uint64_t instance);
 void oracle_may_begin(struct sim *s, task_id task); /* its first lease, not a backup */

@@ -19,13 +19,18 @@ static struct judged *judged(struct oracle *o, uint64_t instance)
 
 void oracle_not_judged(struct sim *s, uint64_t instance)
 {
-    judged(s->oracle, instance)->instance = 0;
+    struct judged *j = judged(s->oracle, instance);
+    bool asked = j->asked;
+
+    *j = (struct judged){ .instance = asked ? instance : 0, .leaves = asked, .asked = asked };
 }
 
-void oracle_leaves(struct sim *s, uint64_t instance)
+void oracle_leaves(struct sim *s, uint64_t instance, bool asked)
 {
-    if (instance)
-        judged(s->oracle, instance)->leaves = true;
+    if (!instance)
+        return;
+    judged(s->oracle, instance)->leaves = true;
+    judged(s->oracle, instance)->asked |= asked;
 }
 
 /* An attempt that ended by itself: the same sums as those of note_at_worker, from what is written.
