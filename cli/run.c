@@ -15,9 +15,10 @@ static int save(const char *path, const struct study *s)
     struct buf yaml;
     struct fault f;
     buf_init(&yaml);
-    enum err err = study_to_yaml(s, &yaml, &f);
-    FILE *file = err ? NULL : fopen(path, "we");
-    if (!err && !file)
+    enum err err = ERR_NONE;
+    study_to_yaml(s, &yaml);
+    FILE *file = fopen(path, "we");
+    if (!file)
         err = fault_set(&f, ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     if (!err) {
         fwrite(yaml.data, 1, yaml.n, file);

@@ -299,9 +299,10 @@ enum err calls_spec_read(const void *json, size_t bytes, struct calls_spec *c, s
 
     *c = (struct calls_spec){ 0 };
     if (!json_is_object(o)) {
+        fault_set(f, ERR_USAGE, "the spec of an array of calls is not a JSON object: %s",
+                  o ? "it is something else" : why.text);
         json_decref(o);
-        return fault_set(f, ERR_USAGE, "the spec of an array of calls is not a JSON object: %s",
-                         o ? "" : why.text);
+        return ERR_USAGE;
     }
     err = words_of(o, c, f);
     if (!err)

@@ -268,8 +268,7 @@ static enum err never_ends(const char *what, const char *text, char *parts[3], s
         snprintf(step, sizeof step, "%s", parts[2] + 1);
     else
         snprintf(step, sizeof step, "-%s", parts[2] + (parts[2][0] == '+'));
-    if (decimal_range_parse(parts[0], parts[1], step, &r) != DECIMAL_OK)
-        return fault_set(f, ERR_USAGE, "%s: '%s' never reaches %s", what, text, parts[1]);
+    must(decimal_range_parse(parts[0], parts[1], step, &r) == DECIMAL_OK); /* the other way */
     return fault_set(f, ERR_USAGE, "%s: '%s' never reaches %s; did you mean %s:%s:%s?", what, text,
                      parts[1], parts[0], parts[1], step);
 }

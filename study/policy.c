@@ -119,7 +119,7 @@ static enum err parse_timeout(const char *text, struct policy *p, struct fault *
     case DURATION_GOOD:
         return ERR_NONE;
     case DURATION_LONG:
-        return fault_set(f, ERR_LIMIT, "timeout '%s' is longer than 49 days", CLIP(text));
+        return fault_set(f, ERR_LIMIT, "timeout '%s' is longer than 49710 days", CLIP(text));
     case DURATION_SHORT:
         return fault_set(f, ERR_USAGE, "timeout '%s' is less than 1 ms; leave it out for no limit",
                          CLIP(text));

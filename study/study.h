@@ -123,7 +123,7 @@ void stages_free(struct stages *stages);
 
 /* study_to_yaml - the study as a study file that gives the same points again: paths of inputs and
  * factor files are written as they were given. */
-enum err study_to_yaml(const struct study *s, struct buf *out, struct fault *f);
+void study_to_yaml(const struct study *s, struct buf *out);
 
 /* study_to_json / study_from_json - the whole study, contents of files included; what the store
  * keeps and the wire carries. Equal studies give equal bytes. study_from_json trusts nothing. */

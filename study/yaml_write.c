@@ -10,25 +10,20 @@
 
 struct writer {
     yaml_document_t document;
-    struct fault *f;
-    enum err err;
 };
 
 static void put_words(struct writer *w, int root, const struct words *words);
-static enum err emit(struct writer *w, struct buf *out);
+static void emit(struct writer *w, struct buf *out);
 
-enum err study_to_yaml(const struct study *s, struct buf *out, struct fault *f)
+void study_to_yaml(const struct study *s, struct buf *out)
 {
-    struct writer w = { .f = f };
+    struct writer w;
 
     must(yaml_document_initialize(&w.document, NULL, NULL, NULL, 1, 1));
     int root = yaml_document_add_mapping(&w.document, NULL, YAML_BLOCK_MAPPING_STYLE);
     must(root);
     put_words(&w, root, study_words(s));
-    if (w.err == ERR_NONE)
-        return emit(&w, out);
-    yaml_document_delete(&w.document);
-    return w.err;
+    emit(&w, out);
 }
 
 static int append(void *data, unsigned char *text, size_t n)
@@ -38,39 +33,27 @@ static int append(void *data, unsigned char *text, size_t n)
 }
 
 /* yaml_emitter_dump takes the document and deletes it. */
-static enum err emit(struct writer *w, struct buf *out)
+static void emit(struct writer *w, struct buf *out)
 {
     yaml_emitter_t emitter;
-    size_t start = out->n;
 
     must(yaml_emitter_initialize(&emitter));
     yaml_emitter_set_output(&emitter, append, out);
     yaml_emitter_set_unicode(&emitter, 1);
     yaml_emitter_set_width(&emitter, -1);
-    bool ok = yaml_emitter_dump(&emitter, &w->document) && yaml_emitter_flush(&emitter);
-    if (!ok) {
-        fault_set(w->f, ERR_USAGE, "the study cannot be written as YAML: %s",
-                  emitter.problem ? emitter.problem : "unknown");
-        out->n = start;
-    }
+    must(yaml_emitter_dump(&emitter, &w->document) && yaml_emitter_flush(&emitter));
     yaml_emitter_delete(&emitter);
-    return ok ? ERR_NONE : ERR_USAGE;
 }
 
 /* --- nodes --- */
 
-/* An empty text that is not quoted would be no value. */
+/* An empty text that is not quoted would be no value. All words of a study are UTF-8
+ * (words_check), so libyaml takes them. */
 static int text_node(struct writer *w, const char *text)
 {
     yaml_scalar_style_t style = *text ? YAML_ANY_SCALAR_STYLE : YAML_SINGLE_QUOTED_SCALAR_STYLE;
     int id = yaml_document_add_scalar(&w->document, NULL, (const yaml_char_t *)text,
                                       (int)strlen(text), style);
-    if (id)
-        return id;
-    w->err = fault_set(w->f, ERR_USAGE, "'%s' is not UTF-8 text and cannot be written as YAML",
-                       CLIP(text));
-    id = yaml_document_add_scalar(&w->document, NULL, (const yaml_char_t *)"", 0,
-                                  YAML_ANY_SCALAR_STYLE);
     must(id);
     return id;
 }

@@ -270,20 +270,24 @@ Test(metric, a_column_or_row_that_is_not_there_is_absent)
 
 Test(metric, wrong_words_are_explained)
 {
-    check_wrong("x", "NAME=KIND");
+    check_wrong("x", "metric 'x' must be NAME=KIND:...; KIND... is regex");
     check_wrong("=regex:a", "must be made of letters");
     check_wrong("1x=regex:a", "must be made of letters");
     check_wrong("a b=regex:a", "'a b'");
     check_wrong("x=regexp:a", "'regexp:a' must be one of regex:PATTERN");
     check_wrong("x=regex", "must be one of");
-    check_wrong("x=regex@:a", "no file");
+    check_wrong("x=regex@:a", "metric 'x': no file after 'regex@'");
     check_wrong("x=regex:", "empty");
     check_wrong("x=json:o", "needs a second ':', as in json:FILE:PATH");
     check_wrong("x=json@o:a", "must be one of");
     check_wrong("x=csv:o", "csv:FILE:COLUMN");
     check_wrong("x=csv:o:", "is no column");
     check_wrong("x=csv:o:0", "is no column");
-    check_wrong("x=json:o:a..b", "is no path");
+    char name[NAME_BYTES_MAX + 20] = "";
+    memset(name, 'a', NAME_BYTES_MAX + 1);
+    snprintf(name + NAME_BYTES_MAX + 1, 19, "=regex:a");
+    check_wrong(name, "its name is longer than 100 bytes");
+    check_wrong("x=json:o:a..b", "'a..b' is no path in JSON; a path is like a.b[0].c");
     check_wrong("x=json:o:a[x]", "is no path");
     check_wrong("x=json:o:a[1]b", "is no path");
     check_wrong("x=json:o:.a", "is no path");
@@ -295,6 +299,26 @@ Test(metric, a_wrong_expression_shows_the_words_of_pcre2_and_the_place)
                                 "missing closing parenthesis\n  f(c\n     ^");
     check_wrong("fc=regex:(*UTF)a", "UTF");
     check("fc=regex:(*CRLF)(*NO_JIT)^b(.)", "b1\r\nb2", "{\"fc\":2}");
+}
+
+Test(metric, an_expression_at_the_limit_of_pcre2_is_too_long_or_too_large)
+{
+    char text[70000] = "x=regex:";
+    int too_long = 0;
+
+    memset(text + strlen(text), 'y', sizeof text - strlen(text) - 1);
+    check_wrong(text, "too large");
+    for (size_t n = 32600; n < 32900; n++) { /* about two bytes a letter */
+        text[n] = '\0';
+        struct metric *m = NULL;
+        struct fault f;
+        if (metric_parse(text, &m, &f) == ERR_NONE)
+            metric_free(m);
+        else
+            too_long += strstr(f.text, "the regular expression is too long") != NULL;
+        text[n] = 'y';
+    }
+    cr_assert_gt(too_long, 0);
 }
 
 Test(metric, a_relative_file_needs_the_directory_of_the_point)

@@ -73,21 +73,44 @@ static void refused(const char *json, const char *words)
 
 Test(study_calls, what_is_wrong_is_said)
 {
-    refused("[]", "not a JSON object");
-    refused("{\"calls\"", "not a JSON object");
+    refused("[]", "not a JSON object: it is something else");
+    refused("{\"calls\"", "not a JSON object: ");
     refused("{}", "{\"function\": NAME} or {\"commands\": true}");
     refused("{\"calls\":{\"function\":\"f\",\"commands\":true}}", "or");
-    refused("{\"calls\":{\"function\":\"a b\"}}", "'function' should be a name");
+    refused("{\"calls\":{\"function\":\"a b\"}}",
+            "'function' should be a name of letters, digits and");
     refused("{\"calls\":{\"commands\":true},\"retries\":-1}",
             "'retries' should be a number from 0");
     refused("{\"calls\":{\"commands\":true},\"cores\":\"2\"}", "'cores'");
     refused("{\"calls\":{\"commands\":true},\"timeout\":\"soon\"}", "soon");
-    refused("{\"calls\":{\"commands\":true},\"least\":\"300%\"}", "'least' should be a time");
-    refused("{\"calls\":{\"commands\":true},\"resources\":{\"gpus\":0}}", "'resources'");
-    refused("{\"calls\":{\"commands\":true},\"require\":[\"a b\"]}", "'require'");
-    refused("{\"calls\":{\"commands\":true},\"backoff\":[\"1s\"]}", "'backoff' should be two");
+    refused("{\"calls\":{\"commands\":true},\"least\":\"300%\"}",
+            "'least' should be a time, such as \"30s\" or \"500ms\"");
+    refused("{\"calls\":{\"commands\":true},\"least\":30}", "'least' should be a time, such as");
+    refused("{\"calls\":{\"commands\":true},\"timeout\":30}", "'timeout' should be a text");
+    refused("{\"calls\":{\"commands\":true},\"resources\":{\"gpus\":0}}",
+            "'resources' should be at most 8 names with amounts: {\"gpus\": 2}");
+    refused("{\"calls\":{\"commands\":true},\"resources\":\"gpus=1\"}",
+            "'resources' should be an object: {\"gpus\": 2}");
+    refused("{\"calls\":{\"commands\":true},\"require\":\"fast\"}",
+            "'require' should be a list of labels: [\"fast\"");
+    refused("{\"calls\":{\"commands\":true},\"require\":[\"a b\"]}",
+            "'require' should be at most 8 labels: [");
+    refused("{\"calls\":{\"commands\":true},\"backoff\":[\"1s\"]}",
+            "'backoff' should be two times: \"100ms..60s\" or [\"100ms\", \"60s\"]");
     refused("{\"calls\":{\"commands\":true},\"exit\":{\"3\":\"wrn\"}}", "did you mean 3:warn?");
-    refused("{\"calls\":{\"commands\":true},\"exit\":\"3:warn\"}", "'exit' should be an object");
-    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"\"}]}", "'after'");
-    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"a\",\"on\":\"x\"}]}", "'on'");
+    refused("{\"calls\":{\"commands\":true},\"exit\":\"3:warn\"}",
+            "'exit' should be an object, and not beside 'exits': {\"3\": \"warn\"}");
+    refused("{\"calls\":{\"commands\":true},\"exit\":{\"3\":\"ok\"},\"exits\":\"4:ok\"}",
+            "and not beside 'exits'");
+    refused("{\"calls\":{\"commands\":true},\"exit\":{\"3\":0}}",
+            "'exit' should be an object of texts: {\"3\": \"warn\"}");
+    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"\"}]}",
+            "'after' should be a list of objects, each with the key of an array");
+    refused("{\"calls\":{\"commands\":true},\"after\":\"a\"}", "each with the key of an array");
+    char many[65 * 12 + 100] = "{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"a\"}";
+    for (int k = 0; k < CALLS_AFTER_MAX; k++)
+        strcat(many, ",{\"key\":\"a\"}");
+    refused(strcat(many, "]}"), "an array of calls waits for 65 others; 64 are the limit");
+    refused("{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"a\",\"on\":\"x\"}]}",
+            "'on' should be success, failure or either");
 }

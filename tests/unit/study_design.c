@@ -330,7 +330,7 @@ Test(find, that_fails_says_why)
     cr_assert_str_eq(find_message(s, "Tn=2", ERR_USAGE),
                      "study 'sim' has no factor 'Tn'; did you mean T?; it has T, n, rep");
     cr_assert(strstr(find_message(s, "n=2,n=1", ERR_USAGE), "'n' is given twice"));
-    cr_assert(strstr(find_message(s, "rep=x", ERR_USAGE), "should be a number"));
+    cr_assert(strstr(find_message(s, "rep=x", ERR_USAGE), "rep=x should be a number, from 0"));
     cr_assert(strstr(find_message(s, "hello", ERR_USAGE), "'hello' is no point"));
     cr_assert(strstr(find_message(s, "", ERR_USAGE), "'' is no point"));
     study_free(s);

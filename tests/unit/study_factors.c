@@ -78,7 +78,10 @@ Test(range, that_is_wrong_says_what_would_be_right)
         "START:STOP:STEP, for example 280:320:10; write it in double quotes when it is "
         "a value");
     cr_assert(strstr(MESSAGE(FACTORS("T=1:2:")), "'' is no number"));
-    cr_assert(strstr(MESSAGE(FACTORS("T=1:2:3:4")), "has 4 parts"));
+    char wide[300] = "T=1:";
+    memset(wide + 4, '2', sizeof wide - 5);
+    cr_assert(strstr(MESSAGE(FACTORS(wide)), "is too long for a range START:STOP:STEP"));
+    cr_assert(strstr(MESSAGE(FACTORS("T=1:2:3:4")), "has 4 parts, a range is START:STOP"));
     cr_assert(strstr(MESSAGE(FACTORS("T=0.1:0.5")), "say the step: 0.1:0.5:STEP"));
     cr_assert(strstr(MESSAGE(FACTORS("T=1:99999999999999999999")), "more than 18 digits"));
     cr_assert(strstr(MESSAGE(FACTORS("T=1:2:1e-300")), "more than 18 digits"));
@@ -128,6 +131,13 @@ Test(list, refuses_a_value_that_is_too_long)
     memcpy(word, "n=", 2);
     word[n + 2] = '\0';
     cr_assert(strstr(MESSAGE(FACTORS(word)), "value 1 has 65537 bytes, the limit is 65536"));
+    char *rows = strdup(word);
+    memcpy(rows, "a\n", 2);
+    const char *table = help_file("t.csv", rows, n + 2);
+    free(rows);
+    cr_assert(strstr(MESSAGE(FACTORS(help_word("@%s", table))),
+                     "line 2: the value of 'a' has 65537 bytes, the limit is 65536"));
+    help_remove(table);
     word[n + 1] = '\0';
     study_free(STUDY(FACTORS(word)));
     free(word);
@@ -232,6 +242,10 @@ Test(table, that_is_wrong_says_file_line_and_what)
     check_table("a,\"b\n\"\nx,y", "'b\n' is no name of a factor");
     check_table("a,b\n1,\"2\n3\"\n4\n", "line 4: 1 cell");
     check_table("T,n,T\n1,2,3\n", "line 1: the header names 'T' twice, in columns 1 and 3");
+    char wide[500] = "a0";
+    for (int k = 1; k <= FACTORS_MAX; k++)
+        sprintf(wide + strlen(wide), ",a%d", k);
+    check_table(strcat(wide, "\n"), "line 1: there are more than 64 factors");
     check_table("T,n\n", "is empty: it has no row below its header");
     check_table("", "is empty: its first line should name factors");
     check_table("T\n\"1\n", "line 2: a quote is never closed");
@@ -273,13 +287,15 @@ Test(name, that_is_wrong_says_why)
                                             "T=280:320:10 or n=1,2,4, or @TABLE.csv");
     cr_assert_str_eq(MESSAGE(FACTORS("T=1,2", "n=1", "T=3")),
                      "factor 'T' is given twice; give it once, with all its values");
-    cr_assert(strstr(MESSAGE(FACTORS("1x=1")), "'1x' is no name of a factor"));
+    cr_assert(strstr(MESSAGE(FACTORS("1x=1")),
+                     "'1x' is no name of a factor; use letters, digits and _, and"));
     cr_assert(strstr(MESSAGE(FACTORS("a-b=1")), "'a-b' is no name of a factor"));
     cr_assert(strstr(MESSAGE(FACTORS("=1")), "'' is no name of a factor"));
     cr_assert(strstr(MESSAGE(FACTORS("rep=1")), "{rep} has a meaning of its own"));
     cr_assert(strstr(MESSAGE(FACTORS("out=1")), "cannot be named 'out'"));
     cr_assert(strstr(MESSAGE(FACTORS("study=1")), "cannot be named 'study'"));
-    cr_assert(strstr(MESSAGE(FACTORS(help_word("%s=1", long_name))), "more than 100 bytes"));
+    cr_assert(strstr(MESSAGE(FACTORS(help_word("%s=1", long_name))), "the factor name 'xxx"));
+    cr_assert(strstr(MESSAGE(FACTORS(help_word("%s=1", long_name))), "' has more than 100 bytes"));
     cr_assert_str_eq(LABELS(FACTORS("seed=5")), "seed=5");
 }
 

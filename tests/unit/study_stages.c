@@ -236,8 +236,28 @@ Test(study_stages, say_what_is_wrong)
                      ":6: the command has an unknown placeholder {a.oot}; did you mean {a.out}?; "
                      "write {{a.oot}} for the text itself; known are {#}, {seed}, {rep}, {study}, "
                      "{out}, {a.out}");
+    cr_expect_str_eq(bad("stages: {}\n"), ":1: 'stages' is empty");
     cr_expect_str_eq(bad("stages:\n"),
                      ":1: key 'stages' must be a mapping (KEY: VALUE), not a text");
+}
+
+Test(study_stages, take_no_words_that_belong_to_one_of_them)
+{
+    const char *file = help_file("wing.yaml", three, strlen(three));
+    const char *const factors[] = { "x=1", NULL };
+    struct study *s = NULL;
+    struct stages stages;
+    struct fault f;
+
+    cr_assert_eq(stages_from_yaml(file, "/tmp",
+                                  &(struct words){ .factors = factors, .n_factors = 1 }, &stages,
+                                  &f),
+                 ERR_USAGE);
+    cr_assert(strstr(f.text, "wing.yaml has stages: commands, factors, inputs and metrics belong"));
+    cr_assert_eq(study_from_yaml(file, "/tmp", NULL, &s, &f), ERR_USAGE);
+    cr_assert(strstr(f.text, "a study with stages is run as a whole: grange run /tmp"));
+    cr_assert_null(s);
+    help_remove(file);
 }
 
 Test(study_stages, a_file_without_stages_is_one_study)
