@@ -1,9 +1,9 @@
-/* core_bench N [calls|chain|graph|fail|arrays|studies|shapes] - tasks a second that the core
+/* core_bench N [calls|chain|graph|fail|arrays|studies|shapes|rivals] - tasks a second that the core
  * decides: a submit, then a worker that answers every assign with results, in batches as they come,
  * without a wire and without a store. Of points; with a word of calls that are appended a thousand
  * at a time: without edges, in one chain, in a random graph with two edges a call, or in such a
  * graph whose first call fails; or in arrays of ten, of one study, of a thousand, or of 500 shapes
- * for 50 workers. Then the memory that grew with them is printed too, in bytes a call. */
+ * for 50 workers, of one study or of two with 500 shapes each. Then the memory that grew with them is printed too, in bytes a call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +101,14 @@ static bool is_shape(const struct farm *f, const char *shape)
     return f->shape && strcmp(f->shape, shape) == 0;
 }
 
+static bool of_shapes(const struct farm *f)
+{
+    return is_shape(f, "shapes") || is_shape(f, "rivals");
+}
+
 static bool of_tens(const struct farm *f)
 {
-    return is_shape(f, "arrays") || is_shape(f, "studies") || is_shape(f, "shapes");
+    return is_shape(f, "arrays") || is_shape(f, "studies") || of_shapes(f);
 }
 
 /* The same calls in arrays of ten. */
@@ -119,7 +124,9 @@ static void open_many(struct farm *f, uint64_t n)
         array.first.n = 1 + i * POINTS_MAX;
         if (is_shape(f, "studies"))
             array.study.n = 1 + (uint32_t)i % STUDIES;
-        if (is_shape(f, "shapes")) {
+        if (is_shape(f, "rivals"))
+            array.study.n = 1 + (uint32_t)(i / SHAPES) % 2;
+        if (of_shapes(f)) {
             array.policy.needs.cores = 1 + (uint32_t)i % 3;
             array.policy.needs.memory_mib = 100 + (uint32_t)i % SHAPES;
         }
@@ -136,7 +143,7 @@ static void open_many(struct farm *f, uint64_t n)
 
 static void connect_workers(struct farm *f)
 {
-    bool many = is_shape(f, "shapes");
+    bool many = of_shapes(f);
     struct worker_row row = { .host = "bench", .pid = 1, .slots = many ? 4 : 2 };
 
     row.memory_mib = 1500;

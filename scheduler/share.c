@@ -6,7 +6,10 @@
 #include "base/must.h"
 #include "scheduler/state.h"
 
-enum { GUESS_US = 1000 }; /* what a task is charged with while nothing is known of its like */
+enum {
+    GUESS_US = 1000, /* what a task is charged with while nothing is known of its like */
+    MOVE_US = 100    /* of core time: what it takes to be worth moving one claim */
+};
 
 /* --- what a study had --- */
 
@@ -43,6 +46,18 @@ void share_measured(struct core *c, struct lease *l, uint64_t us)
     if (us < l->charged_us)
         fell(c, st);
     charge(l, us);
+}
+
+uint64_t share_off_most(const struct live *st)
+{
+    return MOVE_US * (st->n_open_claims ? st->n_open_claims - 1 : 0);
+}
+
+static bool is_off(const struct live *st)
+{
+    uint64_t more = st->used_us - st->shown_us, less = st->shown_us - st->used_us;
+
+    return (st->used_us > st->shown_us ? more : less) > share_off_most(st);
 }
 
 /* By what is shown: the claims of a study have one key all the time, so that they are in the order
@@ -148,6 +163,8 @@ static void claim_closes(struct core *c, struct claim *cl)
     lane_update(c, cl->lane);
     if (!--cl->study->n_open_claims)
         c->n_claiming--;
+    if (cl->study->shown_us > cl->study->used_us) /* those that are left cost less to move */
+        fell(c, cl->study);
 }
 
 static void claim_update(struct core *c, struct claim *cl)
@@ -485,7 +502,8 @@ void share_begin(struct core *c)
         struct live *st = c->fell;
         c->fell = st->next_fell;
         st->fell = false;
-        update_study(c, st);
+        if (is_off(st))
+            update_study(c, st);
     }
 }
 
@@ -507,7 +525,7 @@ struct array *share_first(struct core *c, bool beyond)
         c->n_turns++;
         if (beyond ? !la->length : la->shape->passed)
             pass(c, la);
-        else if (c->n_claiming > 1 && cl->study->used_us > cl->study->shown_us)
+        else if (c->n_claiming > 1 && cl->study->used_us > cl->study->shown_us && is_off(cl->study))
             update_study(c, cl->study); /* it was charged since */
         else
             return turn_of(turns_first(&cl->arrays), struct array, turn);

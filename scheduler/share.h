@@ -75,6 +75,10 @@ struct array *share_first(struct core *c, bool beyond);
 void share_pass(struct core *c, const struct array *a, bool beyond);
 void share_over(struct core *c);
 
+/* share_off_most - by how much core time the place of a study may be off. To move it costs
+ * something for each of its open claims, so it is moved when that is worth it: at once with one
+ * claim, every 50 ms of core time with 500. */
+uint64_t share_off_most(const struct live *st);
 void share_stuck(struct core *c, struct shape *s, bool stuck); /* see struct shape */
 uint32_t share_widest(const struct core *c); /* cores of the widest ready tasks; 63: or more */
 void share_check(const struct core *c);      /* aborts unless every invariant holds */

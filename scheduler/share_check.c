@@ -41,7 +41,8 @@ static void check_claim(const struct core *c, const struct claim *cl)
     must(open == (cl->turn.at != 0));
     must((open && !cl->study->joins) == (cl->measured.at != 0));
     must(!open || cl->turn.share == cl->study->shown_us / cl->weight);
-    must(cl->study->fell || cl->study->shown_us <= cl->study->used_us || !open);
+    must(cl->study->fell || !open ||
+         cl->study->shown_us <= cl->study->used_us + share_off_most(cl->study));
     must(!open || cl->turn.age == turns_first(&cl->arrays)->age);
     must(cl->lane->open || !open);
     must(!c->restored || cl->n_users >= cl->arrays.n);
