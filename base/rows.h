@@ -256,8 +256,8 @@ struct change {
         struct end_row end;
         struct worker_row worker;
         struct {
-            const struct adopt
-                *pairs; /* CHG_ADOPT of a million is one change; NULL: task and from */
+            const struct adopt *pairs; /* CHG_ADOPT of a million is one change, each from a task
+                                          that ended itself; NULL: task and from */
             size_t n;
         } adopts;
         struct {

@@ -8,15 +8,11 @@
 #include "base/rng.h"
 #include "store/filter.h"
 #include "store/reader.h"
+#include "study/ends.h"
 
-/* A point that has ended, by its identity. Sorted and searched: 24 bytes a point. */
-struct end {
-    uint64_t id[2];
-    bool done;
-};
-struct ends {
-    struct end *items;
-    size_t n, cap;
+/* Where ends come from. */
+struct source {
+    struct ends *ends;
     struct study *spec; /* of the array whose ends come in */
     struct point point;
 };
@@ -51,7 +47,7 @@ enum err known_points(const struct study *s, const char *dir, struct known_point
     else if (!err)
         draw(s, k);
     qsort(k->sample, k->n_samples, sizeof *k->sample, ascending);
-    free(ends.items);
+    ends_fini(&ends);
     return err;
 }
 
@@ -59,51 +55,21 @@ enum err known_points(const struct study *s, const char *dir, struct known_point
 
 static enum err on_array(void *ctx, const struct array_row *row, struct fault *f)
 {
-    struct ends *e = ctx;
-    study_free(e->spec);
-    e->spec = NULL;
-    return study_from_json(row->spec, row->spec_bytes, &e->spec, f);
+    struct source *from = ctx;
+    study_free(from->spec);
+    from->spec = NULL;
+    return study_from_json(row->spec, row->spec_bytes, &from->spec, f);
 }
 
 static void on_end(void *ctx, const struct array_row *row, uint64_t index, enum task_state state)
 {
-    (void)row;
-    struct ends *e = ctx;
-    if ((state != TASK_DONE && state != TASK_FAILED) || index >= study_n_points(e->spec))
+    struct source *from = ctx;
+    uint64_t id[2];
+    if ((state != TASK_DONE && state != TASK_FAILED) || index >= study_n_points(from->spec))
         return;
-    if (e->n == e->cap) {
-        e->cap = e->cap ? 2 * e->cap : 1024;
-        e->items = realloc(e->items, e->cap * sizeof *e->items);
-        must(e->items);
-    }
-    struct end *end = &e->items[e->n++];
-    study_point(e->spec, index, &e->point);
-    study_identity(e->spec, &e->point, end->id);
-    end->done = state == TASK_DONE;
-}
-
-static int by_identity(const void *a, const void *b)
-{
-    const struct end *x = a, *y = b;
-    for (int i = 0; i < 2; i++)
-        if (x->id[i] != y->id[i])
-            return x->id[i] < y->id[i] ? -1 : 1;
-    return (int)y->done - (int)x->done; /* a success first */
-}
-
-static const struct end *look_up(const struct ends *ends, const uint64_t id[2])
-{
-    size_t low = 0, high = ends->n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        const uint64_t *at = ends->items[mid].id;
-        if (at[0] < id[0] || (at[0] == id[0] && at[1] < id[1]))
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    bool found = low < ends->n && memcmp(ends->items[low].id, id, sizeof ends->items->id) == 0;
-    return found ? &ends->items[low] : NULL;
+    study_point(from->spec, index, &from->point);
+    study_identity(from->spec, &from->point, id);
+    ends_add(from->ends, id, (task_id){ row->first.n + index }, (uint8_t)state);
 }
 
 static enum err read_study(struct reader *r, const struct reader_study *row, struct known_points *k,
@@ -115,14 +81,13 @@ static enum err read_study(struct reader *r, const struct reader_study *row, str
         k->mean_us = counts.wall_us_sum / counts.n_wall;
         k->n_mean = counts.n_wall;
     }
-    point_init(&ends->point);
+    struct source from = { .ends = ends };
+    point_init(&from.point);
     if (!err)
-        err = reader_known(r, row, on_array, on_end, ends, f);
-    point_fini(&ends->point);
-    study_free(ends->spec);
-    ends->spec = NULL;
-    if (ends->n)
-        qsort(ends->items, ends->n, sizeof *ends->items, by_identity);
+        err = reader_known(r, row, on_array, on_end, &from, f);
+    point_fini(&from.point);
+    study_free(from.spec);
+    ends_seal(ends);
     return err;
 }
 
@@ -218,9 +183,11 @@ static enum err look_at_each(const struct study *s, const struct ends *ends, str
         sample(k, i, &rng);
         uint64_t id[2];
         study_identity(s, &p, id);
-        const struct end *end = ends->n ? look_up(ends, id) : NULL;
-        k->done += end && end->done;
-        k->failed += end && !end->done;
+        const struct point_end *end = NULL;
+        if (ends->n)
+            ends_find(ends, &id, 1, &end);
+        k->done += end && end->state == TASK_DONE;
+        k->failed += end && end->state == TASK_FAILED;
     }
     point_fini(&p);
     filter_free(fl);

@@ -21,7 +21,6 @@ struct part {
     bool halted;  /* by --halt: stays so when the scheduler is started again, which forgets it */
     ms_t held_ms; /* since when it says held; 0: it does not */
     uint64_t ended_before;
-    uint64_t sum_before_us;
 };
 
 void part_init(struct part *p, const struct study *study, bool resume);

@@ -210,8 +210,6 @@ static enum err follow_part(struct session *s, struct part *p, struct fault *f)
 {
     if (part_to_do(&p->counts) == 0)
         return ERR_NONE;
-    if (p->ended_before)
-        p->sum_before_us = summary_sum_us(s->control->dir, p->name);
     return ask(s, p, ask_follow, f);
 }
 
@@ -220,6 +218,7 @@ static enum err begin(struct session *s, struct fault *f)
     signals_let(true);
     enum err err = have_scheduler(s, f);
     signals_let(false); /* connecting makes threads */
+    s->end_before = summary_last_end(s->control->dir);
     if (!err)
         err = connect_scheduler(s, f);
     signals_asked(s->local.joined ? SIGNALS_FARM : SIGNALS_STORING);
@@ -514,7 +513,6 @@ static enum err follow(struct session *s, struct fault *f)
 {
     ms_t now = clock_mono_ms();
     s->started_ms = now;
-    s->since_ms = clock_wall_ms();
     display_open(&s->display, s->control->quiet, now);
     pace_init(&s->pace);
     s->signal_fd = signals_open();

@@ -65,8 +65,7 @@ static void sum_up(const struct session *s, const struct part *p)
         .end = SUMMARY_ENDED,
         .counts = p->counts,
         .ended_here = ended_since(&p->counts, p->ended_before),
-        .since_ms = s->since_ms,
-        .sum_before_us = p->sum_before_us,
+        .end_before = s->end_before,
         .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
         .slots = s->have_news && s->n_parts == 1 ? s->slots : 0, /* one stage has no speed-up */
     };

@@ -23,8 +23,9 @@ struct session {
     uint32_t n_workers;
     bool have_news;
     uint64_t ended_before;
-    ms_t since_ms, started_ms; /* wall clock, monotonic */
-    ms_t lost_ms;              /* since when the connection is lost; 0: it is there */
+    uint64_t end_before; /* summary_last_end of the store */
+    ms_t started_ms;     /* monotonic */
+    ms_t lost_ms;        /* since when the connection is lost; 0: it is there */
     bool said_no_worker;
     struct display display;
     struct pace pace;

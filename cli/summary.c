@@ -16,8 +16,6 @@
 #include "store/reader.h"
 #include "study/csv.h"
 
-/* How many failures are read for the sum of the points' times: about a second's worth. */
-enum { FAILURES_READ_MAX = 20000 };
 /* Beyond so many points of earlier runs metrics that were not found are left to grange results to
  * count: about a second's worth. */
 enum { REUSED_READ_MAX = 100000 };
@@ -55,20 +53,17 @@ static enum err open_study(const char *dir, const char *name, struct reader **r,
     return err;
 }
 
-uint64_t summary_sum_us(const char *dir, const char *name)
+uint64_t summary_last_end(const char *dir)
 {
-    if (!dir[0])
-        return 0;
     struct reader *r = NULL;
-    struct reader_study row = { 0 };
-    struct reader_counts counts = { 0 };
+    uint64_t n = 0;
     struct fault f;
-    if (open_study(dir, name, &r, &row))
+    if (!dir[0] || reader_open(dir, &r, &f))
         return 0;
-    enum err err = reader_counts(r, &row, &counts, &f);
-    reader_study_fini(&row);
+    if (reader_last_end(r, &n, &f))
+        n = 0;
     reader_close(r);
-    return err ? 0 : counts.wall_us_sum;
+    return n;
 }
 
 void summary_resume(const struct control *c, const char *name, struct buf *out)
@@ -98,10 +93,6 @@ static enum err on_failure(void *ctx, const struct end_row *row, struct fault *f
 {
     (void)f;
     struct facts *x = ctx;
-    if (row->ended_ms >= x->s->since_ms)
-        x->sum_us += row->wall_us;
-    if (x->n_shown == FAILURES_SHOWN)
-        return ERR_NONE;
     struct failure *to = &x->failures[x->n_shown++];
     struct buf reason;
     buf_init(&reason);
@@ -225,7 +216,6 @@ static void read_far(struct facts *x)
 static void read_facts(struct facts *x)
 {
     const struct summary *s = x->s;
-    struct reader_counts counts = { 0 };
     struct fault f;
     if (!s->control->dir[0]) { /* it is not on this machine */
         read_far(x);
@@ -233,11 +223,10 @@ static void read_facts(struct facts *x)
     }
     if (open_study(s->control->dir, s->name, &x->reader, &x->row))
         return;
-    if (s->ended_here && reader_counts(x->reader, &x->row, &counts, &f) == ERR_NONE &&
-        counts.wall_us_sum > s->sum_before_us)
-        x->sum_us = counts.wall_us_sum - s->sum_before_us;
+    if (s->ended_here)
+        (void)reader_took(x->reader, &x->row, s->end_before, &x->sum_us, &f);
     if (s->counts.failed + s->counts.quarantined)
-        (void)reader_failures(x->reader, &x->row, FAILURES_READ_MAX, on_failure, x, &f);
+        (void)reader_failures(x->reader, &x->row, FAILURES_SHOWN, on_failure, x, &f);
     if (s->counts.reused > REUSED_READ_MAX)
         return;
     if (s->counts.reused) /* of the others all metrics were looked for when they ended */

@@ -19,14 +19,13 @@ struct summary {
     struct grange_counts counts; /* at the end */
     uint64_t ended_here;         /* points that ended in this run */
     ms_t wall_ms;                /* from the first point that could start */
-    ms_t since_ms;               /* wall clock when this run began */
     uint32_t slots;              /* 0: no worker was needed */
-    uint64_t sum_before_us;      /* summary_sum_us when this run began */
+    uint64_t end_before;         /* summary_last_end when this run began */
 };
 
-/* summary_sum_us - the wall times of all points of the study that are done, together; 0 when the
- * store cannot say. */
-uint64_t summary_sum_us(const char *dir, const char *name);
+/* summary_last_end - of the store: the number of the end that was recorded last; 0 when it has none
+ * or cannot say. */
+uint64_t summary_last_end(const char *dir);
 
 /* summary_print - reads the store for failures and metrics; what it cannot read it leaves out. */
 void summary_print(const struct summary *s);

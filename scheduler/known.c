@@ -8,26 +8,12 @@
 
 #include "scheduler/loop.h"
 #include "store/filter.h"
+#include "study/ends.h"
 #include "study/study.h"
 
 enum {
     DURATIONS_MAX = 100000
 }; /* a sample of this size gives the median well within our buckets */
-
-/* A point that ended elsewhere. Sorted by identity and searched: a hash table of a million of them
- * would take three times the memory. */
-struct elsewhere {
-    uint64_t id[2];
-    task_id task;
-    uint8_t not_done; /* 0: DONE, else its state; sorts the best end first */
-    bool warned;      /* DONE with a warning */
-};
-enum { BUCKET_BITS = 16 };
-struct elsewheres {
-    struct elsewhere *items;
-    size_t n, cap;
-    size_t *bucket; /* [2^BUCKET_BITS + 1]: where those whose identity begins with these bits are */
-};
 
 void known_fini(struct known *k)
 {
@@ -80,103 +66,54 @@ static enum err leave_out(const struct study *spec, const struct array_row *row,
     return err;
 }
 
+/* An array whose points end elsewhere: in the one that comes. */
+struct earlier {
+    struct ends *ends;
+    struct array_row row;
+    struct study *spec;
+    struct point point;
+};
+
+/* Whoever cancelled a point, or left it without what it waits for, said nothing of what it gives.
+ */
+static void on_end(void *ctx, task_id task, enum task_state state, worker_id worker)
+{
+    struct earlier *e = ctx;
+    uint64_t id[2];
+
+    (void)worker;
+    if (state == TASK_CANCELLED || state == TASK_UNMET)
+        return;
+    study_point(e->spec, task.n - e->row.first.n, &e->point);
+    study_identity(e->spec, &e->point, id);
+    ends_add(e->ends, id, task, (uint8_t)state);
+}
+
 /* The points of one other array that ended there themselves. */
 static enum err collect(struct scheduler *s, array_id id, const uint64_t template_key[2],
-                        struct elsewheres *all, struct known *k, struct fault *f)
+                        struct ends *all, struct known *k, struct fault *f)
 {
-    struct array_row row;
+    struct earlier e = { .ends = all };
     struct buf text = { 0 };
-    struct study *spec;
-    bool found;
-    enum err err = store_array(s->store, id, &found, &row, &text, f);
-
-    if (!err && found)
-        err = study_from_json(row.spec, row.spec_bytes, &spec, f);
-    if (err || !found) {
-        buf_fini(&text);
-        return err;
-    }
-    uint8_t *states = calloc(row.n, 1), *adopted = calloc(row.n, 1);
-    must(states != NULL && adopted != NULL);
-    err = store_states(s->store, &row, states, adopted, f);
-    struct point p;
     uint64_t other[2];
     size_t before = all->n;
-    point_init(&p);
-    for (uint64_t i = 0; i < row.n && !err; i++) {
-        if (!states[i] || states[i] == TASK_CANCELLED || adopted[i])
-            continue;
-        if (all->n == all->cap) {
-            all->cap = all->cap ? 2 * all->cap : 1024;
-            all->items = realloc(all->items, all->cap * sizeof *all->items);
-            must(all->items != NULL);
-        }
-        struct elsewhere *e = &all->items[all->n++];
-        study_point(spec, i, &p);
-        study_identity(spec, &p, e->id);
-        e->task = (task_id){ row.first.n + i };
-        e->warned = (states[i] & STATE_WARNED) != 0;
-        e->not_done = states[i] == TASK_DONE || e->warned ? 0 : states[i];
-    }
-    study_template_key(spec, other);
+    bool found;
+    enum err err = store_array(s->store, id, &found, &e.row, &text, f);
+
+    if (!err && found)
+        err = study_from_json(e.row.spec, e.row.spec_bytes, &e.spec, f);
+    buf_fini(&text);
+    if (err || !found)
+        return err;
+    point_init(&e.point);
+    task_id last = { e.row.first.n + e.row.n - 1 };
+    err = store_end_states(s->store, e.row.first, last, 0, on_end, &e, f);
+    study_template_key(e.spec, other);
     if (all->n > before && memcmp(other, template_key, sizeof other) != 0)
         k->template_changed = true;
-    point_fini(&p);
-    free(states);
-    free(adopted);
-    study_free(spec);
-    buf_fini(&text);
+    point_fini(&e.point);
+    study_free(e.spec);
     return err;
-}
-
-static int by_identity(const void *a, const void *b)
-{
-    const struct elsewhere *x = a, *y = b;
-
-    for (int k = 0; k < 2; k++)
-        if (x->id[k] != y->id[k])
-            return x->id[k] < y->id[k] ? -1 : 1;
-    if (x->not_done != y->not_done)
-        return x->not_done < y->not_done ? -1 : 1;
-    return x->task.n > y->task.n ? -1 : x->task.n < y->task.n; /* the newest of equals */
-}
-
-static size_t bucket_of(const uint64_t id[2])
-{
-    return (size_t)(id[0] >> (64 - BUCKET_BITS));
-}
-
-/* Identities are hashes, so a few of a million are in a bucket: beside each other in memory. */
-static void sort_elsewheres(struct elsewheres *all)
-{
-    size_t i = 0;
-
-    qsort(all->items, all->n, sizeof *all->items, by_identity);
-    all->bucket = calloc(((size_t)1 << BUCKET_BITS) + 1, sizeof *all->bucket);
-    must(all->bucket != NULL);
-    for (size_t b = 0; b <= (size_t)1 << BUCKET_BITS; b++) {
-        while (i < all->n && bucket_of(all->items[i].id) < b)
-            i++;
-        all->bucket[b] = i;
-    }
-}
-
-/* The best end of an identity, or NULL. */
-static const struct elsewhere *look_up(const struct elsewheres *all, const uint64_t id[2])
-{
-    size_t low = all->bucket[bucket_of(id)], high = all->bucket[bucket_of(id) + 1];
-
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        const uint64_t *at = all->items[mid].id;
-        if (at[0] < id[0] || (at[0] == id[0] && at[1] < id[1]))
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low == all->n || memcmp(all->items[low].id, id, sizeof all->items[low].id) != 0)
-        return NULL;
-    return &all->items[low];
 }
 
 static void add_change(struct known *k, const struct change *ch)
@@ -189,28 +126,41 @@ static void add_change(struct known *k, const struct change *ch)
     k->adopts[k->n_adopts++] = *ch;
 }
 
+/* What a point has for an end from now on. */
+static void adopt(const struct point_end *e, task_id task, uint8_t *state, struct known *k,
+                  struct buf *pairs)
+{
+    if (*state && !end_succeeded(e->state))
+        return;
+    if (*state) /* its own end, which was no success, gives way */
+        add_change(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
+    buf_add(pairs, &(struct adopt){ .task = task, .from = e->task }, sizeof(struct adopt));
+    *state = e->state;
+}
+
 /* The pairs live in `pairs` until the commit: they are what a million adopted points cost. */
-static void adopt(const struct study *spec, const struct array_row *row,
-                  const struct elsewheres *all, struct known *k, struct buf *pairs)
+static void adopt_all(const struct study *spec, const struct array_row *row,
+                      const struct ends *ends, struct known *k, struct buf *pairs)
 {
     uint8_t *states = states_of(k, row);
+    const struct point_end *found[ENDS_AT_ONCE];
+    uint64_t ids[ENDS_AT_ONCE][2], index[ENDS_AT_ONCE];
     struct point p;
 
     point_init(&p);
-    for (uint64_t i = 0; i < row->n; i++) {
-        uint64_t id[2];
-        if (states[i] == TASK_DONE || states[i] & STATE_WARNED || states[i] == TASK_SKIPPED)
-            continue;
-        study_point(spec, i, &p);
-        study_identity(spec, &p, id);
-        const struct elsewhere *e = look_up(all, id);
-        if (!e || (states[i] && e->not_done))
-            continue;
-        task_id task = { row->first.n + i };
-        if (states[i]) /* its own end, which was no success, gives way */
-            add_change(k, &(struct change){ .kind = CHG_REOPEN, .task = task });
-        buf_add(pairs, &(struct adopt){ .task = task, .from = e->task }, sizeof(struct adopt));
-        states[i] = e->not_done ? e->not_done : e->warned ? TASK_DONE | STATE_WARNED : TASK_DONE;
+    for (uint64_t i = 0; i < row->n;) {
+        size_t n = 0;
+        for (; i < row->n && n < ENDS_AT_ONCE; i++) {
+            if (end_succeeded(states[i]) || states[i] == TASK_SKIPPED)
+                continue;
+            study_point(spec, i, &p);
+            study_identity(spec, &p, ids[n]);
+            index[n++] = i;
+        }
+        ends_find(ends, ids, n, found);
+        for (size_t j = 0; j < n; j++)
+            if (found[j])
+                adopt(found[j], (task_id){ row->first.n + index[j] }, &states[index[j]], k, pairs);
     }
     point_fini(&p);
     if (pairs->n)
@@ -223,7 +173,7 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
                                const struct array_row *row, struct known *k, struct fault *f)
 {
     struct buf ids = { 0 };
-    struct elsewheres all = { 0 };
+    struct ends all = { 0 };
     uint64_t template_key[2];
     enum err err = store_other_arrays(s->store, row->study, row->id, &ids, f);
 
@@ -234,11 +184,10 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
         err = collect(s, id, template_key, &all, k, f);
     }
     if (!err && all.n) {
-        sort_elsewheres(&all);
-        adopt(spec, row, &all, k, loop_text(s));
+        ends_seal(&all);
+        adopt_all(spec, row, &all, k, loop_text(s));
     }
-    free(all.items);
-    free(all.bucket);
+    ends_fini(&all);
     buf_fini(&ids);
     return err;
 }
@@ -265,7 +214,7 @@ enum err known_find(struct scheduler *s, const struct study *spec, const struct 
     if (core_array_loaded(s->core, row->id))
         return ERR_NONE; /* the core knows better than the store */
     if (!is_new)
-        err = store_states(s->store, row, states_of(k, row), NULL, f);
+        err = store_states(s->store, row, states_of(k, row), f);
     if (!err && row->policy.timeout_percent && !is_new)
         err = store_durations(s->store, row, on_duration, k, f);
     if (!err && study_where(spec))

@@ -81,8 +81,8 @@ void worker_read(sqlite3_stmt *s, struct worker_row *row);
 typedef void (*end_visit_fn)(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s);
 enum err ends_each(struct db *db, const struct array_row *row, const char *columns, end_visit_fn fn,
                    void *ctx, struct fault *f);
-enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, uint8_t *adopted,
-                     bool warned, struct fault *f);
+enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, bool warned,
+                     struct fault *f);
 
 /* views_end_columns - SQL of the columns state, reason, seconds, attempts, host, started, from a
  * table named point_end with columns of ended. */

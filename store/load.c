@@ -214,7 +214,7 @@ enum err ends_each(struct db *db, const struct array_row *row, const char *colum
 }
 
 struct states {
-    uint8_t *state, *adopted;
+    uint8_t *state;
     bool warned; /* with STATE_WARNED */
 };
 
@@ -222,27 +222,26 @@ static void note_state(void *ctx, uint64_t index, bool adopted, sqlite3_stmt *s)
 {
     struct states *st = ctx;
 
+    (void)adopted;
     if (st->state[index])
         return; /* the first end of a task is its end */
     st->state[index] = (uint8_t)sqlite3_column_int(s, 1);
     if (st->warned && sqlite3_column_int(s, 2) == END_WARNED)
         st->state[index] |= STATE_WARNED;
-    if (st->adopted)
-        st->adopted[index] = adopted;
 }
 
-enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, uint8_t *adopted,
-                     bool warned, struct fault *f)
+enum err load_states(struct db *db, const struct array_row *row, uint8_t *state, bool warned,
+                     struct fault *f)
 {
-    struct states st = { state, adopted, warned };
+    struct states st = { state, warned };
 
     return ends_each(db, row, "state, reason", note_state, &st, f);
 }
 
 enum err store_states(struct store *st, const struct array_row *row, uint8_t *state,
-                      uint8_t *adopted, struct fault *f)
+                      struct fault *f)
 {
-    return load_states(&st->db, row, state, adopted, true, f);
+    return load_states(&st->db, row, state, true, f);
 }
 
 struct durations {

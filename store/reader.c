@@ -271,10 +271,36 @@ enum err reader_counts(struct reader *r, const struct reader_study *s, struct re
     return query_close(&q, f);
 }
 
+enum err reader_last_end(struct reader *r, uint64_t *n, struct fault *f)
+{
+    int64_t value = 0;
+    enum err e = db_int(&r->db, "SELECT coalesce(max(n), 0) FROM ended", &value, f);
+
+    *n = (uint64_t)value;
+    return e;
+}
+
+enum err reader_took(struct reader *r, const struct reader_study *s, uint64_t after, uint64_t *us,
+                     struct fault *f)
+{
+    struct query q;
+
+    *us = 0;
+    query_open(&q, &r->db,
+               "SELECT coalesce(sum(wall_us), 0) FROM ended WHERE n > ?1 AND task >= ?2 AND task < "
+               "?3");
+    query_int(&q, 1, (int64_t)after);
+    query_int(&q, 2, (int64_t)s->array.first.n);
+    query_int(&q, 3, (int64_t)(s->array.first.n + s->array.n));
+    while (query_row(&q))
+        *us = (uint64_t)sqlite3_column_int64(q.stmt, 0);
+    return query_close(&q, f);
+}
+
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f)
 {
-    return load_states(&r->db, &s->array, state, NULL, false, f);
+    return load_states(&r->db, &s->array, state, false, f);
 }
 
 static enum err known_ends(struct reader *r, const struct array_row *row, reader_ended_fn fn,

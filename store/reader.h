@@ -48,6 +48,12 @@ struct reader_counts {
 };
 enum err reader_counts(struct reader *r, const struct reader_study *s, struct reader_counts *c,
                        struct fault *f);
+/* reader_last_end - the number of the end that was recorded last, of any study; 0: there is none.
+ * reader_took - the wall times, together, of the points of the current array that ended after
+ * that one, whatever their end. Reads those rows only. */
+enum err reader_last_end(struct reader *r, uint64_t *n, struct fault *f);
+enum err reader_took(struct reader *r, const struct reader_study *s, uint64_t after, uint64_t *us,
+                     struct fault *f);
 /* reader_states - as store_states, without STATE_WARNED. */
 enum err reader_states(struct reader *r, const struct reader_study *s, uint8_t *state,
                        struct fault *f);

@@ -71,10 +71,9 @@ enum err store_other_arrays(struct store *st, study_id study, array_id except, s
 
 /* store_states - what is known of the tasks of an array: state[i] (n bytes, zeroed by the caller)
  * becomes DONE (with STATE_WARNED where it is), FAILED, CANCELLED or QUARANTINED where the task has
- * ended itself or by adoption. `adopted` (may be NULL): n bytes, 1 where by adoption. One pass over
- * the ended table. */
+ * ended itself or by adoption. One pass over the ended table. */
 enum err store_states(struct store *st, const struct array_row *row, uint8_t *state,
-                      uint8_t *adopted, struct fault *f);
+                      struct fault *f);
 
 /* store_durations - calls back with the wall time of each DONE task of an array (for the median).
  */

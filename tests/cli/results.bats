@@ -230,6 +230,18 @@ EOF
     valid '. == []' results m --json --where 'T > 100'
 }
 
+# took FROM - the wall times of the ends recorded after the first FROM ones, in milliseconds as the summary rounds them.
+took() { sqlite3 .grange/grange.db "select printf('%.3f', sum(wall_us) / 1e6) from ended where n > $1"; }
+
+@test "the sum of the points' times is that of this run: successes and failures, none that ended before" {
+    words=(run --json --study s sh -c 'exit $(({x} % 2))' :::)
+    run -1 --separate-stderr grange "${words[@]}" x=1:3
+    same "$(took 0)" "$(jq -r .sum_s <<<"$output" | xargs printf '%.3f')"
+    run -1 --separate-stderr grange "${words[@]}" x=1:5
+    same "2 3" "$(jq -r '"\(.ended_here) \(.reused)"' <<<"$output")"
+    same "$(took 3)" "$(jq -r .sum_s <<<"$output" | xargs printf '%.3f')"
+}
+
 @test "--json run prints one JSON summary" {
     run --separate-stderr -1 grange run --json --study m sh model.sh {T} 1 ::: T=12,13
     same "1 1" "$(jq -r '"\(.done) \(.failed)"' <<<"$output")"

@@ -76,7 +76,7 @@ static int commits_in(struct store *st)
 
     cr_assert_eq(store_array(st, (array_id){ 1 }, &found, &row, &text, &f), ERR_NONE, "%s", f.text);
     if (found) {
-        cr_assert_eq(store_states(st, &row, state, NULL, &f), ERR_NONE, "%s", f.text);
+        cr_assert_eq(store_states(st, &row, state, &f), ERR_NONE, "%s", f.text);
         while (n < N_COMMITS && state[n * PER + 1] == TASK_DONE)
             n++;
     }

@@ -72,15 +72,13 @@ static struct array_row load_array(uint32_t id, struct buf *text)
     return row;
 }
 
-static void states_of(uint32_t id, uint8_t *state, uint8_t *adopted)
+static void states_of(uint32_t id, uint8_t *state)
 {
     struct buf text = { 0 };
     struct array_row row = load_array(id, &text);
 
     memset(state, 0, row.n);
-    if (adopted)
-        memset(adopted, 0, row.n);
-    cr_assert_eq(store_states(st, &row, state, adopted, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(store_states(st, &row, state, &f), ERR_NONE, "%s", f.text);
     buf_fini(&text);
 }
 
@@ -235,7 +233,7 @@ Test(store, an_older_array_becomes_current_again)
 
 Test(store, states_are_own_ends_and_adopted_ones)
 {
-    uint8_t state[10], adopted[10];
+    uint8_t state[10];
 
     open_store();
     add_array(1, 1, 10);
@@ -255,19 +253,40 @@ Test(store, states_are_own_ends_and_adopted_ones)
                             .from = { 15 } }; /* an adopted one */
     commit(&chain, 1);
     reopen_store();
-    states_of(1, state, adopted);
+    states_of(1, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ TASK_DONE, 0, TASK_FAILED, 0, 0, 0, 0, 0, 0, 0 }), 10);
-    cr_assert_arr_eq(adopted, ((uint8_t[10]){ 0 }), 10);
-    states_of(2, state, adopted);
+    states_of(2, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ TASK_FAILED, 0, TASK_CANCELLED, 0, TASK_DONE }), 5);
-    cr_assert_arr_eq(adopted, ((uint8_t[]){ 1, 0, 0, 0, 1 }), 5);
-    states_of(3, state, NULL);
+    states_of(3, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ 0, TASK_DONE }), 2);
 }
 
 static void sum_us(void *ctx, uint64_t us)
 {
     *(uint64_t *)ctx += us;
+}
+
+Test(store, many_adoptions_are_one_change)
+{
+    enum { N = 250 }; /* whole statements and a rest */
+    struct adopt pairs[N];
+    uint8_t state[N + 1];
+
+    open_store();
+    add_array(1, 1, N);
+    add_array(2, 1 + N, N + 1);
+    for (uint64_t i = 0; i < N; i++) {
+        add_end(1 + i, i % 2 ? TASK_DONE : TASK_FAILED);
+        pairs[i] = (struct adopt){ .task = { 1 + N + i }, .from = { N - i } };
+    }
+    struct change many = { .kind = CHG_ADOPT, .adopts = { pairs, N } };
+    commit(&many, 1);
+    states_of(2, state);
+    for (size_t i = 0; i < N; i++)
+        cr_assert_eq(state[i], (N - i - 1) % 2 ? TASK_DONE : TASK_FAILED, "%d", (int)i);
+    cr_assert_eq(state[N], 0);
+    commit(&many, 1); /* again: what was there is replaced */
+    cr_assert_eq(ask("SELECT count(*) FROM adopted"), N);
 }
 
 Test(store, durations_are_of_points_that_succeeded)
@@ -409,9 +428,9 @@ Test(store, a_reopened_end_becomes_an_attempt_that_does_not_count)
                               { .kind = CHG_REOPEN, .task = { 6 } },
                               { .kind = CHG_REOPEN, .task = { 4 } } };
     commit(more, 3);
-    states_of(1, state, NULL);
+    states_of(1, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ 0, TASK_DONE, TASK_QUARANTINED, 0 }), 4);
-    states_of(2, state, NULL);
+    states_of(2, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ 0, 0 }), 2);
     cr_assert_eq(ask("SELECT count(*) FROM output"), 1, "the output of a reopened end goes");
     cr_assert_eq(ask("SELECT count(*) FROM attempt"), 2);
@@ -420,7 +439,7 @@ Test(store, a_reopened_end_becomes_an_attempt_that_does_not_count)
     cr_assert_eq(ask("SELECT length(err) FROM attempt WHERE task = 1"), 65536);
     cr_assert_eq(ask("SELECT lease FROM attempt WHERE task = 6"), 9);
     add_end(1, TASK_DONE);
-    states_of(1, state, NULL);
+    states_of(1, state);
     cr_assert_eq(state[0], TASK_DONE);
 }
 
@@ -441,9 +460,9 @@ Test(store, all_that_failed_is_reopened_at_once)
         change_end(8, 4, TASK_FAILED),
     };
     commit(ch, 5);
-    states_of(1, state, NULL);
+    states_of(1, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ TASK_FAILED, TASK_DONE, 0, 0 }), 4);
-    states_of(2, state, NULL);
+    states_of(2, state);
     cr_assert_arr_eq(state, ((uint8_t[]){ 0, TASK_DONE, 0, TASK_FAILED }), 4,
                      "in the order of the changes");
     cr_assert_eq(ask("SELECT count(*) FROM attempt WHERE task IN (5, 7)"), 2);
@@ -550,14 +569,14 @@ Test(store, a_commit_is_all_or_nothing)
                            { .kind = CHG_REOPEN, .task = { 1 } },
                            change_array(1, 1, "s", 1, 10) /* an id twice: refused by the file */ };
     cr_assert_neq(store_commit(st, ch, 3, &f), ERR_NONE);
-    states_of(1, state, NULL);
+    states_of(1, state);
     cr_assert_eq(state[0], 0);
     cr_assert_eq(ask("SELECT count(*) FROM attempt"), 0);
     uint64_t n = store_n_commits(st);
     commit(ch, 1);
     commit(ch, 0);
     cr_assert_eq(store_n_commits(st), n + 1);
-    states_of(1, state, NULL);
+    states_of(1, state);
     cr_assert_eq(state[0], TASK_DONE, "and the next one is not hindered by it");
     cr_assert_eq(ask("SELECT count(*) FROM attempt"), 0, "nor does it do what was left over");
 }

@@ -335,7 +335,7 @@ static void is_brought_up_to_date(int version, const char *schema, const char *a
     struct array_row row = { .first = { 1 }, .n = 2 };
     struct study_row study;
     bool found;
-    cr_assert_eq(store_states(st, &row, states, NULL, &f), ERR_NONE);
+    cr_assert_eq(store_states(st, &row, states, &f), ERR_NONE);
     cr_assert(states[0] == TASK_DONE && states[1] == TASK_READY);
     cr_assert_eq(store_find_study(st, "s", &found, &study, &f), ERR_NONE);
     cr_assert(found && study.active && !study.halted);

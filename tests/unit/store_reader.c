@@ -257,6 +257,21 @@ Test(reader, counts_and_states_are_of_the_current_array)
         8);
 }
 
+Test(reader, what_ended_later_took_so_long)
+{
+    uint64_t n, us;
+
+    make_study();
+    look_at("a-b");
+    cr_assert_eq(reader_last_end(rd, &n, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(n, 6);
+    const uint64_t took[] = { 3, 3, 3, 2, 1, 0, 0 }; /* two ended in another array, one never ran */
+    for (uint64_t after = 0; after <= n; after++) {
+        cr_assert_eq(reader_took(rd, &study, after, &us, &f), ERR_NONE, "%s", f.text);
+        cr_assert_eq(us, took[after] * END_WALL_US, "after %d", (int)after);
+    }
+}
+
 static enum err note_study(void *ctx, const struct reader_study *s, struct fault *fault)
 {
     (void)ctx;
