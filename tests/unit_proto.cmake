@@ -1,4 +1,7 @@
-grange_unit_test(wire SOURCES unit/wire_samples.c unit/wire_samples_farm.c unit/wire_same.c unit/wire_same_farm.c LINK grange_proto)
+foreach(name wire wire_damage)
+  grange_unit_test(${name} LINK grange_proto
+    SOURCES unit/wire_samples.c unit/wire_samples_farm.c unit/wire_same.c unit/wire_same_farm.c)
+endforeach()
 grange_unit_test(link LINK grange_proto)
 grange_unit_test(client LINK grange_client)
 foreach(name client_futures client_many client_progress client_lost)
@@ -7,7 +10,7 @@ endforeach()
 grange_unit_test(client_engines LINK grange_client)
 
 # Under the thread sanitizer: the two with threads, and what they send. Without Criterion's sandbox.
-foreach(name wire link client client_futures client_many client_progress client_lost client_engines)
+foreach(name wire wire_damage link client client_futures client_many client_progress client_lost client_engines)
   if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
     target_include_directories(unit_${name} BEFORE PRIVATE plain)
     set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;threads" ENVIRONMENT

@@ -327,7 +327,9 @@ Test(link, a_second_listener_is_refused)
     struct fault f;
 
     cr_assert_eq(link_listen(second, url, 1, NULL, &f), ERR_BUSY, "%s", f.text);
-    cr_assert(strstr(f.text, url), "%s", f.text);
+    char said[200];
+    snprintf(said, sizeof said, "cannot listen at %s: ", url);
+    cr_assert(strstr(f.text, said), "%s", f.text);
     link_free(second);
     link_send(p.client, p.to_server, "x", 1);
     link_flush(p.client);
@@ -343,13 +345,41 @@ Test(link, a_second_listener_is_refused)
 Test(link, addresses_that_are_none_are_refused)
 {
     static const char *const wrong[] = { "", "s.sock", "ipc://", "http://x/", "tcp://" };
+    char said[100];
     struct fault f;
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct link *l = link_new();
         cr_assert_eq(link_dial(l, wrong[i], NULL, &f), ERR_USAGE, "%s", wrong[i]);
+        snprintf(
+            said, sizeof said,
+            i < 4 ? "'%s' is not an address; expected ipc://PATH" : "cannot dial %s: ", wrong[i]);
+        cr_assert(strstr(f.text, said), "%s", f.text);
         link_free(l);
     }
+}
+
+Test(link, names_and_numbers_of_addresses_have_limits)
+{
+    enum { SUN_PATH_MAX = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
+    char name[SUN_PATH_MAX + 1] = "", at[300];
+    struct fault f = { 0 };
+    struct link *l = link_new();
+
+    memset(name, 'n', SUN_PATH_MAX);
+    snprintf(at, sizeof at, "ipc://%s/%s", dir, name);
+    cr_assert_eq(link_listen(l, at, 1, NULL, &f), ERR_LIMIT);
+    cr_assert(strstr(f.text, "the socket name 'nnn"), "%s", f.text);
+    cr_assert(strstr(f.text, "nnn' is longer than"), "%s", f.text);
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        cr_assert_eq(link_listen(l, "tcp://127.0.0.1:0", 1, NULL, &f), ERR_NONE);
+    cr_assert_eq(link_listen(l, "tcp://127.0.0.1:0", 1, NULL, &f), ERR_LIMIT);
+    cr_assert_str_eq(f.text, "more than 16 addresses to listen at");
+    for (int i = 0; i < TARGETS_MAX; i++)
+        cr_assert_eq(link_dial(l, url, NULL, &f), ERR_NONE);
+    cr_assert_eq(link_dial(l, url, NULL, &f), ERR_LIMIT);
+    cr_assert_str_eq(f.text, "more than 8 addresses of one scheduler");
+    link_free(l);
 }
 
 Test(link, only_the_owner_may_connect)
