@@ -203,9 +203,8 @@ static enum err prepare(struct results *rs, const char *where, const char *sort,
         int rc = sqlite3_prepare_v2(rs->db->sql, sql.data, -1, &rs->stmt, &tail);
         if (rc != SQLITE_OK)
             e = wrong_sql(rs, "where", where ? where : "", -1, f);
-        else if (*tail || sqlite3_column_count(rs->stmt) != rs->n_all)
-            e = fault_set(f, ERR_USAGE, "where '%.200s': one expression is wanted",
-                          where ? where : "");
+        else /* each of the two was looked at alone */
+            must(!*tail && sqlite3_column_count(rs->stmt) == rs->n_all);
     }
     buf_fini(&sql);
     return e;

@@ -60,7 +60,7 @@ static void refused(const char *expression, const char *part)
 Test(filter, what_is_wrong_is_said_with_the_names_there_are)
 {
     refused("TT < 3", "no such column: TT");
-    refused("TT < 3", "names: T, n, mode");
+    refused("TT < 3", "; names: T, n, mode");
     refused("n < 3 AND TT < 3", "at 'TT < 3'");
     refused("\"x\" = 'x'", "no such column: x");
     refused("n <", "where 'n <': ");

@@ -194,6 +194,88 @@ Test(store_open, a_directory_that_is_not_there_is_said)
     cr_assert_not_null(strstr(f.text, "/nonexistent/x"));
 }
 
+Test(store_open, a_lock_that_another_program_keeps_is_said)
+{
+    char path[100];
+    sqlite3 *db;
+
+    fill();
+    db_file(path, sizeof path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", 0, 0, 0),
+                 SQLITE_OK);
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_BUSY, "%s", f.text);
+    cr_assert_not_null(strstr(f.text, "another program holds its lock; close it and try again"));
+    sqlite3_close(db);
+    open_store();
+}
+
+Test(store_open, a_directory_of_its_name_is_said)
+{
+    char path[100];
+
+    db_file(path, sizeof path);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_IO, "%s", f.text);
+    cr_assert_not_null(strstr(f.text, "grange.db: cannot be opened"), "%s", f.text);
+    cr_assert_eq(rmdir(path), 0);
+}
+
+/* Files that may be read or not at all: root may everything, so it is another user who tries. */
+static enum err open_as_nobody(mode_t mode)
+{
+    char path[100];
+
+    db_file(path, sizeof path);
+    cr_assert_eq(chmod(path, mode) || chmod(dir, 0555), 0);
+    uid_t me = geteuid();
+    cr_assert(me != 0 || seteuid(65534) == 0);
+    enum err err = store_open(dir, STORE_SYNC_FULL, &st, &f);
+    cr_assert_eq(seteuid(me), 0);
+    cr_assert_eq(chmod(dir, 0700), 0);
+    return err;
+}
+
+Test(store_open, files_that_may_not_be_read_or_written_are_said)
+{
+    fill();
+    cr_assert_eq(open_as_nobody(0000), ERR_PERMISSION, "%s", f.text);
+    cr_assert_not_null(strstr(f.text, "grange.db: Permission denied"), "%s", f.text);
+    cr_assert_neq(open_as_nobody(0444), ERR_NONE);
+    cr_assert_not_null(strstr(f.text, "grange.db"), "%s", f.text);
+}
+
+/* A file system without shared memory, as some of the network are. */
+static const sqlite3_vfs *real_vfs;
+static sqlite3_io_methods without_memory;
+
+static int open_plain(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+    (void)vfs;
+    int rc = real_vfs->xOpen((sqlite3_vfs *)(uintptr_t)real_vfs, name, file, flags, out);
+    if (rc == SQLITE_OK) {
+        without_memory = *file->pMethods;
+        without_memory.iVersion = 1;
+        file->pMethods = &without_memory;
+    }
+    return rc;
+}
+
+Test(store_open, a_file_system_without_shared_memory_is_said)
+{
+    sqlite3_vfs vfs;
+
+    real_vfs = sqlite3_vfs_find(NULL);
+    vfs = *real_vfs;
+    vfs.zName = "plain";
+    vfs.xOpen = open_plain;
+    cr_assert_eq(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_IO);
+    cr_assert_not_null(strstr(f.text, "this file system cannot hold a write-ahead log"), "%s",
+                       f.text);
+    sqlite3_vfs_unregister(&vfs);
+}
+
 /* --- migration, with steps made up for the test --- */
 
 static const struct migration steps[] = {
@@ -225,8 +307,16 @@ Test(store_open, migration_runs_the_steps_in_order_and_keeps_the_old_file)
 
 Test(store_open, a_migration_that_fails_leaves_the_old_version)
 {
+    char kept[110];
+
     open_store();
+    snprintf(kept, sizeof kept, "%s/grange.db.v3", dir);
+    cr_assert_eq(mkdir(kept, 0700), 0);
+    cr_assert_eq(store_migrate(st, steps, 3, 5, &f), ERR_IO);
+    cr_assert_not_null(strstr(f.text, "grange.db.v3: Is a directory"), "%s", f.text);
+    cr_assert_eq(rmdir(kept), 0);
     cr_assert_neq(store_migrate(st, steps, 3, 6, &f), ERR_NONE);
+    cr_assert_not_null(strstr(f.text, "grange.db: no such table: nowhere"), "%s", f.text);
     cr_assert_eq(ask("PRAGMA user_version"), 3);
     cr_assert_eq(ask("SELECT count(*) FROM sqlite_master WHERE name = 'note'"), 0);
     cr_assert_eq(store_migrate(st, steps, 3, 10, &f), ERR_STATE);

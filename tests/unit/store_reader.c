@@ -229,6 +229,10 @@ Test(reader, a_wrong_expression_is_said_and_does_nothing)
     refused("count(*) > 1", NULL, "misuse of aggregate");
     refused("\"TT\" = 'TT'", NULL, "no such column: TT");
     refused("mode ->> 'a' = 1", NULL, "malformed JSON");
+    size_t most = 10;
+    cr_assert_eq(reader_results(rd, &study, "zeroblob(2000000000)", NULL, note_row, &most, &f),
+                 ERR_LIMIT);
+    cr_assert_not_null(strstr(f.text, "grange.db: string or blob too big"), "%s", f.text);
     cr_assert_eq(results("point IN (SELECT point FROM results_a_b WHERE T = 290)", NULL, 1),
                  ERR_NONE, "%s", f.text);
     cr_assert_str_eq(said.data, "point\n2#\n");
@@ -455,6 +459,11 @@ Test(reader, nothing_is_made_where_there_is_no_store)
     cr_assert_eq(reader_open(none, &rd, &f), ERR_NOT_FOUND);
     cr_assert_not_null(strstr(f.text, "no study in this directory"), "%s", f.text);
     cr_assert_eq(rmdir(none), 0, "and the directory is still empty");
+    store_close(st); /* of which nobody has submitted anything */
+    st = NULL;
+    cr_assert_eq(reader_open(dir, &rd, &f), ERR_NONE);
+    cr_assert_eq(reader_study(rd, NULL, &study, &f), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(f.text, "grange.db: there is no study in it yet"), "%s", f.text);
     cr_assert_neq(stat(none, &s), 0);
 }
 
@@ -565,6 +574,9 @@ Test(reader, a_damaged_or_newer_store_is_said)
     make_study();
     store_close(st);
     st = NULL;
+    cr_assert_str_eq(shell("pragma user_version = 1"), "");
+    cr_assert_eq(reader_open(dir, &rd, &f), ERR_VERSION);
+    cr_assert_not_null(strstr(f.text, "made by an older Grange: `grange run` or"), "%s", f.text);
     cr_assert_str_eq(shell("pragma user_version = 9"), "");
     cr_assert_eq(reader_open(dir, &rd, &f), ERR_VERSION);
     cr_assert_not_null(strstr(f.text, "newer Grange"), "%s", f.text);
