@@ -29,6 +29,7 @@ enum err far_look(const struct where *w, const struct client_look *what, client_
     else if (rc)
         fault_set(f, (enum err)rc, "%s", grange_message(g));
     grange_close(g);
+    (void)fflush(stdout); /* the order that they would have come in there */
     fwrite(said.data, 1, said.n, stderr);
     buf_fini(&said);
     return (enum err)rc;
@@ -40,7 +41,7 @@ int far_print(const struct where *w, const struct client_look *what)
     int code = CLI_OK;
     enum err err = far_look(w, what, far_page, stdout, &code, &f);
 
-    if (!err && fflush(stdout) != 0)
+    if (!err && (fflush(stdout) != 0 || ferror(stdout)))
         err = fault_set(&f, ERR_IO, "cannot write to stdout: %s", strerror(errno));
     return err ? cli_fail(&f) : code;
 }

@@ -21,6 +21,15 @@ static void retire(struct core *c, struct array *a, struct outbox *out)
     lease_revoke_array(c, a, out);
 }
 
+/* What has ended of it, had ended before this submission. */
+static void note_reused(struct array *a)
+{
+    a->study->reused -= a->reused;
+    a->reused = a->count[TASK_DONE] + a->count[TASK_FAILED] + a->count[TASK_CANCELLED] +
+                a->count[TASK_QUARANTINED];
+    a->study->reused += a->reused;
+}
+
 static struct array *load(struct core *c, const struct event *ev)
 {
     struct array *a = array_add(c, ev->array, ev->states);
@@ -28,9 +37,7 @@ static struct array *load(struct core *c, const struct event *ev)
     if (ev->order && a->row.kind == ARRAY_POINTS)
         array_set_order(a, ev->order);
 
-    a->reused = a->count[TASK_DONE] + a->count[TASK_FAILED] + a->count[TASK_CANCELLED] +
-                a->count[TASK_QUARANTINED];
-    a->study->reused += a->reused;
+    note_reused(a);
     for (size_t i = 0; i < ev->n_durations; i++)
         array_note_duration(c, a, ev->durations_us[i]);
     a->mean_us = 0; /* how fast it is now is measured now */
@@ -55,6 +62,7 @@ static void renew(struct core *c, struct array *a, const struct event *ev)
         live_enter(a->study, a);
         share_leased(c, a->study);
     }
+    note_reused(a);
     graph_detach(c, a);
     graph_attach(c, a, ev->array);
 }

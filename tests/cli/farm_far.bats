@@ -52,6 +52,8 @@ looks_from_afar() {
     run -0 grange run --connect client.json --study s 'echo {n}' ::: n=1:9
     has "$output" "using the farm lab at client.json"
     has "$output" "s: 9 points: 9 done"
+    run -0 grange run --connect client.json --study s 'echo {n}' ::: n=1:9
+    has "$output" "s: 9 points: 9 done (9 of them ended before)"
     run -1 grange run --connect client.json --study u 'exit $(({n} == 2))' ::: n=1:3
     has "$output" "point 1 (n=2): exit 1"
     has "$output" "results: grange results u --connect client.json"
