@@ -122,9 +122,20 @@ enum err local_start(struct local *l, bool any, struct fault *f)
     return err;
 }
 
+/* One that has ended, and that nobody has waited for yet, does nothing any more. */
 static bool run_is_alive(pid_t pid)
 {
-    return kill(pid, 0) == 0 || errno != ESRCH;
+    char path[64], text[512];
+    if (kill(pid, 0) != 0)
+        return errno != ESRCH;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *state = strrchr(text, ')'); /* what is before it may be any text */
+    return !state || !strchr("ZX", state[1] ? state[2] : ' ');
 }
 
 /* ---- start ---- */

@@ -20,8 +20,25 @@ static bool halted(const struct session *s)
     return false;
 }
 
+/* The farm was away when it should have heard that we are to stop. */
+static void say_unheard(const struct session *s)
+{
+    struct buf name = { 0 }, flag = { 0 };
+    where_name(&s->control->where, &name);
+    where_flag(&s->control->where, &flag);
+    cli_say("interrupted, but %s did not answer: the points may go on\n"
+            "  stop them with: grange hold %s%s",
+            buf_text(&name), s->name, buf_text(&flag));
+    buf_fini(&name);
+    buf_fini(&flag);
+}
+
 static void say_stopped(struct session *s)
 {
+    if (s->local.joined && (s->hold_failed || s->lost_ms)) {
+        say_unheard(s);
+        return;
+    }
     struct buf b;
     buf_init(&b);
     uint64_t after = ended_since(&s->counts, s->ended_at_stop);

@@ -18,8 +18,9 @@ static void end_early(int sig)
     (void)sig;
     static const char *const said[] = {
         [SIGNALS_NOTHING] = "\ngrange: interrupted; nothing was started\n",
-        [SIGNALS_STORING] = "\ngrange: interrupted; no point has run, but they may be stored: grange "
-                            "status; the same command goes on\n",
+        [SIGNALS_STORING] =
+            "\ngrange: interrupted; no point has run, but they may be stored: grange "
+            "status; the same command goes on\n",
         [SIGNALS_FARM] = "\ngrange: interrupted; what was asked of the farm may have been done: "
                          "grange status\n",
     };

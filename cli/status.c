@@ -60,6 +60,8 @@ struct lines {
     bool serves; /* a scheduler has the directory */
     struct line *items;
     size_t n;
+    struct grange_farm *farm; /* as its scheduler knows it, once it was asked; NULL */
+    bool asked;
 };
 
 static const char *ended_state(const struct line *l)
@@ -190,25 +192,44 @@ static void print_json(const struct lines *all)
     printf(all->n ? "\n]\n" : "]\n");
 }
 
-/* Studies that go on but can not: no worker has what their points need. */
-static void say_unfit(const struct lines *all, const char *dir)
+static const struct grange_farm *ask(struct lines *all)
 {
-    struct grange_farm *farm = NULL;
-    bool asked = false;
+    if (!all->asked && !(all->farm = unfit_look(all->args->dir)))
+        cli_say("the scheduler of %s does not answer just now; this is what its store says",
+                all->args->dir);
+    all->asked = true;
+    return all->farm;
+}
 
+/* Studies that go on but can not: no worker has what their points need. */
+static void say_unfit(struct lines *all)
+{
     for (size_t i = 0; all->serves && i < all->n; i++) {
         const struct line *l = &all->items[i];
         struct buf why = { 0 };
         if (!l->counts.left || strcmp(l->state, "running") != 0 || !unfit_needs(&l->needs))
             continue;
-        if (!asked)
-            farm = unfit_look(dir);
-        asked = true;
-        if (farm && unfit_why(&l->needs, farm, clock_wall_ms(), &why))
+        if (ask(all) && unfit_why(&l->needs, all->farm, clock_wall_ms(), &why))
             cli_say("%s: no worker that is connected can run its points: %s", l->name, why.data);
         buf_fini(&why);
     }
-    free(farm);
+}
+
+/* In the store a study is active that was interrupted without being able to say so; the scheduler
+ * of another `grange run` holds it. */
+static void ask_what_is_held(struct lines *all)
+{
+    for (size_t i = 0; all->serves && i < all->n; i++) {
+        struct line *l = &all->items[i];
+        if (strcmp(l->state, "running") != 0 || !ask(all))
+            continue;
+        for (size_t k = 0; k < all->farm->n_studies; k++) {
+            const struct grange_farm_study *s = &all->farm->studies[k];
+            if (s->state != GRANGE_ACTIVE && strcmp(s->name, l->name) == 0 &&
+                part_to_do(&s->counts))
+                l->state = "stopped";
+        }
+    }
 }
 
 static enum err look_near(struct lines *all, const char *dir, struct fault *f)
@@ -236,13 +257,16 @@ static int status_main(int argc, char **argv)
     struct lines all = { .args = &a };
     struct fault f;
     enum err err = look_near(&all, a.dir, &f);
+    if (!err)
+        ask_what_is_held(&all);
     if (!err && a.json)
         print_json(&all);
     else if (!err)
         print_table(&all);
     if (!err)
-        say_unfit(&all, a.dir);
+        say_unfit(&all);
     reader_close(all.reader);
+    free(all.farm);
     free(all.items);
     return err ? cli_fail(&f) : CLI_OK;
 }

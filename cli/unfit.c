@@ -5,8 +5,7 @@
 
 #include "base/needs.h"
 #include "cli/cli.h"
-#include "cli/points.h"
-#include "cli/where.h"
+#include "cli/signals.h"
 
 bool unfit_needs(const struct needs *n)
 {
@@ -71,14 +70,18 @@ bool unfit_why(const struct needs *n, const struct grange_farm *farm, int64_t no
 
 struct grange_farm *unfit_look(const char *dir)
 {
-    struct where_args at = { .dir = dir };
-    struct where where;
     struct grange *g = NULL;
     struct grange_farm *farm = NULL;
-    struct fault f;
+    struct buf url = { 0 };
+    char why[FAULT_TEXT_MAX];
 
-    if (where_open(&at, &where, &g, &f) == ERR_NONE && grange_farm_look(g, REQUEST_MS, &farm))
+    signals_early();
+    cli_url(dir, &url);
+    int rc = grange_connect(buf_text(&url), LOOK_MS, &g, why, sizeof why);
+    signals_let(true);
+    if (!rc && grange_farm_look(g, LOOK_MS, &farm))
         farm = NULL;
     grange_close(g);
+    buf_fini(&url);
     return farm;
 }

@@ -133,6 +133,34 @@ other_scheduler() { [ -n "$(kept "grange scheduler")" ] && [ "$(kept "grange sch
     has "$output" "k: 2 points: 2 done"
 }
 
+@test "run: interrupted while the scheduler does not answer, it says that the points may go on" {
+    waiter
+    grange up -j 1
+    start run "$GRANGE" run --study a sh waiter.sh {n} ::: n=1:3
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    scheduler=$(kept "grange scheduler")
+    kill -STOP "$scheduler"
+    kill -INT "$run" # "no new points start" is said at once, that nobody hears it after a while
+    poll_until 20 grep -q "no new points start" run.err
+    kill -INT "$run"
+    poll_until 20 grep -q "stopping the running points now" run.err
+    kill -INT "$run"
+    poll_until 20 gone "$run"
+    run -0 --separate-stderr grange status a
+    has "$output" running
+    has "$stderr" "does not answer just now"
+    kill -CONT "$scheduler"
+    finish "$run"
+    same 130 "$rc"
+    has "$(cat run.err)" "did not answer: the points may go on"
+    has "$(cat run.err)" "grange hold a"
+    touch go
+    run -0 grange release a # it heard of the interruption after all
+    run -0 grange wait a
+    grange down
+}
+
 @test "submit: needs a farm; -j, --dry-run and --save are for run" {
     run -3 grange submit 'true {n}' ::: n=1
     has "$output" "no farm is up"

@@ -143,6 +143,33 @@ EOF
     recorded_once
 }
 
+@test "status: a study whose run was killed is stopped, also while nobody has noticed and while another one runs" {
+    waiter
+    # A parent that does not wait for it.
+    start parent sh -c '"$GRANGE" run --quiet --study a -j 1 sh waiter.sh {n} ::: n=1:3 & exec tail -f /dev/null'
+    poll_until 20 lines_at_least started 1
+    run_a=$(children "$pid")
+    scheduler=$(part_of "$run_a" scheduler)
+    run -0 grange status a
+    has "$output" running
+    kill -STOP "$scheduler" # so it holds the directory still
+    kill -9 "$run_a"
+    poll_until 20 gone "$run_a"
+    run -0 grange status a
+    has "$output" stopped
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    rm started
+    start b "$GRANGE" run --quiet --study b -j 1 sh waiter.sh {n} ::: n=1:3
+    poll_until 20 lines_at_least started 1
+    same 1 "$(sql "select active from study where name = 'a'")" # as it was left
+    same stopped "$(grange status a --json | jq -r '.[].state')"
+    same running "$(grange status b --json | jq -r '.[].state')"
+    touch go
+    finish "$pid"
+    same 0 "$rc"
+}
+
 @test "everything killed at once: what was recorded stays, the same command runs the rest" {
     cat >mixed.sh <<'EOF'
 echo "$1" >>started
