@@ -123,8 +123,8 @@ enum {
     RULE_ANY = 1,
     RULE_ON_FAILURE = 2,
     RULE_NOT_SUCCESS = 4,
-    RULE_FOLLOW =
-        8, /* runs on the worker where the task of its first edge ran, while that is there */
+    RULE_FOLLOW = 8, /* runs on the worker where the task of its first edge ran, with RULE_ANY the
+                        one whose end was the first that counts; while that is there */
     RULE_BITS = 15
 };
 

@@ -39,12 +39,13 @@ static bool place(const struct graph *g, task_id task, uint64_t *at)
 
 /* ---- states and levels ---- */
 
-static void note_end(void *ctx, task_id task, enum task_state state, worker_id worker)
+static void note_end(void *ctx, uint64_t n, task_id task, enum task_state state, worker_id worker)
 {
     struct graph *g = ctx;
     uint64_t at;
-    (void)worker;
 
+    (void)n;
+    (void)worker;
     if (place(g, task, &at))
         g->state[at] = (uint8_t)state;
 }

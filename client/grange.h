@@ -74,8 +74,9 @@ struct grange; /* a connection */
  * ".json"), or the name of a farm of this user, as `grange farms` lists it. NULL: what the
  * environment says, GRANGE_CONNECT (a URL or file), else GRANGE_FARM (a name), else GRANGE_PARENT
  * (set by a worker for its tasks: the farm that runs them), or else the one farm of this user that
- * is up. A connection file is read again when it was written again while the connection was lost. On success *g is the caller's to grange_close. On an error *g is NULL, and the reason is
- * written to why (why_bytes, may be 0). */
+ * is up. A connection file is read again when it was written again while the connection was lost.
+ * On success *g is the caller's to grange_close. On an error *g is NULL, and the reason is written
+ * to why (why_bytes, may be 0). */
 int grange_connect(const char *where, int64_t timeout_ms, struct grange **g, char *why,
                    size_t why_bytes);
 
@@ -208,8 +209,8 @@ static inline struct grange_future grange_nth(struct grange_future first, uint64
  * GRANGE_ON_FAILURE a failure counts as well as a success (so: however it ends), with
  * GRANGE_NOT_SUCCESS a success does not count. With GRANGE_ANY one that counts is enough. When what
  * a call waits for can no longer come it is skipped. GRANGE_FOLLOW: it runs on the worker where the
- * first of them ran, while that worker is there (waited for over a restart of the scheduler), else
- * on any. */
+ * first of them ran, with GRANGE_ANY the one whose end was the first that counts, while that worker
+ * is there (waited for over a restart of the scheduler), else on any. */
 enum {
     GRANGE_ALL = 0,
     GRANGE_ANY = 1,

@@ -329,6 +329,7 @@ void array_end(struct core *c, struct array *a, task_id task, enum task_state to
     if (to == from)
         return; /* blocked as it was, but now for a worker that it follows */
     a->state[index] = (uint8_t)to;
+    c->graph.n_ends += task_state_ended(to);
     c->moves[from][to]++;
     if (from == TASK_DONE)
         forget_warned(a, index);

@@ -93,10 +93,11 @@ static struct loaded_calls *loading_of(const struct loading *l, task_id task)
     return low && task.n - a[low - 1].c->first.n < a[low - 1].n ? &a[low - 1] : NULL;
 }
 
-static void load_state(void *ctx, task_id task, enum task_state state, worker_id worker)
+static void load_state(void *ctx, uint64_t n, task_id task, enum task_state state, worker_id worker)
 {
     struct loaded_calls *a = loading_of(ctx, task);
 
+    (void)n;
     (void)worker;
     if (a)
         a->states[task.n - a->c->first.n] = (uint8_t)state;
@@ -196,15 +197,15 @@ enum err calls_load(struct scheduler *s, study_id study, const struct study_row 
 /* places - where the tasks of an array ended. */
 struct places {
     task_id first;
-    uint32_t *on;
+    struct core_place *on;
 };
 
-static void note_place(void *ctx, task_id task, enum task_state state, worker_id worker)
+static void note_place(void *ctx, uint64_t n, task_id task, enum task_state state, worker_id worker)
 {
     struct places *p = ctx;
 
     (void)state;
-    p->on[task.n - p->first.n] = worker.n;
+    p->on[task.n - p->first.n] = (struct core_place){ worker.n, core_place_n(n) };
 }
 
 static enum err places_of(struct scheduler *s, array_id array, struct fault *f)
@@ -219,7 +220,11 @@ static enum err places_of(struct scheduler *s, array_id array, struct fault *f)
                                     c ? c->first_end : 0, note_place, &p, f);
     if (!err)
         core_step(s->core, s->now,
-                  &(struct event){ .kind = EV_PLACES, .array_id = array, .n = a.n, .places = p.on },
+                  &(struct event){ .kind = EV_PLACES,
+                                   .array_id = array,
+                                   .at = store_end_n(s->store),
+                                   .n = a.n,
+                                   .places = p.on },
                   &s->out);
     free(p.on);
     return err;

@@ -53,7 +53,8 @@ enum event_kind {
                   say which ended, nothing is answered and nothing is to be written. The stored
                   appends of a study come in the order in which they were made, whatever their
                   arrays. */
-    EV_PLACES, /* array_id, n, places: where its tasks ended, as core_places_due asked for it */
+    EV_PLACES, /* array_id, n, places: where its tasks ended, as core_places_due asked for it; at:
+                  how many ends were recorded so far */
     EV_UNLOAD, /* array_id, or study: forgets an array of calls that is closed and has ended, unless
                   others wait for it or it for them; or a study, all of it, that has ended. Does
                   nothing while it cannot: see core_array_loaded. EV_ARRAY brings it back. */
@@ -87,6 +88,17 @@ struct event_held {
     ms_t elapsed_ms;
 };
 
+/* Where a task ended, and which of all recorded ends that was (from 4 billion on all are the same).
+ */
+struct core_place {
+    uint32_t worker; /* worker_id.n; 0: it ran nowhere */
+    uint32_t n;      /* 0: not known */
+};
+static inline uint32_t core_place_n(uint64_t n)
+{
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 struct event {
     enum event_kind kind;
     peer_id from;
@@ -113,7 +125,7 @@ struct event {
     size_t n_edges;
     const void *chunk; /* passed on in CHG_APPEND */
     bool close, stored;
-    const uint32_t *places; /* PLACES: [n] worker_id.n where each ended; 0: not known */
+    const struct core_place *places; /* PLACES: [n] where each ended */
     /* APPEND, UNLOAD; CANCEL, RETRY: the array that indexes are in; 0: the current one */
     array_id array_id;
     /* CANCEL, RETRY: indexes in an array; all / every failed one of the study when n is 0 */

@@ -7,13 +7,25 @@
 #include "base/needs.h"
 #include "scheduler/state.h"
 
+/* A task that this one may follow ended there: of several it follows the one that ended first. Also
+ * when that worker is gone, so that it does not depend on what was known first. */
+static bool leads(struct array *a, uint64_t index, struct core_place at)
+{
+    struct core_place *now = &graph_places(&a->graph->follows, a->graph->cap)[index];
+
+    if (!at.n || (now->n && now->n <= at.n))
+        return false;
+    *now = at;
+    return true;
+}
+
 /* Ends that come after an array's places were learned are noted by graph_moved. */
 void follow_late(struct core *c, struct array *a, uint64_t index, struct array *on, uint64_t i)
 {
     struct graph_part *g = graph_part(on);
 
-    if (g->ended_on) {
-        graph_u32(&a->graph->ran_on, a->graph->cap)[index] = g->ended_on[i];
+    if (g->ended) {
+        leads(a, index, g->ended[i]);
         return;
     }
     c->graph.n_places_due += !g->places_due;
@@ -32,17 +44,21 @@ bool core_places_due(const struct core *c, array_id *array)
     return false;
 }
 
-/* Those that follow a task: what has not started yet goes where it ran. */
-static void lead(struct core *c, uint32_t head, uint32_t worker)
+/* Those that may follow a task: what has not started yet goes where it ran. */
+static void lead(struct core *c, uint32_t head, struct core_place place, bool success)
 {
     for (uint32_t at = head; at; at = c->graph.waiters[at - 1].next) {
         const struct waiter *w = &c->graph.waiters[at - 1];
         struct array *a = w->lead ? array_by_id(c, (array_id){ w->array }) : NULL;
-        if (!a || !a->graph || graph_u32(&a->graph->ran_on, a->graph->cap)[w->index])
+        uint64_t index = w->index;
+        if (!a || !a->graph || !graph_counts((uint8_t)a->graph->waits[index].rule, success) ||
+            !leads(a, index, place))
             continue;
-        a->graph->ran_on[w->index] = worker;
-        if (a->state[w->index] == TASK_READY && follow_wait(c, a, w->index))
-            array_move(c, a, (task_id){ a->row.first.n + w->index }, TASK_BLOCKED);
+        task_id task = { a->row.first.n + index };
+        if (a->state[index] == TASK_READY && follow_wait(c, a, index))
+            array_move(c, a, task, TASK_BLOCKED);
+        else if (a->state[index] == TASK_BLOCKED && graph_wants(a, index) == TASK_READY)
+            array_move(c, a, task, TASK_READY); /* it waited for another worker */
     }
 }
 
@@ -55,13 +71,14 @@ void on_places(struct core *c, const struct event *ev)
         return;
     g->places_due = false;
     c->graph.n_places_due--;
-    graph_u32(&g->ended_on, graph_part(a)->cap);
+    c->graph.n_ends = ev->at;
+    graph_places(&g->ended, graph_part(a)->cap);
     for (uint64_t i = 0; i < a->row.n && i < ev->n; i++) {
-        if (!task_state_ended((enum task_state)a->state[i]) || !ev->places[i])
+        if (!task_state_ended((enum task_state)a->state[i]))
             continue;
-        g->ended_on[i] = ev->places[i];
+        g->ended[i] = ev->places[i];
         if (g->heads)
-            lead(c, g->heads[i], ev->places[i]);
+            lead(c, g->heads[i], ev->places[i], a->state[i] == TASK_DONE);
     }
 }
 
@@ -76,13 +93,13 @@ static bool waits_for(const struct array *a, uint64_t index, uint32_t worker)
 {
     const struct graph_part *g = a->graph;
 
-    return g && g->ran_on && worker && g->ran_on[index] == worker &&
+    return g && g->follows && worker && g->follows[index].worker == worker &&
            a->state[index] == TASK_BLOCKED && graph_wants(a, index) == TASK_READY;
 }
 
 bool follow_waits(const struct core *c, const struct array *a, uint64_t index)
 {
-    uint32_t worker = a->graph && a->graph->ran_on ? a->graph->ran_on[index] : 0;
+    uint32_t worker = a->graph && a->graph->follows ? a->graph->follows[index].worker : 0;
 
     return waits_for(a, index, worker) && pool_by_id(c, (worker_id){ worker }) != NULL;
 }
@@ -91,11 +108,11 @@ bool follow_wait(struct core *c, struct array *a, uint64_t index)
 {
     struct graph_part *g = a->graph;
 
-    if (!g || !g->ran_on || !g->ran_on[index])
+    if (!g || !g->follows || !g->follows[index].worker)
         return false;
-    struct worker *w = pool_by_id(c, (worker_id){ g->ran_on[index] });
+    struct worker *w = pool_by_id(c, (worker_id){ g->follows[index].worker });
     if (!w || !can_run(c, w, a)) {
-        g->ran_on[index] = 0;
+        g->follows[index].worker = 0;
         return false;
     }
     if (w->n_wanted == w->cap_wanted) {
@@ -118,7 +135,7 @@ bool follow_give_up(struct core *c, struct worker *w, struct array *a, task_id t
 {
     if (can_run(c, w, a))
         return false;
-    a->graph->ran_on[task.n - a->row.first.n] = 0;
+    a->graph->follows[task.n - a->row.first.n].worker = 0;
     array_move(c, a, task, TASK_READY);
     return true;
 }
@@ -130,7 +147,7 @@ void follow_release(struct core *c, struct worker *w)
     for (size_t i = 0; i < w->n_wanted; i++) {
         if (!follow_is_for(c, w, w->wanted[i], &a))
             continue;
-        a->graph->ran_on[w->wanted[i].n - a->row.first.n] = 0;
+        a->graph->follows[w->wanted[i].n - a->row.first.n].worker = 0;
         array_move(c, a, w->wanted[i], TASK_READY);
     }
     w->n_wanted = 0;

@@ -30,10 +30,10 @@ static void fit(struct array *a)
         g->heads = grown(g->heads, sizeof *g->heads, g->cap, a->cap);
     if (g->waits)
         g->waits = grown(g->waits, sizeof *g->waits, g->cap, a->cap);
-    if (g->ran_on)
-        g->ran_on = grown(g->ran_on, sizeof *g->ran_on, g->cap, a->cap);
-    if (g->ended_on)
-        g->ended_on = grown(g->ended_on, sizeof *g->ended_on, g->cap, a->cap);
+    if (g->follows)
+        g->follows = grown(g->follows, sizeof *g->follows, g->cap, a->cap);
+    if (g->ended)
+        g->ended = grown(g->ended, sizeof *g->ended, g->cap, a->cap);
     g->cap = a->cap;
 }
 
@@ -49,6 +49,15 @@ struct graph_part *graph_part(struct array *a)
 }
 
 uint32_t *graph_u32(uint32_t **items, uint64_t cap)
+{
+    if (!*items) {
+        *items = calloc(cap, sizeof **items);
+        must(*items != NULL);
+    }
+    return *items;
+}
+
+struct core_place *graph_places(struct core_place **items, uint64_t cap)
 {
     if (!*items) {
         *items = calloc(cap, sizeof **items);
@@ -257,8 +266,11 @@ static size_t tell_waiter(struct core *c, const struct graph_job *j, const struc
         return 1; /* forgotten meanwhile */
     struct wait *wait = &a->graph->waits[w->index];
     count_end(wait, (uint8_t)wait->rule, j->success, j->kind == JOB_REOPENED);
-    if (w->lead && j->worker)
-        graph_u32(&a->graph->ran_on, a->graph->cap)[w->index] = j->worker;
+    bool first =
+        !(wait->rule & RULE_ANY) || (wait->hits == 1 && is_hit((uint8_t)wait->rule, j->success));
+    if (w->lead && j->kind == JOB_ENDED && first)
+        graph_places(&a->graph->follows, a->graph->cap)[w->index] =
+            (struct core_place){ j->worker, j->n };
     return settle(c, a, w->index, (task_id){ j->because }, out);
 }
 
@@ -349,8 +361,10 @@ void graph_moved(struct core *c, struct array *a, uint64_t index, enum task_stat
     uint32_t head = g->heads && index < g->cap ? g->heads[index] : 0;
     bool ended = task_state_ended(to);
 
-    if (g->ended_on && index < g->cap)
-        g->ended_on[index] = ended ? worker.n : 0;
+    uint32_t n = core_place_n(c->graph.n_ends);
+
+    if (g->ended && index < g->cap)
+        g->ended[index] = ended ? (struct core_place){ worker.n, n } : (struct core_place){ 0 };
     if (ended == task_state_ended(from) || (!head && !g->n_elements_out))
         return;
     struct graph_job *j = job_push(&c->graph);
@@ -359,6 +373,7 @@ void graph_moved(struct core *c, struct array *a, uint64_t index, enum task_stat
     j->because = because.n ? because.n : task.n;
     j->at = head;
     j->worker = worker.n;
+    j->n = n;
     j->success = (ended ? to : from) == TASK_DONE;
     c->graph.n_undo += !ended;
 }
@@ -432,7 +447,7 @@ static void add_edge(struct core *c, struct array *a, const struct event *ev, co
     enum task_state state = (enum task_state)on->state[i];
     if (task_state_ended(state))
         count_end(w, (uint8_t)w->rule, state == TASK_DONE, false);
-    if (task_state_ended(state) && lead)
+    if (task_state_ended(state) && lead && graph_counts((uint8_t)w->rule, state == TASK_DONE))
         follow_late(c, a, index, on, i);
     struct graph_part *of = graph_part(on);
     uint32_t at = waiter_new(&c->graph), *head = &graph_u32(&of->heads, of->cap)[i];
@@ -456,7 +471,8 @@ static void first_state(struct core *c, struct array *a, uint64_t index, task_id
         graph_settle_later(c, task, because);
 }
 
-/* Marks the first edge of each call whose rule says to follow; NULL when there is none. */
+/* Marks the first edge of each call whose rule says to follow, and with RULE_ANY all of them; NULL
+ * when there is none. */
 static bool *mark_leads(const struct array *a, const struct event *ev)
 {
     struct wait *waits = a->graph->waits;
@@ -470,7 +486,7 @@ static bool *mark_leads(const struct array *a, const struct event *ev)
     must(leads != NULL);
     for (size_t i = 0; i < ev->n_edges; i++) {
         struct wait *w = &waits[ev->at + ev->edges[i].call];
-        leads[i] = (w->rule & RULE_FOLLOW) && !w->open;
+        leads[i] = (w->rule & RULE_FOLLOW) && (!w->open || (w->rule & RULE_ANY));
         w->open = 1; /* seen */
     }
     for (size_t i = 0; i < ev->n_edges; i++)
@@ -553,8 +569,8 @@ void graph_remove(struct core *c, struct array *a)
     graph_unlink(a);
     free(g->heads);
     free(g->waits);
-    free(g->ran_on);
-    free(g->ended_on);
+    free(g->follows);
+    free(g->ended);
     c->graph.n_places_due -= g->places_due;
     free(g);
     a->graph = NULL;

@@ -25,6 +25,7 @@
 #include "base/rows.h"
 
 struct core;
+struct core_place;
 struct array;
 struct live;
 struct worker;
@@ -36,7 +37,7 @@ struct waiter {
     uint32_t next;  /* index + 1 in the pool; 0: the last */
     uint32_t array; /* of the one that waits */
     uint32_t index : 31;
-    uint32_t lead : 1; /* its first edge, and its rule says to follow */
+    uint32_t lead : 1; /* it may follow it: its rule says so, and is any, or it is its first edge */
 };
 
 /* What a task waits for. */
@@ -62,9 +63,10 @@ struct graph_part {
     uint64_t cap;       /* of those below that are there */
     uint32_t *heads;    /* waiters of each task: index + 1 in the pool; NULL: nobody waits */
     struct wait *waits; /* NULL: no task of it waits for another */
-    uint32_t *ran_on;   /* worker on which to run; 0: any. NULL: none follows */
-    uint32_t *ended_on; /* worker where each task ended; NULL: not known */
-    bool places_due;    /* but wanted: a call follows one that had ended before */
+    struct core_place *follows; /* where to run, and the end that says so; worker 0: anywhere. NULL:
+                                   none follows */
+    struct core_place *ended;   /* where each task ended; NULL: not known */
+    bool places_due;            /* but wanted: a call follows one that had ended before */
     struct array_wait *out, *in;
     size_t n_elements_out, n_elements_in;
     uint32_t gate_open, gate_bad; /* of whole arrays: pending, and such that can never be met */
@@ -77,6 +79,7 @@ struct graph_job {
     uint64_t because;
     uint32_t at;     /* waiter to go on with; SWEEP: index to go on with */
     uint32_t worker; /* ENDED: where it ran; SWEEP: the array */
+    uint32_t n;      /* ENDED: as in struct core_place */
     uint8_t kind;
     bool success;
 };
@@ -89,6 +92,7 @@ struct graph {
     size_t head, n_jobs, cap_jobs;
     size_t n_undo;       /* jobs that take something back: nothing is dispatched before */
     size_t n_places_due; /* arrays */
+    uint64_t n_ends;     /* recorded; before the first EV_PLACES: in this epoch */
 };
 
 void graph_fini(struct core *c);
@@ -146,6 +150,7 @@ void on_places(struct core *c, const struct event *ev);
 struct graph_part *graph_part(struct array *a);
 struct wait *graph_waits(struct array *a);
 uint32_t *graph_u32(uint32_t **items, uint64_t cap);
+struct core_place *graph_places(struct core_place **items, uint64_t cap);
 bool graph_counts(uint8_t rule, bool success); /* whether this end is what the rule waits for */
 void graph_append_elements(struct core *c, struct array *a, uint64_t at, uint64_t n);
 void graph_unlink(struct array *a);

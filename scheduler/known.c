@@ -76,11 +76,12 @@ struct earlier {
 
 /* Whoever cancelled a point, or left it without what it waits for, said nothing of what it gives.
  */
-static void on_end(void *ctx, task_id task, enum task_state state, worker_id worker)
+static void on_end(void *ctx, uint64_t n, task_id task, enum task_state state, worker_id worker)
 {
     struct earlier *e = ctx;
     uint64_t id[2];
 
+    (void)n;
     (void)worker;
     if (state == TASK_CANCELLED || state == TASK_UNMET)
         return;

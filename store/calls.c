@@ -342,7 +342,7 @@ enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t fi
     struct query q;
 
     query_open(&q, db,
-               "SELECT task, iif(reason = ?4, state + ?5, state), worker FROM ended"
+               "SELECT n, task, iif(reason = ?4, state + ?5, state), worker FROM ended"
                " WHERE n >= ?1 AND task BETWEEN ?2 AND ?3");
     query_int(&q, 1, (int64_t)first_end);
     query_int(&q, 2, (int64_t)first.n);
@@ -350,9 +350,10 @@ enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t fi
     query_int(&q, 4, END_WARNED);
     query_int(&q, 5, warned ? STATE_WARNED : 0);
     while (query_row(&q))
-        fn(ctx, (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 0) },
-           (enum task_state)sqlite3_column_int(q.stmt, 1),
-           (worker_id){ (uint32_t)sqlite3_column_int64(q.stmt, 2) });
+        fn(ctx, (uint64_t)sqlite3_column_int64(q.stmt, 0),
+           (task_id){ (uint64_t)sqlite3_column_int64(q.stmt, 1) },
+           (enum task_state)sqlite3_column_int(q.stmt, 2),
+           (worker_id){ (uint32_t)sqlite3_column_int64(q.stmt, 3) });
     return query_close(&q, f);
 }
 

@@ -86,7 +86,8 @@ enum err reader_results(struct reader *r, const struct reader_study *s, const ch
  * where it is some). */
 enum err reader_calls(struct reader *r, const struct reader_study *s, const char *key,
                       reader_array_fn fn, void *ctx, struct fault *f);
-typedef void (*reader_state_fn)(void *ctx, task_id task, enum task_state state, worker_id worker);
+typedef void (*reader_state_fn)(void *ctx, uint64_t n, task_id task, enum task_state state,
+                                worker_id worker);
 enum err reader_call_states(struct reader *r, const struct reader_study *s, reader_state_fn fn,
                             void *ctx, struct fault *f);
 /* reader_edges - what waits for what, an append after the other in their order: calls at .. at + n

@@ -159,9 +159,9 @@ typedef void (*store_adopted_fn)(void *ctx, uint64_t n, task_id task);
 enum err store_adopted(struct store *st, task_id first, task_id last, store_adopted_fn fn,
                        void *ctx, struct fault *f);
 /* store_end_states - of every recorded end of the tasks first .. last, and where it was: one pass.
- */
-/* The state of a success with a warning has STATE_WARNED set. */
-typedef void (*store_state_fn)(void *ctx, task_id task, enum task_state state, worker_id worker);
+ * n is its number, as in store_ends. The state of a success with a warning has STATE_WARNED set. */
+typedef void (*store_state_fn)(void *ctx, uint64_t n, task_id task, enum task_state state,
+                               worker_id worker);
 enum err store_end_states(struct store *st, task_id first, task_id last, uint64_t first_end,
                           store_state_fn fn, void *ctx, struct fault *f);
 /* store_worker - without its labels. */

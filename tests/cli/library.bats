@@ -200,7 +200,8 @@ killing() {
     killing worker many
 }
 
-# followers - ./followers WHERE N: call 0 of key "f", then N calls that follow it; prints its worker and theirs.
+# followers - ./followers WHERE N: calls 0 and 1 of key "f", of which 1 ends first, then N calls that follow 1, and N that
+# follow any of both; prints their workers and that of 1. That of 0 goes to stderr.
 followers() {
     cat >followers.c <<'END'
 #include <grange.h>
@@ -209,21 +210,32 @@ followers() {
 int main(int argc, char **argv)
 {
     struct grange *g;
-    struct grange_future first, f;
+    struct grange_future both[2], f;
     struct grange_result r;
     char why[300];
     if (argc < 3 || grange_connect(argv[1], 60000, &g, why, sizeof why) != GRANGE_OK)
         return puts(why), 1;
     struct grange_options lead = { .key = "f" };
-    grange_command(g, "echo first", &lead, &first);
-    struct grange_options o = { .key = "g", .study = "f", .after = &first, .n_after = 1, .rule = GRANGE_FOLLOW };
-    for (int i = 0; i < atoi(argv[2]); i++)
+    char wait[5000];
+    snprintf(wait, sizeof wait, "until [ -e '%s/go' ]; do sleep 0.02; done # a point", getenv("PWD"));
+    grange_command(g, wait, &lead, &both[0]);
+    grange_command(g, "echo first", &lead, &both[1]);
+    int n = 2 * atoi(argv[2]);
+    struct grange_options o = { .key = "g", .study = "f", .rule = GRANGE_FOLLOW };
+    for (int i = 0; i < n; i++) {
+        o.rule = i % 2 ? GRANGE_FOLLOW | GRANGE_ANY : GRANGE_FOLLOW;
+        o.after = i % 2 ? both : both + 1;
+        o.n_after = 1 + i % 2;
         grange_command(g, "echo next", &o, &f);
-    for (int i = 0; i < atoi(argv[2]); i++)
+    }
+    for (int i = 0; i < n; i++)
         if (grange_wait(g, (struct grange_future){ f.id - (unsigned)i }, 60000) ||
             grange_get(g, (struct grange_future){ f.id - (unsigned)i }, &r) || !puts(r.worker))
             return puts(grange_message(g)), 1;
-    if (grange_wait(g, first, 60000) || grange_get(g, first, &r) || !puts(r.worker))
+    if (grange_wait(g, both[1], 60000) || grange_get(g, both[1], &r) || !puts(r.worker))
+        return puts(grange_message(g)), 1;
+    fclose(fopen("go", "w"));
+    if (grange_wait(g, both[0], 60000) || grange_get(g, both[0], &r) || fputs(r.worker, stderr) < 0)
         return puts(grange_message(g)), 1;
     grange_close(g);
     return 0;
@@ -233,15 +245,16 @@ END
     cc -o followers followers.c $(pkg-config --cflags --libs grange)
 }
 
-@test "a call follows one to its worker also when that ended before a restart of the scheduler" {
+@test "a call follows one, or the first of any, to its worker also when that ended before a restart of the scheduler" {
     followers
     run -0 grange up -n 4 -j 1
-    run -0 ./followers "$(url)" 0
+    run -0 --separate-stderr ./followers "$(url)" 0
     worker=$output
+    [ "$worker" != "$stderr" ]
     scheduler=$(sed 's/ .*//' .grange/lock)
     kill -9 "$scheduler"
     poll_until 20 gone "$scheduler"
-    run -0 ./followers "$(url)" 9
+    run -0 --separate-stderr ./followers "$(url)" 9
     same "$worker" "$(sort -u <<<"$output")"
     run -0 grange down
 }

@@ -37,7 +37,8 @@ struct state {
     struct rows rows;
     char peer[PEERS_MAX][16]; /* names; the peer's number is its place + 1 */
     bool closed[PEERS_MAX];
-    uint32_t ended_on[POINTS_IN_SCRIPT]; /* by task: the worker of its end, as the store knows it */
+    struct core_place ended[POINTS_IN_SCRIPT]; /* by task, as the store knows it */
+    uint32_t n_ends;
     size_t n_peers;
 };
 
@@ -117,7 +118,7 @@ static void say_outbox(struct state *s, struct buf *said)
     for (size_t i = 0; i < s->out.n_changes; i++) {
         const struct change *ch = &s->out.changes[i];
         if (ch->kind == CHG_END && ch->end.task.n < POINTS_IN_SCRIPT)
-            s->ended_on[ch->end.task.n] = ch->end.worker.n;
+            s->ended[ch->end.task.n] = (struct core_place){ ch->end.worker.n, ++s->n_ends };
         if (ch->kind == CHG_WORKER && ch->worker.id.n >= s->cfg.next_worker.n)
             s->cfg.next_worker.n = ch->worker.id.n + 1;
         buf_adds(said, i ? "; " : "");
@@ -156,8 +157,11 @@ static void learn_places(struct state *s, ms_t now, struct buf *said)
         must(core_array(s->core, due, &a) && a.first.n + a.n <= POINTS_IN_SCRIPT);
         buf_addf(said, "asks where a%u ended ", (unsigned)due.n);
         run(s, now,
-            &(struct event){
-                .kind = EV_PLACES, .array_id = due, .n = a.n, .places = s->ended_on + a.first.n },
+            &(struct event){ .kind = EV_PLACES,
+                             .array_id = due,
+                             .at = s->n_ends,
+                             .n = a.n,
+                             .places = s->ended + a.first.n },
             said);
     }
 }

@@ -50,6 +50,7 @@ static void end(struct sim *s, const struct end_row *e)
     t->state = (uint8_t)e->state;
     t->lease = e->lease;
     t->worker = e->worker;
+    t->end_n = ++s->disk.n_ends;
     t->warned = e->reason == END_WARNED;
 }
 
@@ -332,12 +333,16 @@ struct core *disk_restore(const struct sim *s, uint32_t epoch, ms_t now, const s
 
 struct event disk_places(const struct sim *s, array_id array)
 {
-    static uint32_t places[SIM_TASKS];
+    static struct core_place places[SIM_TASKS];
     const struct array_row *row = world_array(s, array);
 
-    for (uint64_t i = 0; i < row->n; i++)
-        places[i] = s->disk.task[row->first.n + i].worker.n;
-    return (struct event){ .kind = EV_PLACES, .array_id = array, .n = row->n, .places = places };
+    for (uint64_t i = 0; i < row->n; i++) {
+        const struct disk_task *t = &s->disk.task[row->first.n + i];
+        places[i] = (struct core_place){ t->worker.n, t->end_n };
+    }
+    return (struct event){
+        .kind = EV_PLACES, .array_id = array, .at = s->disk.n_ends, .n = row->n, .places = places
+    };
 }
 
 void disk_fini(struct disk *d)

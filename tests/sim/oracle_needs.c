@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/needs.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/oracle.h"
 
 static uint32_t amount_of(const struct needs *n, const char *name)
 {
@@ -52,6 +52,28 @@ void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task)
     }
 }
 
+/* The task that a call follows: that of its first edge, or with RULE_ANY the one that ended first
+ * of those that count; NULL when it has not ended, or when what was first is not what the disk
+ * says, because one of them was run again. */
+static const struct disk_task *lead_of(const struct sim *s, const struct array_row *row,
+                                       uint64_t index)
+{
+    uint8_t rule = world_rule(s, row, index);
+    uint64_t on[EDGES_MAX];
+    size_t n = world_edges(s, row, index, on);
+    const struct disk_task *lead = NULL;
+
+    for (size_t i = 0; i < n && (i == 0 || rule & RULE_ANY); i++) {
+        const struct disk_task *t = &s->disk.task[row->first.n + on[i]];
+        if (rule & RULE_ANY && s->oracle->reopened[row->first.n + on[i]])
+            return NULL;
+        bool counts = t->state == TASK_DONE ? !(rule & RULE_NOT_SUCCESS) : rule & RULE_ON_FAILURE;
+        if (t->ended && (counts || !(rule & RULE_ANY)) && (!lead || t->end_n < lead->end_n))
+            lead = t;
+    }
+    return lead;
+}
+
 /* A call that follows another one goes where that ended, as long as that worker is there and takes
  * new work. One that had to be given up for a while (quarantined, or about to end) is not judged,
  * and neither are backups, which run elsewhere, and those that need not wait for it. */
@@ -59,14 +81,13 @@ void oracle_granted_there(struct sim *s, peer_id to, task_id task)
 {
     static struct core_worker workers[64];
     const struct array_row *row = world_array_of(s, task);
-    uint64_t on[EDGES_MAX], index = task.n - row->first.n;
+    uint64_t index = task.n - row->first.n;
 
     if (!world_calls(s, row->study) || row->policy.speculate ||
-        (world_rule(s, row, index) & (RULE_FOLLOW | RULE_ANY)) != RULE_FOLLOW ||
-        !world_edges(s, row, index, on))
+        !(world_rule(s, row, index) & RULE_FOLLOW))
         return;
-    const struct disk_task *lead = &s->disk.task[row->first.n + on[0]];
-    if (!lead->ended || !lead->worker.n)
+    const struct disk_task *lead = lead_of(s, row, index);
+    if (!lead || !lead->worker.n)
         return;
     size_t n = core_workers(s->scheduler.core, workers, 64);
     for (size_t i = 0; i < n && i < 64; i++) {
@@ -74,7 +95,7 @@ void oracle_granted_there(struct sim *s, peer_id to, task_id task)
         if (w->row->id.n == lead->worker.n && !w->leaving && !w->quarantined && !w->row->end_ms &&
             needs_fit(&row->policy.needs, w->row) && w->peer.n != to.n)
             sim_fail(s, "task %llu does not follow task %llu to worker %u",
-                     (unsigned long long)task.n, (unsigned long long)(row->first.n + on[0]),
+                     (unsigned long long)task.n, (unsigned long long)(lead - s->disk.task),
                      lead->worker.n);
     }
 }

@@ -210,6 +210,7 @@ struct disk_task {
     uint8_t state;
     bool warned;
     worker_id worker; /* where it ended */
+    uint32_t end_n;   /* which of all ends that was */
     lease_id lease, last_failed;
     uint32_t failures, losses; /* attempts that count, since it was last reopened */
     bool ran;                  /* one began */
@@ -240,6 +241,7 @@ struct disk {
     size_t n_workers, cap_workers;
     worker_id next_worker;
     uint64_t n_commits;
+    uint32_t n_ends;
 };
 
 struct oracle;
