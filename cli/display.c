@@ -26,7 +26,7 @@ static bool is_live_terminal(void)
 
 void display_open(struct display *d, bool quiet, ms_t now)
 {
-    *d = (struct display){ .utf8 = speaks_utf8() };
+    *d = (struct display){ .utf8 = speaks_utf8(), .opened_ms = now };
     d->kind = quiet ? DISPLAY_NONE : is_live_terminal() ? DISPLAY_LIVE : DISPLAY_LINES;
     d->next_ms = d->kind == DISPLAY_LIVE ? now : now + LINE_FIRST_MS;
     display_resize(d);
@@ -90,6 +90,26 @@ static void draw(struct display *d, const struct progress_view *v)
     put(d);
 }
 
+/* A line that says what the last one said is left out, for a while. */
+static void add_line(struct display *d, const struct progress_view *v, ms_t now)
+{
+    uint64_t ended = v->done + v->failed + v->other;
+    bool same = d->line_ms && ended == d->line_ended && v->running == d->line_running;
+    ms_t every = (now - d->opened_ms) / 20;
+    d->next_ms = now + (every < LINE_EVERY_MS    ? LINE_EVERY_MS
+                        : every > LINE_LATEST_MS ? LINE_LATEST_MS
+                                                 : every);
+    if (same && now - d->line_ms < LINE_LATEST_MS)
+        return;
+    buf_adds(&d->frame, "grange: ");
+    progress_line(v, &d->frame);
+    buf_addc(&d->frame, '\n');
+    put(d);
+    d->line_ms = now;
+    d->line_ended = ended;
+    d->line_running = v->running;
+}
+
 void display_show(struct display *d, const struct progress_view *v, ms_t now)
 {
     if (d->kind == DISPLAY_NONE || now < d->next_ms)
@@ -99,11 +119,7 @@ void display_show(struct display *d, const struct progress_view *v, ms_t now)
         d->next_ms = now + FRAME_MS;
         return;
     }
-    buf_adds(&d->frame, "grange: ");
-    progress_line(v, &d->frame);
-    buf_addc(&d->frame, '\n');
-    put(d);
-    d->next_ms = now + LINE_EVERY_MS;
+    add_line(d, v, now);
 }
 
 void display_say(struct display *d, const char *text)

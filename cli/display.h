@@ -1,7 +1,8 @@
 #ifndef GRANGE_CLI_DISPLAY_H
 #define GRANGE_CLI_DISPLAY_H
 /* display - shows progress on stderr: on a terminal a few lines that are drawn again in place, at
- * most ten times a second and each time with a single write; elsewhere a line every few seconds.
+ * most ten times a second and each time with a single write; elsewhere a line every few seconds,
+ * fewer the longer it takes, and after a minute where nothing has changed.
  *
  * The terminal's modes and its cursor are never changed, so there is nothing to restore however
  * this process ends: the cursor always stands below what was drawn. */
@@ -9,7 +10,7 @@
 #include "base/ids.h"
 #include "cli/progress.h"
 
-enum { FRAME_MS = 100, LINE_FIRST_MS = 2000, LINE_EVERY_MS = 5000 };
+enum { FRAME_MS = 100, LINE_FIRST_MS = 2000, LINE_EVERY_MS = 5000, LINE_LATEST_MS = 60000 };
 
 enum display_kind { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE };
 struct display {
@@ -17,7 +18,9 @@ struct display {
     unsigned lines; /* drawn, above the cursor */
     unsigned width, height;
     bool utf8;
-    ms_t next_ms; /* when it may be drawn again */
+    ms_t next_ms;                      /* when it may be drawn again */
+    ms_t opened_ms, line_ms;           /* the last line */
+    uint64_t line_ended, line_running; /* as it said */
     struct buf frame;
 };
 

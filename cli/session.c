@@ -25,8 +25,7 @@ enum {
     TURN_MS = 1000,        /* between two looks at everything, at the most */
     TERM_GRACE_MS = 2000,  /* SIGTERM and SIGHUP leave less time than Ctrl-C */
     STOPPED_WITHIN_MS =
-        10000,           /* after running points were told to stop: TERM, grace, KILL and some */
-    NO_WORKER_MS = 3000, /* then say that a daemon has no worker */
+        10000, /* after running points were told to stop: TERM, grace, KILL and some */
 };
 
 static enum err begin(struct session *s, struct fault *f);
@@ -484,19 +483,7 @@ static enum err look_after(struct session *s, ms_t now, struct fault *f)
         display_say(&s->display, "the scheduler does not answer any more; killing it");
         s->lost_ms = now; /* SIGCHLD starts it again */
     }
-    bool nobody = s->local.joined && s->have_news && s->n_workers == 0;
-    if (nobody && !s->said_no_worker && now - s->started_ms > NO_WORKER_MS) {
-        s->said_no_worker = true;
-        struct buf b;
-        buf_init(&b);
-        buf_adds(&b, "no worker is connected to this scheduler; start one: grange worker");
-        if (s->control->where.connect[0])
-            buf_adds(&b, " --connect worker.json, the file beside client.json");
-        else
-            cli_dir_flag(s->control->dir, &b);
-        display_say(&s->display, buf_text(&b));
-        buf_fini(&b);
-    }
+    session_idle(s, now);
     return ERR_NONE;
 }
 
@@ -513,6 +500,7 @@ static enum err follow(struct session *s, struct fault *f)
 {
     ms_t now = clock_mono_ms();
     s->started_ms = now;
+    s->look_ms = MS_NEVER;
     display_open(&s->display, s->control->quiet, now);
     pace_init(&s->pace);
     s->signal_fd = signals_open();

@@ -27,6 +27,7 @@ struct session {
     ms_t started_ms;     /* monotonic */
     ms_t lost_ms;        /* since when the connection is lost; 0: it is there */
     bool said_no_worker;
+    ms_t look_ms; /* when to look why nothing runs; MS_NEVER: something does */
     struct display display;
     struct pace pace;
     /* stopping */
@@ -38,6 +39,7 @@ struct session {
     char note[160];
 };
 
+void session_idle(struct session *s, ms_t now);             /* says why nothing runs */
 int session_finish(struct session *s);                      /* it came to an end: an exit code */
 int session_fail(struct session *s, const struct fault *f); /* something went wrong: the same */
 

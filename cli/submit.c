@@ -76,7 +76,7 @@ static int submit_all(const struct run_args *a, const struct stages *stages)
         return cli_bad("-j is for grange run: the slots are those of the farm"), CLI_USAGE;
     for (size_t i = 0; i < stages->n && !a->control.quiet && a->control.dir[0]; i++)
         late_changed(stages->items[i], a->control.dir);
-    enum err err = where_open(&a->control.at, &where, &g, &f);
+    enum err err = where_open_farm(&a->control.at, &where, &g, &f);
     for (size_t i = 0; i < stages->n && !err; i++)
         err = submit_one(g, a, stages->items[i], &f);
     grange_close(g);

@@ -190,17 +190,24 @@ static const char *parent(const struct where_args *a)
     return named ? NULL : from_environment("GRANGE_PARENT");
 }
 
-enum err where_up(const struct where_args *a, struct where *w, struct fault *f)
+/* need_scheduler - `stays`: one that does not end with the `grange run` that it serves. */
+static enum err need_scheduler(const struct where_args *a, bool stays, struct where *w,
+                               struct fault *f)
 {
     const struct where_args of_parent = { .connect = parent(a) };
     enum err err = where_find(of_parent.connect ? &of_parent : a, w, f);
-    if (err || w->up)
+    if (err || w->up || (!stays && local_serves(w->dir)))
         return err;
     struct buf flag = { 0 };
     where_flag(w, &flag);
     fault_set(f, ERR_LOST, "no farm is up in %s; start one: grange up%s", w->dir, buf_text(&flag));
     buf_fini(&flag);
     return ERR_LOST;
+}
+
+enum err where_up(const struct where_args *a, struct where *w, struct fault *f)
+{
+    return need_scheduler(a, true, w, f);
 }
 
 enum err where_connect(const struct where *w, struct grange **g, struct fault *f)
@@ -219,16 +226,26 @@ enum err where_connect(const struct where *w, struct grange **g, struct fault *f
     return (enum err)rc;
 }
 
-enum err where_open(const struct where_args *a, struct where *w, struct grange **g, struct fault *f)
+static enum err open_found(const struct where *w, struct grange **g, struct fault *f)
 {
-    enum err err = where_up(a, w, f);
-    if (err)
-        return err;
     signals_early();
-    err = where_connect(w, g, f);
+    enum err err = where_connect(w, g, f);
     signals_asked(SIGNALS_FARM);
     signals_let(true); /* those of the threads that it made are as they were */
     return err;
+}
+
+enum err where_open(const struct where_args *a, struct where *w, struct grange **g, struct fault *f)
+{
+    enum err err = need_scheduler(a, false, w, f);
+    return err ? err : open_found(w, g, f);
+}
+
+enum err where_open_farm(const struct where_args *a, struct where *w, struct grange **g,
+                         struct fault *f)
+{
+    enum err err = where_up(a, w, f);
+    return err ? err : open_found(w, g, f);
 }
 
 /* ---- saying it ---- */

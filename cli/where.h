@@ -62,16 +62,19 @@ enum err where_look(const struct where_args *a, struct where *w, struct fault *f
 /* where_of - where_look for a verb's main: *w lives for ever. -1: go on; else what it
  * returns. */
 int where_of(const struct where_args *a, const struct where **w);
-/* where_up - the same for verbs that need a scheduler: ERR_LOST when none is there, which says how
- * to have one. */
+/* where_up - the same for verbs that need a farm that stays up: ERR_LOST when none is there, which
+ * says how to have one. */
 enum err where_up(const struct where_args *a, struct where *w, struct fault *f);
 /* where_connect - to a farm that is up. signals_early must have been called: it makes threads. */
 enum err where_connect(const struct where *w, struct grange **g, struct fault *f);
 
-/* where_open - where_up, signals_early and where_connect; then signals end this process as usual.
- */
+/* where_open - connects to the scheduler that is there, also to that of a `grange run`; signals end
+ * this process as usual. ERR_LOST when none is there. where_open_farm - where_up and the same: for
+ * what has to outlive a run. */
 enum err where_open(const struct where_args *a, struct where *w, struct grange **g,
                     struct fault *f);
+enum err where_open_farm(const struct where_args *a, struct where *w, struct grange **g,
+                         struct fault *f);
 
 /* where_flag - " --dir DIR" or " --connect FILE", quoted for sh, or "" when nothing need be said:
  * for commands that are printed. where_name - "the farm NAME in DIR", for sentences. */

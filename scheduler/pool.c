@@ -16,8 +16,10 @@ struct worker *pool_by_peer(const struct core *c, peer_id peer)
 
 void pool_away(struct core *c, struct worker *w)
 {
-    if (w->link == WORKER_UP)
+    if (w->link == WORKER_UP) {
         HASH_DELETE(hh, c->by_peer, w);
+        followers_due(c);
+    }
     w->link = WORKER_AWAY;
     w->peer = (peer_id){ 0 };
     room_close(c, w);
@@ -29,6 +31,7 @@ void pool_up(struct core *c, struct worker *w, peer_id peer)
     w->link = WORKER_UP;
     w->peer = peer;
     HASH_ADD(hh, c->by_peer, peer.n, sizeof w->peer.n, w);
+    followers_due(c);
     pool_due(c, c->now + c->cfg.lost_after_ms);
 }
 

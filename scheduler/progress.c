@@ -31,6 +31,12 @@ void followers_drop(struct core *c, peer_id peer)
     c->n_followers = kept;
 }
 
+void followers_due(struct core *c)
+{
+    for (size_t i = 0; i < c->n_followers; i++)
+        c->followers[i].due = true;
+}
+
 /* News that a waiting person wants at once: the study has come to rest. */
 static bool at_rest(const struct live *st)
 {

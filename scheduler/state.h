@@ -413,6 +413,7 @@ void cancel_some(struct core *c, struct outbox *out);
 void on_follow(struct core *c, const struct event *ev);
 void progress_tell(struct core *c, struct outbox *out);
 ms_t progress_deadline(const struct core *c);
+void followers_due(struct core *c); /* all of them: the farm has other slots */
 void followers_drop(struct core *c, peer_id peer);
 
 #endif

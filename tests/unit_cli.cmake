@@ -1,8 +1,10 @@
 # The pure parts of the command line.
-foreach(part sources suggest progress)
+foreach(part sources suggest progress display)
   set(sources ${CMAKE_SOURCE_DIR}/cli/${part}.c)
   if(part STREQUAL "progress")
     list(APPEND sources ${CMAKE_SOURCE_DIR}/cli/pace.c)
+  elseif(part STREQUAL "display")
+    list(APPEND sources ${CMAKE_SOURCE_DIR}/cli/progress.c)
   endif()
   grange_unit_test(cli_${part} SOURCES ${sources} LINK grange_base m)
 endforeach()

@@ -26,6 +26,24 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     left_is 0
 }
 
+@test "a run that nobody can go on with says why; top, workers and steering reach its scheduler, submit does not" {
+    start run "$GRANGE" run -j 1 --study s --require big 'echo {x}' ::: x=1,2
+    run_pid=$pid
+    poll_until 20 grep -q "s waits: no worker that is connected can run its points, until one comes: needs label big (worker" run.err
+    run -0 grange workers
+    has "$output" "run-$run_pid"
+    run -0 grange top
+    has "$output" "s  "
+    run -0 grange priority s 3
+    run -0 grange workers --json
+    run -3 grange submit true ::: x=1
+    has "$output" "no farm is up in .grange; start one: grange up"
+    start other "$GRANGE" worker -j 1 --label big
+    finish "$run_pid"
+    same 0 "$rc"
+    same 1 "$(grep -c waits: run.err)"
+}
+
 @test "a restart command runs from the second attempt on; a warning is a success" {
     run grange run --study s --retries 2 --backoff 1ms..2ms --exit 3:warn --restart-command 'echo again {x}; exit 3' \
         'echo first {x}; exit 1' ::: x=1
