@@ -16,7 +16,7 @@ setup_more() {
     [ -d "$PKG_CONFIG_PATH" ] || PKG_CONFIG_PATH=$(dirname "$(find usr -name grange.pc)")
     # shellcheck disable=SC2046
     cc -std=c17 -Wall -Wextra -Werror -o futures usr/share/doc/grange/examples/c/futures.c \
-        $(pkg-config --define-prefix --cflags --libs grange)
+        $(pkg-config --cflags --libs grange)
     LD_LIBRARY_PATH=$(dirname "$(find "$PWD/usr" -name libgrange.so)")
     export LD_LIBRARY_PATH
     run -0 env PATH="$PWD/usr/bin:$PATH" ./futures
