@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/must.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/where.h"
 #include "client/grange.h"
@@ -197,14 +198,18 @@ static int call_engines(struct grange *g, struct call_args *a, const struct buf 
     if (code)
         return failed(g, code);
     code = grange_direct_wait(d, a->timeout_ms);
-    if (code == GRANGE_ERR_TIMEOUT && !grange_direct_ready(d))
-        cli_say("the engines did not answer within %" PRId64 " ms: the call is given up",
-                (int64_t)a->timeout_ms);
+    if (code == GRANGE_ERR_TIMEOUT && !grange_direct_ready(d)) {
+        struct buf time = { 0 };
+        progress_duration(a->timeout_ms, &time);
+        cli_say("the engines did not answer within %s: the call is given up", buf_text(&time));
+        buf_fini(&time);
+    }
     print(d, a->n_engines);
     grange_direct_free(d);
     if (!code)
         return CLI_OK;
     return code == GRANGE_ERR_STATE                                   ? CLI_SOME_FAILED
+           : code == GRANGE_ERR_TIMEOUT                               ? CLI_TIMED_OUT
            : code == GRANGE_ERR_NOT_FOUND || code == GRANGE_ERR_LIMIT ? CLI_USAGE
                                                                       : CLI_ERROR;
 }
@@ -249,6 +254,19 @@ static int wait_for(struct grange *g, const struct call_args *a, struct grange_f
     return grange_wait(g, f, a->timeout_ms - SILENT_MS);
 }
 
+static int give_up(struct grange *g, const struct call_args *a, struct grange_future f)
+{
+    struct buf time = { 0 };
+    progress_duration(a->timeout_ms, &time);
+    cli_say("%s has not ended within %s (--timeout): it is cancelled", a->function,
+            buf_text(&time));
+    buf_fini(&time);
+    grange_future_cancel(g, f, 1, 1000);
+    if (a->timeout_ms <= SILENT_MS)
+        say_who_has(g, a->function);
+    return CLI_TIMED_OUT;
+}
+
 static int call_any(struct grange *g, const struct call_args *a, const struct buf *data)
 {
     struct grange_future f;
@@ -260,13 +278,7 @@ static int call_any(struct grange *g, const struct call_args *a, const struct bu
     if (!code)
         code = grange_get(g, f, &r);
     if (code) {
-        int rc = failed(g, code);
-        if (code == GRANGE_ERR_TIMEOUT) {
-            grange_future_cancel(g, f, 1, 1000);
-            if (a->timeout_ms <= SILENT_MS)
-                say_who_has(g, a->function);
-        }
-        return rc;
+        return code == GRANGE_ERR_TIMEOUT ? give_up(g, a, f) : failed(g, code);
     }
     if (r.outcome != GRANGE_DONE) {
         cli_say("%s: %s", a->function, *r.error ? r.error : r.reason);

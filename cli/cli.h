@@ -23,7 +23,7 @@ enum cli_exit {
     CLI_SOME_FAILED = 1,   /* it ran, and some points failed, were cancelled or are left (halted) */
     CLI_USAGE = 2,         /* wrong usage: nothing was started, nothing was stored */
     CLI_ERROR = 3,         /* the world failed: store, disk full, directory in use, no scheduler */
-    CLI_TIMED_OUT = 4,     /* grange wait: not all had ended when the time was over */
+    CLI_TIMED_OUT = 4,     /* grange wait, call: not ended when the time was over */
     CLI_INTERRUPTED = 130, /* by Ctrl-C or a signal; what was done is recorded */
 };
 

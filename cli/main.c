@@ -76,7 +76,7 @@ static const char exit_codes[] =
     "       another `grange run`, no scheduler could be had, or that of the farm went away and "
     "did\n"
     "       not come back within ten seconds. What was recorded stays recorded.\n"
-    "    4  `grange wait --timeout`: the time was over before all had ended\n"
+    "    4  --timeout of `grange wait` and `grange call`: the time was over\n"
     "  130  interrupted by Ctrl-C or a signal; what was done is recorded, and the command that\n"
     "       goes on was printed\n"
     "\n"

@@ -137,13 +137,13 @@ hello" "$output"
 @test "a call that is given up, or whose caller is killed, does not hold its engine" {
     worker one 1
     poll_until 20 answers 1
-    run -3 call --engine 0 --timeout 300ms misbehave wait
-    has "$output" "did not answer"
+    run -4 call --engine 0 --timeout 300ms misbehave wait
+    has "$output" "the engines did not answer within 300 ms"
     poll_until 20 answers_one 0
     hold
     kill -9 "$held"
     poll_until 20 answers_one 0
-    run -3 call --engine 0 --timeout 300ms misbehave loop # does not look whether it is cancelled
+    run -4 call --engine 0 --timeout 300ms misbehave loop # does not look whether it is cancelled
     poll_until 20 answers_one 0
 }
 
@@ -164,7 +164,8 @@ hello" "$output"
     same "queued" "$output"
     run -1 call fail 4
     has "$output" "failed as asked"
-    run -3 call --timeout 0.1 fali 4
+    run -4 call --timeout 1.1 fali 4
+    has "$output" "fali has not ended within 1.1 s (--timeout): it is cancelled"
     has "$output" "no engine of the farm has a function 'fali' (2 are there)"
     start waits "$GRANGE" call --connect "$url" fali 4
     waits=$pid
