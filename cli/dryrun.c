@@ -181,7 +181,9 @@ int dryrun(const struct control *c, const struct study *s)
 {
     struct known_points k;
     struct fault f;
-    /* A farm elsewhere does not tell what it knows: as if it knew nothing. */
+    if (!c->dir[0] && !c->quiet)
+        cli_say("note: the store of this farm is on another machine, and --dry-run does not ask "
+                "for it: every point counts as one to run");
     if (known_points(s, c->dir[0] ? c->dir : "/dev/null", &k, &f))
         return cli_fail(&f);
     (c->json ? print_json : print_text)(c, s, &k);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/tally.h"
 #include "client/grange.h"
 #include "engine/host.h"
 
@@ -43,6 +44,8 @@ int main(int argc, char **argv)
         return help(argc - 2, argv + 2);
     if (strcmp(name, "engine-host") == 0) /* what a worker starts; not for people */
         return engine_host(argv + 2, (size_t)argc - 2);
+    if (strcmp(name, "tally") == 0) /* what a scheduler starts for a client elsewhere */
+        return tally_main(argc - 2, argv + 2);
     const struct verb *v = cli_verb(name);
     return v ? v->main(argc - 1, argv + 1) : unknown_verb(name);
 }

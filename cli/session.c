@@ -14,6 +14,7 @@
 #include "base/must.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
+#include "cli/tally.h"
 #include "client/grange.h"
 
 enum {
@@ -217,9 +218,12 @@ static enum err begin(struct session *s, struct fault *f)
     signals_let(true);
     enum err err = have_scheduler(s, f);
     signals_let(false); /* connecting makes threads */
-    s->end_before = summary_last_end(s->control->dir);
     if (!err)
         err = connect_scheduler(s, f);
+    signals_let(true);
+    if (!err && (!s->control->quiet || s->control->json)) /* there will be a summary */
+        s->end_before = tally_last_end(s->control->dir, s->g);
+    signals_let(false);
     signals_asked(s->local.joined ? SIGNALS_FARM : SIGNALS_STORING);
     for (size_t i = 0; i < s->n_parts && !err; i++)
         err = begin_part(s, &s->parts[i], f);

@@ -77,6 +77,7 @@ static void sum_up(const struct session *s, const struct part *p)
     bool all_ended = part_to_do(&p->counts) == 0;
     struct summary sum = {
         .control = s->control,
+        .g = s->lost_ms ? NULL : s->g,
         .study = p->study,
         .name = p->name,
         .end = SUMMARY_ENDED,

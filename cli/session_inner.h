@@ -23,7 +23,7 @@ struct session {
     uint32_t n_workers;
     bool have_news;
     uint64_t ended_before;
-    uint64_t end_before; /* summary_last_end of the store */
+    uint64_t end_before; /* tally_last_end */
     ms_t started_ms;     /* monotonic */
     ms_t lost_ms;        /* since when the connection is lost; 0: it is there */
     bool said_no_worker;

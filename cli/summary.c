@@ -2,69 +2,23 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
-#include "base/must.h"
-#include "base/reason.h"
-#include "cli/late.h"
 #include "cli/part.h"
-#include "cli/points.h"
 #include "cli/progress.h"
-#include "client/inside.h"
-#include "store/reader.h"
-#include "study/csv.h"
+#include "cli/tally.h"
 
 /* Beyond so many points of earlier runs metrics that were not found are left to grange results to
  * count: about a second's worth. */
 enum { REUSED_READ_MAX = 100000 };
 
-/* What the store adds to the counts. */
 struct facts {
     const struct summary *s;
-    struct reader *reader;
-    struct reader_study row;
-    uint64_t sum_us; /* of the points that ended in this run */
-    struct failure {
-        uint64_t index;
-        char *label, *reason;
-    } failures[FAILURES_SHOWN];
-    size_t n_shown;
-    uint64_t missing[METRICS_MAX];
-    struct late_metrics late;
+    struct tally store;
 };
 
 static void print_text(const struct facts *x);
 static void print_json(const struct facts *x);
-
-static enum err open_study(const char *dir, const char *name, struct reader **r,
-                           struct reader_study *row)
-{
-    struct fault f;
-    enum err err = reader_open(dir, r, &f);
-    if (err)
-        return err;
-    err = reader_study(*r, name, row, &f);
-    if (err) {
-        reader_close(*r);
-        *r = NULL;
-    }
-    return err;
-}
-
-uint64_t summary_last_end(const char *dir)
-{
-    struct reader *r = NULL;
-    uint64_t n = 0;
-    struct fault f;
-    if (!dir[0] || reader_open(dir, &r, &f))
-        return 0;
-    if (reader_last_end(r, &n, &f))
-        n = 0;
-    reader_close(r);
-    return n;
-}
 
 void summary_resume(const struct control *c, const char *name, struct buf *out)
 {
@@ -73,190 +27,32 @@ void summary_resume(const struct control *c, const char *name, struct buf *out)
     where_flag(&c->where, out);
 }
 
-/* ---- reading ---- */
-
-static char *point_label(const struct study *s, uint64_t index)
-{
-    struct point p;
-    struct buf b;
-    point_init(&p);
-    buf_init(&b);
-    if (index < study_n_points(s)) {
-        study_point(s, index, &p);
-        study_point_label(s, &p, &b);
-    }
-    point_fini(&p);
-    return b.data; /* NULL when empty */
-}
-
-static enum err on_failure(void *ctx, const struct end_row *row, struct fault *f)
-{
-    (void)f;
-    struct facts *x = ctx;
-    struct failure *to = &x->failures[x->n_shown++];
-    struct buf reason;
-    buf_init(&reason);
-    reason_words(row->reason, row->code, &reason);
-    if (row->body && row->body->error_line && row->body->error_line[0])
-        buf_addf(&reason, ": %s", row->body->error_line);
-    to->index = row->task.n - x->row.array.first.n;
-    to->label = point_label(x->s->study, to->index);
-    to->reason = reason.data;
-    return ERR_NONE;
-}
-
-static enum err count_row(void *ctx, size_t n, const char *const *names, const char *const *cells,
-                          const bool *is_number, struct fault *f)
-{
-    (void)n, (void)cells, (void)is_number, (void)f;
-    *(uint64_t *)ctx += cells != NULL && names != NULL;
-    return ERR_NONE;
-}
-
-static void add_column(const char *name, struct buf *b)
-{
-    buf_addc(b, '"');
-    for (; *name; name++)
-        buf_add(b, *name == '"' ? "\"\"" : name, *name == '"' ? 2 : 1);
-    buf_addc(b, '"');
-}
-
-/* The columns of the view are factors and metrics first; its own yield by an underscore each. */
-static bool has_name(const struct study *s, const char *name)
-{
-    for (size_t j = 0; j < study_n_factors(s); j++)
-        if (strcasecmp(study_factor_name(s, j), name) == 0)
-            return true;
-    for (size_t k = 0; k < study_n_metrics(s); k++)
-        if (strcasecmp(study_metric_name(s, k), name) == 0)
-            return true;
-    return false;
-}
-
-static const char *state_column(const struct study *s)
-{
-    const char *state = "___state";
-    while (state[0] == '_' && !has_name(s, state + 1))
-        state++;
-    return state;
-}
-
-static void count_missing(struct facts *x)
-{
-    struct buf where;
-    struct fault f;
-    buf_init(&where);
-    const char *state = state_column(x->s->study);
-    for (size_t k = 0; k < study_n_metrics(x->s->study); k++) {
-        buf_clear(&where);
-        add_column(study_metric_name(x->s->study, k), &where);
-        buf_adds(&where, " IS NULL AND ");
-        add_column(state, &where);
-        buf_adds(&where, " = 'done'");
-        if (reader_results(x->reader, &x->row, buf_text(&where), NULL, count_row, &x->missing[k],
-                           &f))
-            x->missing[k] = 0;
-    }
-    buf_fini(&where);
-}
-
-/* ---- of a farm elsewhere: the failures alone ---- */
-
-enum { FAR_BYTES_MAX = 1 << 16 }; /* of rows: more than are shown */
-
-static bool add_rows(void *text, const void *data, size_t n)
-{
-    buf_add(text, data, n);
-    return ((struct buf *)text)->n < FAR_BYTES_MAX;
-}
-
-/* The index is the first column of a row, and the reason the fifth from the end. */
-static void take_rows(struct facts *x, const struct buf *text)
-{
-    struct csv csv;
-    csv_init(&csv, buf_text(text), text->n);
-    bool heading = csv_row(&csv);
-    size_t n = csv.n;
-    while (heading && x->n_shown < FAILURES_SHOWN && csv_row(&csv) && csv.n == n && n > 5) {
-        struct failure *to = &x->failures[x->n_shown++];
-        to->index = strtoull(csv.cells[0], NULL, 10);
-        to->label = point_label(x->s->study, to->index);
-        to->reason = strdup(csv.cells[n - 5]);
-        must(to->reason);
-    }
-    csv_fini(&csv);
-}
-
-static void read_far(struct facts *x)
-{
-    struct buf where = { 0 }, text = { 0 }, said = { 0 };
-    struct grange *g = NULL;
-    struct fault f;
-    int code;
-    if (!(x->s->counts.failed + x->s->counts.quarantined) ||
-        where_connect(&x->s->control->where, &g,
-                      &f)) /* signals still wait, as the session had them */
-        return;
-    buf_adds(&where, "--where=");
-    add_column(state_column(x->s->study), &where);
-    buf_adds(&where, " IN ('failed', 'quarantined')");
-    const struct client_look what = { .verb = "results",
-                                      .options = (const char *[]){ "--format=csv", where.data },
-                                      .n_options = 2,
-                                      .words = &x->s->name,
-                                      .n_words = 1 };
-    (void)client_look(g, &what, add_rows, &text, REQUEST_MS, &code, &said);
-    grange_close(g);
-    take_rows(x, &text);
-    buf_fini(&said);
-    buf_fini(&where);
-    buf_fini(&text);
-}
-
-static void read_facts(struct facts *x)
-{
-    const struct summary *s = x->s;
-    struct fault f;
-    if (!s->control->dir[0]) { /* it is not on this machine */
-        read_far(x);
-        return;
-    }
-    if (open_study(s->control->dir, s->name, &x->reader, &x->row))
-        return;
-    if (s->ended_here)
-        (void)reader_took(x->reader, &x->row, s->end_before, &x->sum_us, &f);
-    if (s->counts.failed + s->counts.quarantined)
-        (void)reader_failures(x->reader, &x->row, FAILURES_SHOWN, on_failure, x, &f);
-    if (s->counts.reused > REUSED_READ_MAX)
-        return;
-    if (s->counts.reused) /* of the others all metrics were looked for when they ended */
-        late_metrics(&x->late, s->study, s->control->dir, x->reader);
-    count_missing(x);
-}
-
 void summary_print(const struct summary *s)
 {
     if (s->control->quiet && !s->control->json)
         return;
     static struct facts x; /* large */
     x = (struct facts){ .s = s };
-    read_facts(&x);
+    bool few = s->counts.reused <= REUSED_READ_MAX;
+    const struct tally_ask ask = {
+        .name = s->name,
+        .study = s->study,
+        .after = s->end_before,
+        .took = s->ended_here > 0,
+        .failures = s->counts.failed + s->counts.quarantined > 0,
+        .metrics = few && study_n_metrics(s->study) > 0,
+        .late = few && s->counts.reused > 0, /* of others they were looked for when they ended */
+    };
+    tally_read(&ask, s->control->dir, s->g, &x.store);
     (s->control->json ? print_json : print_text)(&x);
-    for (size_t i = 0; i < x.n_shown; i++) {
-        free(x.failures[i].label);
-        free(x.failures[i].reason);
-    }
-    if (x.reader) {
-        reader_study_fini(&x.row);
-        reader_close(x.reader);
-    }
+    tally_fini(&x.store);
 }
 
 /* ---- derived numbers ---- */
 
 static double speed_up(const struct facts *x)
 {
-    return x->s->wall_ms > 0 ? (double)x->sum_us / 1000 / (double)x->s->wall_ms : 0;
+    return x->s->wall_ms > 0 ? (double)x->store.sum_us / 1000 / (double)x->s->wall_ms : 0;
 }
 
 static double utilisation(const struct facts *x)
@@ -291,22 +87,37 @@ static void add_counts(const struct facts *x, struct buf *b)
     buf_addc(b, '\n');
 }
 
+/* add_label - the factors of a point; nothing when it has none. */
+static void add_label(const struct study *s, uint64_t index, struct buf *b)
+{
+    struct point p;
+
+    if (index >= study_n_points(s) || study_n_factors(s) == 0)
+        return;
+    point_init(&p);
+    study_point(s, index, &p);
+    study_point_label(s, &p, b);
+    point_fini(&p);
+}
+
 static void add_failures(const struct facts *x, struct buf *b)
 {
-    for (size_t i = 0; i < x->n_shown; i++) {
-        const struct failure *one = &x->failures[i];
-        char number[32];
-        snprintf(number, sizeof number, "point %" PRIu64, one->index);
-        buf_addf(b, "  %s", number);
-        if (one->label && strcmp(one->label, number) != 0) /* it has factors */
-            buf_addf(b, " (%s)", one->label);
-        buf_addf(b, ": %s\n", one->reason ? one->reason : "failed");
+    struct buf label = { 0 };
+    for (size_t i = 0; i < x->store.n_failures; i++) {
+        const struct tally_failure *one = &x->store.failures[i];
+        buf_clear(&label);
+        add_label(x->s->study, one->index, &label);
+        buf_addf(b, "  point %" PRIu64, one->index);
+        if (label.n)
+            buf_addf(b, " (%s)", label.data);
+        buf_addf(b, ": %s\n", one->reason);
     }
+    buf_fini(&label);
     uint64_t n = x->s->counts.failed + x->s->counts.quarantined;
-    if (n <= x->n_shown || !x->n_shown)
+    if (n <= x->store.n_failures || !x->store.n_failures)
         return;
     buf_adds(b, "  and ");
-    progress_count(n - x->n_shown, b);
+    progress_count(n - x->store.n_failures, b);
     buf_adds(b, " more: grange results ");
     buf_add_sh(b, x->s->name);
     where_flag(&x->s->control->where, b);
@@ -315,12 +126,12 @@ static void add_failures(const struct facts *x, struct buf *b)
 
 static void add_times(const struct facts *x, struct buf *b)
 {
-    if (!x->s->ended_here || !x->s->slots || !x->reader)
+    if (!x->s->ended_here || !x->s->slots || !x->store.known)
         return;
     buf_adds(b, "  wall time ");
     progress_duration(x->s->wall_ms, b);
     buf_adds(b, ", sum of the points' times ");
-    progress_duration((ms_t)(x->sum_us / 1000), b);
+    progress_duration((ms_t)(x->store.sum_us / 1000), b);
     buf_addf(b, ": speed-up %.2f on %u %s, utilisation %.0f%%\n", speed_up(x), x->s->slots,
              x->s->slots == 1 ? "core" : "cores", 100 * utilisation(x));
 }
@@ -328,11 +139,11 @@ static void add_times(const struct facts *x, struct buf *b)
 static void add_missing(const struct facts *x, struct buf *b)
 {
     for (size_t k = 0; k < study_n_metrics(x->s->study); k++) {
-        if (!x->missing[k])
+        if (!x->store.missing[k])
             continue;
         buf_addf(b, "  metric %s was not found in ", study_metric_name(x->s->study, k));
-        progress_count(x->missing[k], b);
-        buf_addf(b, " %s that succeeded\n", x->missing[k] == 1 ? "point" : "points");
+        progress_count(x->store.missing[k], b);
+        buf_addf(b, " %s that succeeded\n", x->store.missing[k] == 1 ? "point" : "points");
     }
 }
 
@@ -384,7 +195,8 @@ static void add_number_members(const struct facts *x, struct buf *b)
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         buf_addf(b, ", \"%s\": %" PRIu64, members[i].key, members[i].n);
     buf_addf(b, ", \"wall_s\": %.3f, \"sum_s\": %.3f, \"speed_up\": %.3f, \"utilisation\": %.3f",
-             (double)x->s->wall_ms / 1000, (double)x->sum_us / 1e6, speed_up(x), utilisation(x));
+             (double)x->s->wall_ms / 1000, (double)x->store.sum_us / 1e6, speed_up(x),
+             utilisation(x));
 }
 
 static void print_json(const struct facts *x)
@@ -398,11 +210,14 @@ static void print_json(const struct facts *x)
     add_text_member("end", ends[x->s->end], &b);
     add_number_members(x, &b);
     buf_adds(&b, ", \"failures\": [");
-    for (size_t i = 0; i < x->n_shown; i++) {
-        buf_addf(&b, "%s{\"point\": %" PRIu64, i ? ", " : "", x->failures[i].index);
-        add_text_member("values", x->failures[i].label, &b);
-        add_text_member("reason", x->failures[i].reason, &b);
+    for (size_t i = 0; i < x->store.n_failures; i++) {
+        struct buf label = { 0 };
+        add_label(x->s->study, x->store.failures[i].index, &label);
+        buf_addf(&b, "%s{\"point\": %" PRIu64, i ? ", " : "", x->store.failures[i].index);
+        add_text_member("values", buf_text(&label), &b);
+        add_text_member("reason", x->store.failures[i].reason, &b);
         buf_addc(&b, '}');
+        buf_fini(&label);
     }
     buf_adds(&b, "], \"metrics_missing\": {");
     bool first = true;
@@ -410,7 +225,7 @@ static void print_json(const struct facts *x)
         const char *name = study_metric_name(x->s->study, k);
         buf_adds(&b, first ? "" : ", ");
         buf_add_json(&b, name, strlen(name));
-        buf_addf(&b, ": %" PRIu64, x->missing[k]);
+        buf_addf(&b, ": %" PRIu64, x->store.missing[k]);
         first = false;
     }
     printf("%s}}\n", buf_text(&b));

@@ -9,10 +9,9 @@
 
 enum summary_end { SUMMARY_ENDED, SUMMARY_HALTED, SUMMARY_HELD, SUMMARY_INTERRUPTED };
 
-enum { FAILURES_SHOWN = 10 };
-
 struct summary {
     const struct control *control;
+    struct grange *g; /* NULL: its scheduler does not answer */
     const struct study *study;
     const char *name;
     enum summary_end end;
@@ -20,14 +19,11 @@ struct summary {
     uint64_t ended_here;         /* points that ended in this run */
     ms_t wall_ms;                /* from the first point that could start */
     uint32_t slots;              /* 0: no worker was needed */
-    uint64_t end_before;         /* summary_last_end when this run began */
+    uint64_t end_before;         /* tally_last_end when this run began */
 };
 
-/* summary_last_end - of the store: the number of the end that was recorded last; 0 when it has none
- * or cannot say. */
-uint64_t summary_last_end(const char *dir);
-
-/* summary_print - reads the store for failures and metrics; what it cannot read it leaves out. */
+/* summary_print - with what the store says of times, failures and metrics
+                            (cli/tally.h). */
 void summary_print(const struct summary *s);
 
 /* summary_resume - "grange resume NAME --dir DIR" */

@@ -28,7 +28,7 @@ struct look {
 /* What a client may have done here: nothing of it writes. */
 static bool is_verb(const char *verb)
 {
-    static const char *const verbs[] = { "status", "results", "log", "explain", "graph" };
+    static const char *const verbs[] = { "status", "results", "log", "explain", "graph", "tally" };
 
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verb, verbs[i]) == 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC1083,SC1010,SC2016,SC2030,SC2031,SC2154
+# shellcheck disable=SC1083,SC1010,SC2013,SC2016,SC2103,SC2030,SC2031,SC2154
 # A farm that is reached by its connection files, options of its workers, a service manager.
 load helper
 
@@ -73,6 +73,8 @@ looks_from_afar() {
     run -2 grange cancel t --connect client.json n=1
     has "$output" "is no index of a point"
     run -1 grange wait --connect client.json t
+    run -0 grange run --dry-run --connect client.json --study t 'exit $(({n} == 2))' ::: n=1:3
+    has "$output" "every point counts as one to run"
     looks_from_afar
     run -0 grange retry t 1 --connect client.json
     has "$output" "1 point of t will run again"
@@ -87,6 +89,35 @@ looks_from_afar() {
     run -0 grange down --connect client.json
     cd ..
     poll_until 20 bash -c '! ls .grange/keepers/* 2>/dev/null'
+}
+
+# summary STUDY WORDS... - what its run says at the end, without its times, as JSON.
+summary() {
+    "$GRANGE" run --json --study "$@" 2>said | jq -S 'del(.study, .dir, .wall_s, .speed_up, .utilisation, .sum_s, .slots)'
+}
+
+@test "the summary of a run is that of a run where the directory is: times, failures, metrics" {
+    grange up -n 1 -j 2 --listen tls+tcp://127.0.0.1:0
+    mkdir far
+    sed 's/"host": *"[^"]*"/"host": "elsewhere"/' .grange/client.json >far/client.json
+    chmod 600 far/client.json
+    cat >some.sh <<'EOS'
+[ $(($1 % 3)) = 0 ] || echo "e $1, \"x\""
+[ $(($1 % 4)) != 0 ] || { echo "no \"luck\", $1" >&2; exit 2; }
+EOS
+    words=(-m 'e=regex:e (\d+)' -m 'f=regex:x(y)' "sh $PWD/some.sh {n}" :::)
+    for n in 6 60; do # also where some ended before, and more failed than are shown
+        here=$(summary here "${words[@]}" "n=1:$n")
+        same "$here" "$(cd far && summary there --connect client.json "${words[@]}" "n=1:$n")"
+        has "$here" '"reason": "exit 2: no \"luck\", 4"'
+    done
+    same "60 15 10 6" "$(jq -r '"\(.points) \(.failed) \(.failures | length) \(.reused)"' <<<"$here")"
+    # Times: of this run's points alone.
+    jq -e '.metrics_missing | .e > 0 and .f > .e' <<<"$here"
+    (cd far && run -1 --separate-stderr grange run --json --study there --connect client.json "${words[@]}" n=1:61 &&
+        jq -r .sum_s <<<"$output" >took)
+    same "$(sql "select printf('%.3f', wall_us / 1e6) from ended order by n desc limit 1")" "$(xargs printf %.3f <far/took)"
+    grange down
 }
 
 @test "up --listen: on a farm that is up it is refused; tcp:// warns; other words are refused" {
