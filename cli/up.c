@@ -36,7 +36,7 @@ struct up_args {
     const char *dir;
     char name[NAME_BYTES_MAX + 1];
     bool registered; /* this directory is in the list of farms */
-    bool name_given, workers_given, slots_given, json;
+    bool name_given, workers_given, slots_given, json, quiet;
 };
 
 static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64_t max,
@@ -121,6 +121,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'J':
         a->json = true;
         return 0;
+    case 'q':
+        a->quiet = true;
+        return 0;
     case ARGP_KEY_ARG:
         return cli_bad("grange up takes no '%s'", arg);
     default:
@@ -137,6 +140,7 @@ static const struct argp_option options[] = {
       "where other hosts connect: tls+tcp://ADDRESS:PORT (0: any port); repeatable", 0 },
     { "name", OPT_NAME, "FARM", 0, "its name among your farms (default: default)", 0 },
     CLI_OPTION_DIR,
+    { "quiet", 'q', 0, 0, "say nothing when all is well", 0 },
     CLI_OPTION_JSON,
     { 0, 0, 0, 0, "Of the workers (grange help worker):", 10 },
     { "plugin", OPT_PLUGIN, "LIB.so", 0, "functions that their engines can run; repeatable", 10 },
@@ -410,7 +414,7 @@ static int up_main(int argc, char **argv)
         err = start(&a, &there, &f);
     if (!err && !(there && a.registered) && enter_registry(&a, &f))
         cli_say("the farm is up, but not in the list of your farms: %s", f.text);
-    if (!err)
+    if (!err && (a.json || !a.quiet))
         (a.json ? print_json : print_text)(&a, there);
     free(dir);
     return err ? cli_fail(&f) : CLI_OK;

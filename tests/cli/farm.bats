@@ -29,7 +29,8 @@ kept() {
 }
 
 @test "up again says so and starts nothing; with more workers it adds them" {
-    run -0 grange up -n 1 -j 1
+    run -0 grange up --quiet -n 1 -j 1
+    same "" "$output"
     first=$(keepers)
     run -0 grange up
     has "$output" "is up already"
