@@ -53,7 +53,8 @@ static int run_stages(const struct run_args *a, const struct stages *stages)
 {
     int rc = CLI_OK;
     if (a->save)
-        return cli_bad("--save writes one study; a file with stages is saved already: %s", a->file);
+        return cli_bad("--save writes one study; a file with stages is saved already: %s", a->file),
+               CLI_USAGE;
     for (size_t i = 0; i < stages->n && rc == CLI_OK; i++) {
         if (a->dry_run)
             rc = dryrun(&a->control, stages->items[i]);

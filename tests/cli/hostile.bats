@@ -71,6 +71,21 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
     works
 }
 
+@test "what asks for something that is not there is told what is missing" {
+    farm
+    mkdir -p farm/blobs/0000000000000002 # can be opened, and not be read
+    out=$(attack asks)
+    has "$out" "refused 1: no points named"
+    has "$out" "refused 2: there is no array with this key or number"
+    has "$out" "refused 2: there is no array of calls with the key 'o'"
+    has "$out" "refused 5: a key of 150 bytes cannot name a study; give the array a study of at most 100 bytes"
+    has "$out" "refused 2: there is no array of calls 'b' to wait for"
+    has "$out" "refused 2: there is no array of calls 77; open it by its key"
+    has "$out" "blob 2: this payload or result is not here any more"
+    has "$out" "blob 9: a payload or result cannot be read"
+    works
+}
+
 @test "without TLS there is nothing to be had from the port that wants it" {
     GRANGE_PATIENCE_PERCENT=20 farm # 2 s to greet
     for mode in garbage oversized version early; do

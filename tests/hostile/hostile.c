@@ -89,6 +89,8 @@ static void show(const void *data, size_t n)
     }
     if (m.kind == MSG_REFUSED)
         printf("refused %u: %s\n", m.refused.code, m.refused.text);
+    else if (m.kind == MSG_BLOB_ACK)
+        printf("blob %u: %s\n", m.blob_ack.code, m.blob_ack.text);
     else if (m.kind == MSG_WELCOME)
         printf("welcome\n");
     else if (m.kind != MSG_BEAT)
@@ -160,8 +162,33 @@ static void looks(int fd)
                                              .verb = "results",
                                              .options = &options[i],
                                              .n_options = 1 } });
-    say(fd, &(struct message){ .kind = MSG_LOOK,
-                               .look = { .request = 9, .look = 77, .verb = "" } });
+    say(fd,
+        &(struct message){ .kind = MSG_LOOK, .look = { .request = 9, .look = 77, .verb = "" } });
+    results(fd);
+}
+
+/* What is well formed and asks for what is not there, or cannot be. */
+static void asks(int fd)
+{
+    static const char spec[] = "{\"calls\":{\"commands\":true}}",
+                      waits[] = "{\"calls\":{\"commands\":true},\"after\":[{\"key\":\"b\"}]}";
+    char key[151] = "";
+
+    memset(key, 'k', sizeof key - 1);
+    hello(fd, ROLE_CLIENT, WIRE_VERSION);
+    say(fd, &(struct message){ .kind = MSG_CANCEL, .cancel = { .request = 1, .study = "s" } });
+    say(fd, &(struct message){ .kind = MSG_COLLECT, .collect = { .request = 2, .key = "c" } });
+    say(fd, &(struct message){ .kind = MSG_OPEN,
+                               .open = { .request = 3, .key = "o", .study = "", .spec = "" } });
+    say(fd, &(struct message){
+                .kind = MSG_OPEN,
+                .open = { 4, .key = key, .study = "", spec, .spec_bytes = sizeof spec - 1 } });
+    say(fd, &(struct message){
+                .kind = MSG_OPEN,
+                .open = { 5, .key = "a", .study = "", waits, .spec_bytes = sizeof waits - 1 } });
+    say(fd, &(struct message){ .kind = MSG_APPEND, .append = { .request = 6, .array = { 77 } } });
+    say(fd, &(struct message){ .kind = MSG_BLOB_WANT, .blob_want = { .blob = 1, .parts = 1 } });
+    say(fd, &(struct message){ .kind = MSG_BLOB_WANT, .blob_want = { .blob = 2, .parts = 1 } });
     results(fd);
 }
 
@@ -231,6 +258,8 @@ int main(int argc, char **argv)
     } else if (strcmp(mode, "client-results") == 0) {
         hello(fd, ROLE_CLIENT, WIRE_VERSION);
         results(fd);
+    } else if (strcmp(mode, "asks") == 0) {
+        asks(fd);
     } else if (strcmp(mode, "looks") == 0) {
         looks(fd);
     } else if (strcmp(mode, "worker-invents") == 0) {

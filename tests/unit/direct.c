@@ -302,4 +302,14 @@ Test(direct, a_payload_of_more_than_a_gibibyte_is_refused)
     m.direct.total = (uint64_t)BLOB_BYTES_MAX + 1;
     direct_from_client(d, ada, &m);
     expect_end(0, ada, 1, END_NOT_STARTED, ERR_LIMIT);
+    cr_expect_str_eq(sent[0].text, "1073741825 bytes; the limit is 1 GiB");
+}
+
+Test(direct, a_ticket_that_is_in_use_begins_no_second_call)
+{
+    ask(ada, 1, 0, 1, false);
+    ask(ada, 1, 0, 1, false);
+    expect_end(n_sent - 1, ada, 1, END_NOT_STARTED, ERR_EXISTS);
+    cr_expect_str_eq(sent[n_sent - 1].text, "this ticket is in use");
+    cr_expect_eq(direct_counts(d).tickets, 1);
 }
