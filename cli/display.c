@@ -4,8 +4,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "cli/terminal.h"
 
 static bool speaks_utf8(void)
 {
@@ -34,10 +35,7 @@ void display_open(struct display *d, bool quiet, ms_t now)
 
 void display_resize(struct display *d)
 {
-    struct winsize size = { 0 };
-    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
-    d->width = known ? size.ws_col : 80;
-    d->height = known ? size.ws_row : 24;
+    terminal_size(STDERR_FILENO, &d->width, &d->height);
 }
 
 ms_t display_due(const struct display *d)

@@ -120,7 +120,7 @@ static void print_attempts(const struct facts *x)
     if (x->n_attempts == 0)
         return;
     printf("\n");
-    table_open(&t, stdout, false, 6, headings);
+    table_open(&t, stdout, 0, 6, headings);
     for (size_t i = 0; i < x->n_attempts; i++) {
         const struct attempt *a = &x->attempts[i];
         buf_clear(&nth);

@@ -62,11 +62,12 @@ struct memory_table {
     size_t n;
 };
 
-static void open_table(struct memory_table *t, size_t n, const char *const *headings)
+static void open_table(struct memory_table *t, unsigned width, size_t n,
+                       const char *const *headings)
 {
     t->file = open_memstream(&t->text, &t->n);
     must(t->file);
-    table_open(&t->table, t->file, false, n, headings);
+    table_open(&t->table, t->file, width, n, headings);
 }
 
 static void close_table(struct memory_table *t, struct buf *out)
@@ -77,7 +78,7 @@ static void close_table(struct memory_table *t, struct buf *out)
     free(t->text);
 }
 
-void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, struct buf *out)
+void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, unsigned width, struct buf *out)
 {
     static const char *const headings[] = { "id",     "worker", "host",   "state",  "slots", "busy",
                                             "queued", "ended",  "memory", "up for", "has" };
@@ -85,7 +86,7 @@ void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, struct buf *
                                    true, true,  true,  true,  false };
     struct memory_table t = { 0 };
     struct buf memory = { 0 }, since = { 0 }, notes = { 0 }, ended = { 0 };
-    open_table(&t, 11, headings);
+    open_table(&t, width, 11, headings);
     for (size_t i = 0; i < farm->n_workers; i++) {
         const struct grange_farm_worker *w = &farm->workers[i];
         char id[16], slots[16], busy[16], queued[16];
@@ -107,7 +108,7 @@ void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, struct buf *
     buf_fini(&memory), buf_fini(&since), buf_fini(&notes), buf_fini(&ended);
 }
 
-void farm_view_engines(const struct grange_farm *farm, struct buf *out)
+void farm_view_engines(const struct grange_farm *farm, unsigned width, struct buf *out)
 {
     static const char *const headings[] = { "engine",   "worker",    "state",      "pid",
                                             "restarts", "functions", "last reason" };
@@ -116,7 +117,7 @@ void farm_view_engines(const struct grange_farm *farm, struct buf *out)
     struct buf functions = { 0 };
     if (farm->n_engines == 0)
         return;
-    open_table(&t, 7, headings);
+    open_table(&t, width, 7, headings);
     for (size_t i = 0; i < farm->n_engines; i++) {
         const struct grange_engine *e = &farm->engines[i];
         char id[24], pid[16], restarts[16];

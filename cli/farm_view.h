@@ -8,8 +8,9 @@
 
 /* farm_view_workers - a line a worker. farm_view_engines - a line an engine; nothing when there is
  * none. now_ms: wall clock. */
-void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, struct buf *out);
-void farm_view_engines(const struct grange_farm *farm, struct buf *out);
+void farm_view_workers(const struct grange_farm *farm, ms_t now_ms, unsigned width,
+                       struct buf *out);
+void farm_view_engines(const struct grange_farm *farm, unsigned width, struct buf *out);
 
 /* "up", "away", "draining", "quarantined"; static */
 const char *farm_view_state(enum grange_worker_state state);

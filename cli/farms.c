@@ -9,6 +9,7 @@
 
 #include "cli/keeper.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "farm/registry.h"
 
 struct farms_args {
@@ -68,7 +69,7 @@ static void print_table(const struct farm *farms, size_t n)
                                             "up since", "host",  "directory" };
     static const bool number[] = { false, false, true, false, false, false };
     struct table t;
-    table_open(&t, stdout, isatty(STDOUT_FILENO), 6, headings);
+    table_open(&t, stdout, terminal_width(STDOUT_FILENO), 6, headings);
     for (size_t i = 0; i < n; i++) {
         char workers[16] = "-", since[32] = "-";
         time_t started = (time_t)(farms[i].started_ms / 1000);

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 
 static void put(const char *data, size_t n)
 {
@@ -27,20 +27,12 @@ static void put_text(const char *text)
     put(text, strlen(text));
 }
 
-static void measure(struct live *l)
-{
-    struct winsize size = { 0 };
-    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
-    l->width = known ? size.ws_col : 80;
-    l->height = known ? size.ws_row : 24;
-}
-
 void live_open(struct live *l)
 {
     *l = (struct live){ .terminal = isatty(STDOUT_FILENO), .signal_fd = signals_open() };
     if (!l->terminal)
         return;
-    measure(l);
+    terminal_size(STDOUT_FILENO, &l->width, &l->height);
     l->keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &l->before) == 0;
     if (l->keys) {
         struct termios single = l->before;
@@ -73,10 +65,12 @@ static size_t fitting(const char *line, size_t n, unsigned width)
             i += i < n;
             continue;
         }
-        if (column++ == width)
+        unsigned columns = 0;
+        size_t bytes = terminal_next(line + i, n - i, &columns);
+        if (columns > width - column)
             break;
-        for (i++; i < n && ((unsigned char)line[i] & 0xC0) == 0x80;)
-            i++;
+        column += columns;
+        i += bytes;
     }
     return i;
 }
@@ -116,7 +110,7 @@ bool live_wait(struct live *l, ms_t ms)
             return false;
         int sig = fds[0].revents ? signals_read(l->signal_fd) : 0;
         if (sig == SIGWINCH) {
-            measure(l);
+            terminal_size(STDOUT_FILENO, &l->width, &l->height);
             return true;
         }
         if (sig && sig != SIGCHLD)

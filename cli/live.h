@@ -17,7 +17,7 @@ struct live {
     bool keys; /* stdin is one too, and `before` is what it was like */
     struct termios before;
     int signal_fd;
-    unsigned width, height;
+    unsigned width, height; /* of the terminal; 0 where there is none */
 };
 
 /* live_open - after signals_early and whatever makes threads. */

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "cli/progress.h"
-
 enum { HELD_MS = 2000 }; /* a study that nobody here holds is held that long: it is meant */
 
 void part_init(struct part *p, const struct study *study, bool resume)
@@ -107,6 +105,20 @@ void part_add(struct grange_counts *sum, const struct grange_counts *c)
     sum->quarantined += c->quarantined;
     sum->reused += c->reused;
     sum->lost += c->lost;
+}
+
+void part_view(const struct grange_counts *c, const struct pace *pace, ms_t now,
+               struct progress_view *v)
+{
+    v->n = part_points(c);
+    v->done = c->done;
+    v->failed = c->failed;
+    v->other = c->cancelled + c->quarantined + c->unmet;
+    v->running = c->running;
+    v->left = c->ready + c->blocked + c->waiting;
+    v->rate = pace_rate(pace, now);
+    v->left_ms = pace_left_ms(pace, now, v->left + v->running);
+    v->use = pace_use(pace);
 }
 
 void part_warned(uint64_t warned, struct buf *out)

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "cli/pace.h"
+#include "cli/progress.h"
 #include "client/grange.h"
 #include "study/study.h"
 
@@ -49,5 +51,8 @@ uint64_t part_to_do(const struct grange_counts *c);
 /* part_warned - " (3 with a warning)", behind how many are done; nothing when there are none. */
 void part_warned(uint64_t warned, struct buf *out);
 void part_add(struct grange_counts *sum, const struct grange_counts *c);
+/* part_view - the counts and how fast they change, for who draws them. */
+void part_view(const struct grange_counts *c, const struct pace *pace, ms_t now,
+               struct progress_view *v);
 
 #endif

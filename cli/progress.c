@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/terminal.h"
+
 enum { WIDTH_MIN = 20, BAR_MAX = 50, SLOW_MS = 1000 };
 
 static void add_line(const char *text, unsigned width, unsigned *lines, struct buf *out);
@@ -14,6 +16,19 @@ static void add_pace(const struct progress_view *v, struct buf *out);
 static uint64_t ended(const struct progress_view *v)
 {
     return v->done + v->failed + v->other;
+}
+
+struct progress_slow *progress_slow(struct progress_view *v, ms_t elapsed_ms)
+{
+    size_t at = v->n_slow;
+    for (; at && v->slow[at - 1].elapsed_ms < elapsed_ms; at--)
+        if (at < PROGRESS_RUNNING_MAX)
+            v->slow[at] = v->slow[at - 1];
+    if (at == PROGRESS_RUNNING_MAX)
+        return NULL;
+    v->n_slow += v->n_slow < PROGRESS_RUNNING_MAX;
+    v->slow[at].elapsed_ms = elapsed_ms;
+    return &v->slow[at];
 }
 
 void progress_line(const struct progress_view *v, struct buf *out)
@@ -80,13 +95,13 @@ static void add_bar(const struct progress_view *v, unsigned width, bool utf8, st
     char percent[16];
     snprintf(percent, sizeof percent, "%5.1f%%",
              ended(v) < v->n && share > 0.999 ? 99.9 : share * 100);
-    size_t name = strlen(v->name);
+    size_t name = terminal_columns(v->name);
     if (name > width / 3)
         name = width / 3;
     unsigned room = width - 1 - (unsigned)name - 2 - (unsigned)strlen(percent);
     unsigned cells = room > BAR_MAX ? BAR_MAX : room;
     unsigned full = (unsigned)(share * cells);
-    progress_fit(v->name, (unsigned)name, out);
+    terminal_cut(v->name, name, out);
     buf_addc(out, ' ');
     for (unsigned i = 0; i < cells; i++)
         buf_adds(out, i < full ? (utf8 ? "█" : "#") : (utf8 ? "░" : "."));
@@ -182,11 +197,14 @@ void progress_part(uint64_t n, const char *word, struct buf *out)
 
 void progress_fit(const char *text, unsigned columns, struct buf *out)
 {
-    unsigned used = 0;
-    for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-        bool goes_on = (*s & 0xc0) == 0x80; /* a further byte of the same UTF-8 character */
-        if (!goes_on && used++ == columns)
+    size_t n = strlen(text);
+    unsigned used = 0, width = 0;
+    for (size_t bytes; n > 0; text += bytes, n -= bytes) {
+        bytes = terminal_next(text, n, &width);
+        if (width > columns - used)
             return;
-        buf_addc(out, *s < ' ' || *s == 0x7f ? '?' : (char)*s);
+        used += width;
+        bool control = (unsigned char)*text < ' ' || *text == 0x7f;
+        buf_add(out, control ? "?" : text, bytes);
     }
 }

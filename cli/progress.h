@@ -28,6 +28,10 @@ struct progress_view {
     } slow[PROGRESS_RUNNING_MAX];
 };
 
+/* progress_slow - the place of a point that has run for so long among the slowest, for its label;
+ * NULL when there is none. */
+struct progress_slow *progress_slow(struct progress_view *v, ms_t elapsed_ms);
+
 /* progress_line - one line, for logs and pipes, without a newline. */
 void progress_line(const struct progress_view *v, struct buf *out);
 

@@ -14,6 +14,7 @@
 #include "cli/newfile.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
+#include "cli/terminal.h"
 
 enum { OPT_WHERE = 400, OPT_SORT };
 
@@ -97,7 +98,7 @@ struct output {
     const struct results_args *args;
     const struct study *study; /* NULL: of calls */
     FILE *to;
-    bool terminal;
+    unsigned fit; /* columns of the terminal, 0: it is none */
     struct rows rows;
     char **names; /* [n], copied: JSON needs them with every row */
     size_t n, state;
@@ -123,7 +124,7 @@ static enum err begin(struct output *o, size_t n, const char *const *names)
             if (strcmp(names[i], study_metric_name(o->study, k)) == 0)
                 o->metric[i] = true;
     }
-    rows_begin(&o->rows, (enum rows_format)o->args->format, o->to, o->terminal, n,
+    rows_begin(&o->rows, (enum rows_format)o->args->format, o->to, o->fit, n,
                (const char *const *)o->names);
     return ERR_NONE;
 }
@@ -183,7 +184,7 @@ static enum err write_rows(struct look *l, struct output *o, struct fault *f)
     if (err)
         return err;
     o->to = o->args->file ? file.to : stdout;
-    o->terminal = !o->args->file && isatty(STDOUT_FILENO);
+    o->fit = o->args->file ? 0 : terminal_width(STDOUT_FILENO);
     err = reader_results(l->reader, &l->row, o->args->where, o->args->sort, on_row, o, f);
     rows_end(&o->rows);
     if (!err && !o->args->file && fflush(stdout) != 0)

@@ -80,14 +80,14 @@ static void json_line(struct rows *r, const char *const *cells, const bool *numb
     fwrite(r->line.data, 1, r->line.n, r->to);
 }
 
-void rows_begin(struct rows *r, enum rows_format format, FILE *to, bool terminal, size_t n_columns,
+void rows_begin(struct rows *r, enum rows_format format, FILE *to, unsigned fit, size_t n_columns,
                 const char *const *names)
 {
     *r = (struct rows){
         .format = format, .to = to, .started = true, .n_columns = n_columns, .names = names
     };
     if (format == ROWS_TABLE)
-        table_open(&r->table, to, terminal, n_columns, names);
+        table_open(&r->table, to, fit, n_columns, names);
     else if (format == ROWS_CSV)
         csv_line(r, names);
     else

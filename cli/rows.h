@@ -21,10 +21,10 @@ struct rows {
     struct buf line;
 };
 
-/* rows_begin - names of the columns; terminal: long texts of a table are cut. CSV is RFC 4180's
+/* rows_begin - names of the columns; fit: as table_open takes it. CSV is RFC 4180's
  * with
  * "\n" at line ends; JSON is an array of objects, a row a line. */
-void rows_begin(struct rows *r, enum rows_format format, FILE *to, bool terminal, size_t n_columns,
+void rows_begin(struct rows *r, enum rows_format format, FILE *to, unsigned fit, size_t n_columns,
                 const char *const *names);
 /* rows_add - cells are NULL where there is no value. A number stays in its spelling; in JSON one
  * that JSON cannot spell (.5, +1, 007) is written in the shortest way that is the same number. */

@@ -402,16 +402,10 @@ static void label(const struct part *part, uint64_t index, char *text, size_t by
 static void add_slow(const struct part *p, struct progress_view *v)
 {
     for (size_t k = 0; k < p->news.n_running; k++) {
-        size_t at = v->n_slow;
-        ms_t elapsed_ms = p->news.running[k].elapsed_ms;
-        for (; at && v->slow[at - 1].elapsed_ms < elapsed_ms; at--)
-            if (at < PROGRESS_RUNNING_MAX)
-                v->slow[at] = v->slow[at - 1];
-        if (at == PROGRESS_RUNNING_MAX)
+        struct progress_slow *slow = progress_slow(v, p->news.running[k].elapsed_ms);
+        if (!slow)
             return;
-        label(p, p->news.running[k].index, v->slow[at].label, sizeof v->slow[at].label);
-        v->slow[at].elapsed_ms = elapsed_ms;
-        v->n_slow += v->n_slow < PROGRESS_RUNNING_MAX;
+        label(p, p->news.running[k].index, slow->label, sizeof slow->label);
     }
 }
 
@@ -420,19 +414,11 @@ static void show(struct session *s, ms_t now)
     if (now < display_due(&s->display))
         return;
     static struct progress_view v; /* large */
-    v = (struct progress_view){ .name = s->name, .left_ms = -1, .rate = -1 };
-    v.n = part_points(&s->counts);
-    v.done = s->counts.done;
-    v.failed = s->counts.failed;
-    v.other = s->counts.cancelled + s->counts.quarantined + s->counts.unmet;
-    v.running = s->counts.running;
-    v.left = s->counts.ready + s->counts.blocked + s->counts.waiting;
+    v = (struct progress_view){ .name = s->name };
+    part_view(&s->counts, &s->pace, now, &v);
     v.note = s->note[0] ? s->note : NULL;
     v.slots = s->have_news ? s->slots : s->control->slots;
     v.busy = s->slots_busy;
-    v.rate = pace_rate(&s->pace, now);
-    v.left_ms = pace_left_ms(&s->pace, now, v.left + v.running);
-    v.use = pace_use(&s->pace);
     for (size_t i = 0; i < s->n_parts; i++)
         add_slow(&s->parts[i], &v);
     display_show(&s->display, &v, now);

@@ -16,6 +16,7 @@
 #include "cli/part.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "cli/unfit.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -146,7 +147,7 @@ static void print_table(const struct lines *all)
     static const bool number[] = { false, true, true, true, true, true, true, false };
     struct table t;
     struct buf texts[6] = { 0 };
-    table_open(&t, stdout, isatty(STDOUT_FILENO), 8, headings);
+    table_open(&t, stdout, terminal_width(STDOUT_FILENO), 8, headings);
     for (size_t i = 0; i < all->n; i++) {
         const struct line *l = &all->items[i];
         const uint64_t counts[] = { l->counts.n, l->counts.done, l->failed, l->counts.running,

@@ -5,15 +5,16 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "cli/progress.h"
+#include "cli/terminal.h"
 
 static void hold(struct table *t, const char *text);
 static void print_row(struct table *t, const char *const *cells);
 static void print_held(struct table *t);
 
-void table_open(struct table *t, FILE *to, bool cut, size_t n_columns, const char *const *headings)
+void table_open(struct table *t, FILE *to, unsigned fit, size_t n_columns,
+                const char *const *headings)
 {
-    *t = (struct table){ .to = to, .cut = cut, .n_columns = n_columns };
+    *t = (struct table){ .to = to, .fit = fit, .n_columns = n_columns };
     t->columns = calloc(n_columns + 1, sizeof *t->columns);
     must(t->columns);
     for (size_t i = 0; i < n_columns; i++)
@@ -49,31 +50,54 @@ static void hold(struct table *t, const char *text)
     buf_add(&t->held, text, strlen(text) + 1);
 }
 
-/* Columns that a text takes on a terminal: its characters. */
-static size_t width_of(const char *text)
+static size_t whole_width(const struct table *t)
 {
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
+    size_t all = 2 * (t->n_columns - 1);
+    for (size_t i = 0; i < t->n_columns; i++)
+        all += t->columns[i].width;
+    return all;
 }
 
-static size_t limit(const struct table *t, size_t column)
+/* The widest text that may still be cut, or NULL. */
+static struct table_column *widest(struct table *t)
 {
-    return t->cut && t->columns[column].text ? TABLE_CELL_MAX : UINT_MAX;
+    struct table_column *best = NULL;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        struct table_column *c = &t->columns[i];
+        if (c->text && c->width > TABLE_CELL_MIN && (!best || c->width > best->width))
+            best = c;
+    }
+    return best;
+}
+
+/* Rows that cannot fit are left as they are: to cut texts would help nobody. */
+static void make_fit(struct table *t)
+{
+    size_t least = whole_width(t);
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].text && t->columns[i].width > TABLE_CELL_MIN)
+            least -= t->columns[i].width - TABLE_CELL_MIN;
+    while (least <= t->fit && whole_width(t) > t->fit) {
+        struct table_column *c = widest(t);
+        c->most = --c->width;
+    }
 }
 
 static void find_widths(struct table *t)
 {
     const char *at = t->held.data;
+    for (size_t i = 0; i < t->n_columns; i++)
+        t->columns[i].most = t->fit && t->columns[i].text ? TABLE_CELL_MAX : UINT_MAX;
     for (size_t row = 0; row < t->n_rows; row++)
         for (size_t i = 0; i < t->n_columns; i++) {
-            size_t width = width_of(at), most = limit(t, i);
+            size_t width = terminal_columns(at), most = t->columns[i].most;
             width = width > most ? most : width;
             if (width > t->columns[i].width)
                 t->columns[i].width = width;
             at += strlen(at) + 1;
         }
+    if (t->fit)
+        make_fit(t);
 }
 
 static void print_held(struct table *t)
@@ -96,15 +120,6 @@ static void print_held(struct table *t)
     buf_fini(&t->held);
 }
 
-/* A text that is too long ends in "...". */
-static void add_cell(struct table *t, const char *text, size_t most)
-{
-    bool too_long = most != UINT_MAX && width_of(text) > most;
-    progress_fit(text, (unsigned)(too_long ? most - 3 : UINT_MAX), &t->line);
-    if (too_long)
-        buf_adds(&t->line, "...");
-}
-
 static void pad(struct table *t, size_t n)
 {
     while (n--)
@@ -117,14 +132,14 @@ static void print_row(struct table *t, const char *const *cells)
     for (size_t i = 0; i < t->n_columns; i++) {
         const struct table_column *c = &t->columns[i];
         const char *text = cells[i] ? cells[i] : "";
-        size_t most = limit(t, i), width = width_of(text);
-        width = width > most ? most : width;
+        size_t width = terminal_columns(text);
+        width = width > c->most ? c->most : width;
         size_t space = width < c->width ? c->width - width : 0;
         if (i)
             pad(t, 2);
         if (!c->text)
             pad(t, space);
-        add_cell(t, text, most);
+        terminal_cut(text, c->most, &t->line);
         if (c->text && i + 1 < t->n_columns)
             pad(t, space);
     }

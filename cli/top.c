@@ -16,6 +16,7 @@
 #include "cli/points.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "cli/where.h"
 
 enum {
@@ -150,11 +151,12 @@ static void add_rate(double rate, struct buf *b)
         progress_rate(rate, b);
 }
 
-static void add_head(const struct top *t, const struct grange_farm *farm, ms_t now, struct buf *b)
+static void add_head(const struct top *t, const struct grange_farm *farm, ms_t now, unsigned width,
+                     struct buf *b)
 {
     uint32_t slots = 0, busy = 0, queued = 0, up = 0;
     uint64_t waiting = 0, blocked = 0;
-    struct buf name = { 0 };
+    struct buf name = { 0 }, since = { 0 };
     for (size_t i = 0; i < farm->n_workers; i++) {
         up += farm->workers[i].state == GRANGE_WORKER_UP;
         slots += farm->workers[i].slots;
@@ -166,9 +168,12 @@ static void add_head(const struct top *t, const struct grange_farm *farm, ms_t n
         blocked += farm->studies[i].counts.blocked;
     }
     where_name(&t->args->where, &name);
-    buf_addf(b, "%s, up for ", buf_text(&name));
-    progress_duration(clock_wall_ms() - farm->since_ms, b);
-    buf_addf(b, ", %u %s\n", farm->n_clients, farm->n_clients == 1 ? "client" : "clients");
+    buf_adds(&since, ", up for ");
+    progress_duration(clock_wall_ms() - farm->since_ms, &since);
+    buf_addf(&since, ", %u %s\n", farm->n_clients, farm->n_clients == 1 ? "client" : "clients");
+    terminal_cut(buf_text(&name), width > since.n ? width - since.n + 1 : name.n, b);
+    buf_adds(b, buf_text(&since));
+    buf_fini(&since);
     buf_addf(b, "workers %zu (%u up)   slots %u, %u busy (%.0f%%)   waiting ", farm->n_workers, up,
              slots, busy, slots ? 100.0 * busy / slots : 0.0);
     progress_count(waiting + queued, b);
@@ -233,12 +238,11 @@ static int by_interest(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void add_studies(struct top *t, const struct grange_farm *farm, ms_t now, struct buf *b)
+static void add_studies(struct top *t, const struct grange_farm *farm, ms_t now, unsigned width,
+                        struct buf *b)
 {
-    static const char *const headings[] = {
-        "study",  "state",   "priority", "points", "done",
-        "failed", "running", "left",     "rate/s", "time left"
-    };
+    static const char *const headings[] = { "study",  "state",   "prio", "points", "done",
+                                            "failed", "running", "left", "rate/s", "time left" };
     char *text = NULL;
     size_t n = 0;
     if (farm->n_studies == 0)
@@ -249,7 +253,7 @@ static void add_studies(struct top *t, const struct grange_farm *farm, ms_t now,
     memcpy(sorted, farm->studies, farm->n_studies * sizeof *sorted);
     qsort(sorted, farm->n_studies, sizeof *sorted, by_interest);
     struct table to;
-    table_open(&to, file, false, 10, headings);
+    table_open(&to, file, width, 10, headings);
     for (size_t i = 0; i < farm->n_studies && i < STUDIES_SHOWN; i++)
         add_study(t, &sorted[i], now, &to);
     table_close(&to);
@@ -272,7 +276,7 @@ static int by_elapsed(const void *a, const void *b)
            (x->point.elapsed_ms > y->point.elapsed_ms);
 }
 
-static void add_slowest(const struct top *t, struct buf *b)
+static void add_slowest(const struct top *t, unsigned width, struct buf *b)
 {
     static struct slow slow[STUDIES_SHOWN * 8];
     size_t n = 0;
@@ -283,17 +287,21 @@ static void add_slowest(const struct top *t, struct buf *b)
     if (n)
         buf_adds(b, "\nrunning longest\n");
     for (size_t i = 0; i < n && i < SLOW_SHOWN; i++) {
-        buf_addf(b, "  %s point %" PRIu64 " for ", slow[i].study, slow[i].point.index);
-        progress_duration(slow[i].point.elapsed_ms, b);
+        struct buf rest = { 0 };
+        buf_addf(&rest, " point %" PRIu64 " for ", slow[i].point.index);
+        progress_duration(slow[i].point.elapsed_ms, &rest);
         if (slow[i].point.share > 0)
-            buf_addf(b, ", %.0f%% done", 100 * slow[i].point.share);
-        buf_addc(b, '\n');
+            buf_addf(&rest, ", %.0f%% done", 100 * slow[i].point.share);
+        buf_adds(b, "  ");
+        terminal_cut(slow[i].study, width > rest.n + 2 ? width - rest.n - 2 : NAME_BYTES_MAX, b);
+        buf_addf(b, "%s\n", buf_text(&rest));
+        buf_fini(&rest);
     }
 }
 
 /* ---- looking ---- */
 
-static enum err look(struct top *t, ms_t patience_ms, struct buf *text, struct fault *f)
+static enum err look(struct top *t, const struct live *live, struct buf *text, struct fault *f)
 {
     struct grange_farm *farm = NULL;
     int rc = grange_farm_look(t->g, REQUEST_MS, &farm);
@@ -301,16 +309,16 @@ static enum err look(struct top *t, ms_t patience_ms, struct buf *text, struct f
         return fault_set(f, (enum err)rc, "%s", grange_message(t->g));
     ms_t now = clock_mono_ms();
     follow_new(t, farm);
-    take_news(t, t->n ? patience_ms : 0);
+    take_news(t, t->n && !live->terminal ? NEWS_WITHIN_MS : 0);
     count_pace(t, farm, now);
     buf_clear(text);
-    add_head(t, farm, now, text);
-    add_studies(t, farm, now, text);
+    add_head(t, farm, now, live->width, text);
+    add_studies(t, farm, now, live->width, text);
     if (farm->n_workers) {
         buf_addc(text, '\n');
-        farm_view_workers(farm, clock_wall_ms(), text);
+        farm_view_workers(farm, clock_wall_ms(), live->width, text);
     }
-    add_slowest(t, text);
+    add_slowest(t, live->width, text);
     free(farm);
     return ERR_NONE;
 }
@@ -322,7 +330,7 @@ static enum err show(struct top *t, struct fault *f)
     enum err err = ERR_NONE;
     live_open(&live);
     do {
-        err = look(t, live.terminal ? 0 : NEWS_WITHIN_MS, &text, f);
+        err = look(t, &live, &text, f);
         if (!err)
             live_show(&live, &text);
     } while (!err && live.terminal && live_wait(&live, LOOK_EVERY_MS));

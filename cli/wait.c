@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "cli/display.h"
 #include "cli/part.h"
 #include "cli/points.h"
 #include "cli/progress.h"
@@ -47,6 +48,8 @@ struct waiting {
     int signal_fd;
     ms_t lost_ms; /* since when; 0: the scheduler is there */
     bool interrupted;
+    struct display display; /* only on a terminal: what a log needs is said when studies end */
+    struct pace pace;       /* of all studies */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -115,7 +118,7 @@ static bool succeeded(const struct waited *w)
            c->failed + c->cancelled + c->quarantined + c->unmet == 0;
 }
 
-static void say_counts(const struct waited *w)
+static void say_counts(struct waiting *x, const struct waited *w)
 {
     const struct grange_counts *c = &w->news.counts;
     struct buf b = { 0 };
@@ -130,7 +133,7 @@ static void say_counts(const struct waited *w)
     progress_part(c->quarantined, "given up (workers were lost under them)", &b);
     progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
     progress_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
-    cli_say("%s", buf_text(&b));
+    display_say(&x->display, buf_text(&b));
     buf_fini(&b);
 }
 
@@ -157,7 +160,46 @@ static void print_json(const struct waiting *x)
 
 /* ---- waiting ---- */
 
-static void take_one(struct waiting *x, const struct grange_progress *p)
+/* All that are waited for, as one. */
+static void count(const struct waiting *x, struct grange_counts *sum)
+{
+    *sum = (struct grange_counts){ 0 };
+    for (size_t i = 0; i < x->args->n; i++)
+        part_add(sum, &x->studies[i].news.counts);
+}
+
+static void add_slow(const struct waiting *x, const struct waited *w, struct progress_view *v)
+{
+    for (size_t k = 0; k < w->news.n_running && !w->over; k++) {
+        const struct grange_running *r = &w->news.running[k];
+        struct progress_slow *slow = progress_slow(v, r->elapsed_ms);
+        if (!slow)
+            return;
+        snprintf(slow->label, sizeof slow->label, "%s%spoint %" PRIu64,
+                 x->args->n > 1 ? w->name : "", x->args->n > 1 ? " " : "", r->index);
+    }
+}
+
+static void show(struct waiting *x, ms_t now)
+{
+    static struct progress_view v; /* large */
+    struct grange_counts sum;
+    char all[32];
+    if (now < display_due(&x->display))
+        return;
+    snprintf(all, sizeof all, "%zu studies", x->args->n);
+    v = (struct progress_view){ .name = x->args->n == 1 ? x->studies[0].name : all,
+                                .slots = x->pace.slots,
+                                .busy = x->pace.busy };
+    count(x, &sum);
+    part_view(&sum, &x->pace, now, &v);
+    v.note = x->lost_ms ? "the scheduler is not there" : NULL;
+    for (size_t i = 0; i < x->args->n; i++)
+        add_slow(x, &x->studies[i], &v);
+    display_show(&x->display, &v, now);
+}
+
+static void take_one(struct waiting *x, const struct grange_progress *p, ms_t now)
 {
     for (size_t i = 0; i < x->args->n; i++) {
         struct waited *w = &x->studies[i];
@@ -166,13 +208,19 @@ static void take_one(struct waiting *x, const struct grange_progress *p)
         w->news = *p;
         w->known = true;
         if (p->state == GRANGE_HELD && !w->said_held && !x->args->quiet) {
+            char text[2 * NAME_BYTES_MAX + 64];
             w->said_held = true;
-            cli_say("%s is on hold; it goes on with: grange release %s", w->name, w->name);
+            snprintf(text, sizeof text, "%s is on hold; it goes on with: grange release %s",
+                     w->name, w->name);
+            display_say(&x->display, text);
         }
         if (is_over(p) && !w->over && !x->args->quiet)
-            say_counts(w);
+            say_counts(x, w);
         w->over = is_over(p);
     }
+    struct grange_counts sum;
+    count(x, &sum);
+    pace_add(&x->pace, now, part_ended(&sum), p->slots_busy, p->slots);
 }
 
 static enum err take_news(struct waiting *x, ms_t now, struct fault *f)
@@ -184,14 +232,14 @@ static enum err take_news(struct waiting *x, ms_t now, struct fault *f)
             return ERR_NONE;
         if (rc == GRANGE_ERR_LOST) {
             if (!x->lost_ms && !x->args->quiet && !grange_is_down(x->g))
-                cli_say("the scheduler went away; waiting for it to come back");
+                display_say(&x->display, "the scheduler went away; waiting for it to come back");
             x->lost_ms = x->lost_ms ? x->lost_ms : now;
             return ERR_NONE;
         }
         if (rc != GRANGE_OK)
             return fault_set(f, (enum err)rc, "%s", grange_message(x->g));
         x->lost_ms = 0;
-        take_one(x, &p);
+        take_one(x, &p, now);
     }
 }
 
@@ -220,11 +268,11 @@ static enum err lost(const struct waiting *x, struct fault *f)
     return ERR_LOST;
 }
 
-static enum err timed_out(const struct waiting *x, struct fault *f)
+static enum err timed_out(struct waiting *x, struct fault *f)
 {
     for (size_t i = 0; i < x->args->n && !x->args->quiet; i++)
         if (x->studies[i].known && !x->studies[i].over)
-            say_counts(&x->studies[i]);
+            say_counts(x, &x->studies[i]);
     return fault_set(f, ERR_TIMEOUT, "not all had ended within the time of --timeout");
 }
 
@@ -238,12 +286,22 @@ static enum err follow_all(struct waiting *x, struct fault *f)
     return ERR_NONE;
 }
 
+static int sleep_ms(const struct waiting *x, ms_t now, ms_t until)
+{
+    ms_t drawn = x->pace.n ? display_due(&x->display) : MS_NEVER;
+    until = until - now < TURN_MS ? until : now + TURN_MS;
+    until = drawn < until ? drawn : until;
+    return until > now ? (int)(until - now) : 0;
+}
+
 static enum err wait_all(struct waiting *x, struct fault *f)
 {
     ms_t now = clock_mono_ms();
     ms_t until = x->args->timeout_ms < 0 ? MS_NEVER : now + x->args->timeout_ms;
     enum err err = follow_all(x, f);
     x->signal_fd = signals_open();
+    display_open(&x->display, x->args->quiet || !isatty(STDERR_FILENO), now);
+    pace_init(&x->pace);
     for (; !err && !x->interrupted; now = clock_mono_ms()) {
         err = take_news(x, now, f);
         if (err || all_over(x))
@@ -253,12 +311,16 @@ static enum err wait_all(struct waiting *x, struct fault *f)
         if (x->lost_ms &&
             (now - x->lost_ms >= clock_patience_ms(LOST_MAX_MS) || grange_is_down(x->g)))
             return lost(x, f);
-        ms_t left = until - now < TURN_MS ? until - now : TURN_MS;
+        if (x->pace.n) /* something was heard */
+            show(x, now);
         struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },
                                 { .fd = x->signal_fd, .events = POLLIN } };
-        poll(fds, 2, (int)left);
+        poll(fds, 2, sleep_ms(x, now, until));
         for (int sig; (sig = signals_read(x->signal_fd)) != 0;)
-            x->interrupted = x->interrupted || (sig != SIGCHLD && sig != SIGWINCH);
+            if (sig == SIGWINCH)
+                display_resize(&x->display);
+            else
+                x->interrupted = x->interrupted || sig != SIGCHLD;
     }
     return err;
 }
@@ -296,6 +358,7 @@ static int wait_main(int argc, char **argv)
     bool connected = !err;
     if (!err)
         err = wait_all(&x, &f);
+    display_close(&x.display);
     grange_close(x.g);
     if (a.json && connected)
         print_json(&x);

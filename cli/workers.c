@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/farm_view.h"
 #include "cli/live.h"
 #include "cli/points.h"
+#include "cli/terminal.h"
 #include "cli/where.h"
 
 enum { OPT_WATCH = 400, LOOK_EVERY_MS = 500 };
@@ -63,8 +65,8 @@ static const struct argp argp = {
     0
 };
 
-static enum err look(struct grange *g, const struct workers_args *a, struct buf *text,
-                     struct fault *f)
+static enum err look(struct grange *g, const struct workers_args *a, unsigned width,
+                     struct buf *text, struct fault *f)
 {
     struct grange_farm *farm = NULL;
     int rc = grange_farm_look(g, REQUEST_MS, &farm);
@@ -74,10 +76,10 @@ static enum err look(struct grange *g, const struct workers_args *a, struct buf 
     if (a->json) {
         farm_view_json(farm, text);
     } else {
-        farm_view_workers(farm, clock_wall_ms(), text);
+        farm_view_workers(farm, clock_wall_ms(), width, text);
         if (farm->n_engines)
             buf_addc(text, '\n');
-        farm_view_engines(farm, text);
+        farm_view_engines(farm, width, text);
     }
     free(farm);
     return ERR_NONE;
@@ -91,7 +93,7 @@ static enum err watch(struct grange *g, const struct workers_args *a, struct fau
     enum err err = ERR_NONE;
     live_open(&live);
     do {
-        err = look(g, a, &text, f);
+        err = look(g, a, live.width, &text, f);
         if (err)
             break;
         if (live.terminal || strcmp(buf_text(&text), buf_text(&before)) != 0)
@@ -118,7 +120,7 @@ static int workers_main(int argc, char **argv)
     if (!err && a.watch)
         err = watch(g, &a, &f);
     else if (!err)
-        err = look(g, &a, &text, &f);
+        err = look(g, &a, terminal_width(STDOUT_FILENO), &text, &f);
     fputs(buf_text(&text), stdout);
     buf_fini(&text);
     grange_close(g);

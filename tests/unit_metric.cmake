@@ -1,7 +1,7 @@
 grange_unit_test(metric LINK grange_study)
 grange_unit_test(yaml LINK grange_study)
 set(sources)
-foreach(part rows table newfile progress)
+foreach(part rows table newfile progress terminal)
   list(APPEND sources ${CMAKE_SOURCE_DIR}/cli/${part}.c)
 endforeach()
 grange_unit_test(cli_rows SOURCES ${sources} LINK grange_study)

@@ -12,7 +12,7 @@
 #include "cli/newfile.h"
 #include "cli/rows.h"
 
-static void check_rows(enum rows_format format, bool terminal, size_t n_rows,
+static void check_rows(enum rows_format format, unsigned fit, size_t n_rows,
                        const char *const rows[][2], const char *want)
 {
     static const char *const names[] = { "n", "a,b" };
@@ -23,7 +23,7 @@ static void check_rows(enum rows_format format, bool terminal, size_t n_rows,
     struct rows r = { 0 };
 
     cr_assert(to);
-    rows_begin(&r, format, to, terminal, 2, names);
+    rows_begin(&r, format, to, fit, 2, names);
     for (size_t i = 0; i < n_rows; i++)
         rows_add(&r, rows[i], number);
     rows_end(&r);
@@ -39,7 +39,7 @@ Test(rows, csv_quotes_what_rfc_4180_quotes)
         { "2", "two\nlines" }, { "3", NULL },     { "4", " blank" },
         { "5", "" },
     };
-    check_rows(ROWS_CSV, false, 7, rows,
+    check_rows(ROWS_CSV, 0, 7, rows,
                "n,\"a,b\"\n1,x\n1e-3,\"a,b\"\n,\"say \"\"hi\"\"\"\n2,\"two\nlines\"\n3,\n"
                "4,\" blank\"\n5,\n");
 }
@@ -51,7 +51,7 @@ Test(rows, json_keeps_the_spelling_of_numbers_that_it_can_spell)
         { NULL, NULL },        { ".5", "" },
         { "+0.1", "" },        { "007", "" },
     };
-    check_rows(ROWS_JSON, false, 6, rows,
+    check_rows(ROWS_JSON, 0, 6, rows,
                "[\n  {\"n\": 1.5915e+03, \"a,b\": \"1\"},"
                "\n  {\"n\": 18446744073709551615, \"a,b\": \"\\\"\"},"
                "\n  {\"n\": null, \"a,b\": null},"
@@ -62,9 +62,9 @@ Test(rows, json_keeps_the_spelling_of_numbers_that_it_can_spell)
 
 Test(rows, no_row_is_a_heading_or_an_empty_array)
 {
-    check_rows(ROWS_CSV, false, 0, NULL, "n,\"a,b\"\n");
-    check_rows(ROWS_JSON, false, 0, NULL, "[]\n");
-    check_rows(ROWS_TABLE, false, 0, NULL, "n  a,b\n");
+    check_rows(ROWS_CSV, 0, 0, NULL, "n,\"a,b\"\n");
+    check_rows(ROWS_JSON, 0, 0, NULL, "[]\n");
+    check_rows(ROWS_TABLE, 0, 0, NULL, "n  a,b\n");
 }
 
 Test(rows, a_table_aligns_numbers_to_the_right)
@@ -72,7 +72,7 @@ Test(rows, a_table_aligns_numbers_to_the_right)
     static const char *const rows[][2] = { { "1", "x" },
                                            { "1000", "yyyyyy" },
                                            { NULL, "\xc3\xa4" } };
-    check_rows(ROWS_TABLE, false, 3, rows, "   n  a,b\n   1  x\n1000  yyyyyy\n      \xc3\xa4\n");
+    check_rows(ROWS_TABLE, 0, 3, rows, "   n  a,b\n   1  x\n1000  yyyyyy\n      \xc3\xa4\n");
 }
 
 Test(rows, a_long_text_is_cut_on_a_terminal_only_and_a_number_never)
@@ -83,15 +83,41 @@ Test(rows, a_long_text_is_cut_on_a_terminal_only_and_a_number_never)
     text[60] = number[60] = '\0';
     const char *const rows[][2] = { { number, text } };
     snprintf(want, sizeof want, "%60s  a,b\n%s  %s\n", "n", number, text);
-    check_rows(ROWS_TABLE, false, 1, rows, want);
+    check_rows(ROWS_TABLE, 0, 1, rows, want);
     snprintf(want, sizeof want, "%60s  a,b\n%s  %.37s...\n", "n", number, text);
-    check_rows(ROWS_TABLE, true, 1, rows, want);
+    check_rows(ROWS_TABLE, 200, 1, rows, want);
 }
 
 Test(rows, control_characters_do_not_reach_a_terminal)
 {
     static const char *const rows[][2] = { { "1", "\x1b[31mred\n" } };
     check_rows(ROWS_TABLE, true, 1, rows, "n  a,b\n1  ?[31mred?\n");
+}
+
+/* The widest text gives way first, a number never, and only where that is enough. */
+Test(rows, a_table_is_made_to_fit_a_terminal)
+{
+    static const char *const rows[][2] = { { "1", "0123456789abcdef" } };
+    check_rows(ROWS_TABLE, 19, 1, rows, "n  a,b\n1  0123456789abcdef\n");
+    check_rows(ROWS_TABLE, 18, 1, rows, "n  a,b\n1  0123456789ab...\n");
+    check_rows(ROWS_TABLE, 9, 1, rows, "n  a,b\n1  012...\n");
+    check_rows(ROWS_TABLE, 8, 1, rows, "n  a,b\n1  0123456789abcdef\n");
+}
+
+/* Columns, not bytes and not characters: an umlaut is one, a Chinese character two, an accent none.
+ */
+Test(rows, a_table_counts_columns_of_any_text)
+{
+    static const char *const umlauts[][2] = { { "1", "\xc3\xa4\xc3\xb6\xc3\xbc-sweep" } };
+    static const char *const wide[][2] = { { "1",
+                                             "\xe6\xb8\xa9\xe5\xba\xa6\xe6\x89\xab\xe6\x8f\x8f" } };
+    static const char *const accent[][2] = { { "1", "re\xcc\x81sume\xcc\x81" } };
+    check_rows(ROWS_TABLE, 12, 1, umlauts, "n  a,b\n1  \xc3\xa4\xc3\xb6\xc3\xbc-sweep\n");
+    check_rows(ROWS_TABLE, 11, 1, umlauts, "n  a,b\n1  \xc3\xa4\xc3\xb6\xc3\xbc-s...\n");
+    check_rows(ROWS_TABLE, 11, 1, wide,
+               "n  a,b\n1  \xe6\xb8\xa9\xe5\xba\xa6\xe6\x89\xab\xe6\x8f\x8f\n");
+    check_rows(ROWS_TABLE, 10, 1, wide, "n  a,b\n1  \xe6\xb8\xa9\xe5\xba\xa6...\n");
+    check_rows(ROWS_TABLE, 9, 1, accent, "n  a,b\n1  re\xcc\x81sume\xcc\x81\n");
 }
 
 Test(rows, a_table_holds_its_first_rows_only)
@@ -104,7 +130,7 @@ Test(rows, a_table_holds_its_first_rows_only)
     const bool number = true;
 
     cr_assert(to);
-    table_open(&t, to, false, 1, heading);
+    table_open(&t, to, 0, 1, heading);
     for (int i = 0; i < TABLE_LOOK - 1; i++)
         table_row(&t, row, &number);
     fflush(to);
