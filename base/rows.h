@@ -237,6 +237,7 @@ enum change_kind {
     CHG_RUNNING,     /* end.task, end.lease, end.worker, end.started_ms: a lease that lives long */
     CHG_STOPPED,     /* end.lease: no longer running; a row may not exist */
     CHG_WORKER,      /* worker: joined, or has something else to offer than before */
+    CHG_COUNT_ANEW,  /* array.id: halt rules look at the ends from now on */
     CHG_POLICY,      /* array.id, array.policy: another policy of an array; nothing else of it */
     CHG_WORKER_GONE, /* worker.id: left or lost */
 };

@@ -383,6 +383,13 @@ bool array_ended(const struct array *a)
            !a->count[TASK_LEASED] && !a->count[TASK_BLOCKED];
 }
 
+void array_count_anew(struct array *a, bool unknown, struct outbox *out)
+{
+    if (a->row.policy.halt_when != HALT_NEVER && (a->new_ended || unknown))
+        out_change(out, CHG_COUNT_ANEW)->array.id = a->row.id;
+    a->new_failed = a->new_ended = 0;
+}
+
 void array_note_duration(struct core *c, struct array *a, uint64_t us)
 {
     if (!us)

@@ -58,8 +58,11 @@ static enum err load_array(void *ctx, const struct array_row *stored, uint64_t f
     enum err err = calls_spec_read(row.spec, row.spec_bytes, &spec, f);
     if (err)
         return err;
+    uint64_t failed, ended;
     err = calls_after(s, &spec, &row, f);
     calls_spec_fini(&spec);
+    if (!err)
+        err = store_halt_counts(s->store, &row, &failed, &ended, f);
     if (err)
         return err;
     if (!c)
@@ -72,8 +75,12 @@ static enum err load_array(void *ctx, const struct array_row *stored, uint64_t f
     row.n = 0;
     row.closed = false;
     core_step(s->core, s->now,
-              &(struct event){
-                  .kind = EV_ARRAY, .array = &row, .active = l->active, .halted = l->halted },
+              &(struct event){ .kind = EV_ARRAY,
+                               .array = &row,
+                               .active = l->active,
+                               .halted = l->halted,
+                               .new_failed = failed,
+                               .new_ended = ended },
               &s->out);
     return ERR_NONE;
 }

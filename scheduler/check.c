@@ -151,8 +151,14 @@ uint64_t core_digest(const struct core *c)
         const struct array *a = c->arrays[i];
         if (a->retired)
             continue;
-        uint64_t head[5] = { a->row.id.n, a->row.first.n, a->row.n, a->row.closed,
-                             a->study->mode == MODE_HALTED };
+        bool ruled = a->row.policy.halt_when != HALT_NEVER;
+        uint64_t head[7] = { a->row.id.n,
+                             a->row.first.n,
+                             a->row.n,
+                             a->row.closed,
+                             a->study->mode == MODE_HALTED,
+                             ruled ? a->new_failed : 0,
+                             ruled ? a->new_ended : 0 };
         h = hash64(head, sizeof head, h);
         for (uint64_t k = 0; k < a->row.n; k++) {
             uint8_t state =

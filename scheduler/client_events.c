@@ -38,6 +38,8 @@ static struct array *load(struct core *c, const struct event *ev)
         array_set_order(a, ev->order);
 
     note_reused(a);
+    a->new_failed = ev->new_failed;
+    a->new_ended = ev->new_ended;
     for (size_t i = 0; i < ev->n_durations; i++)
         array_note_duration(c, a, ev->durations_us[i]);
     a->mean_us = 0; /* how fast it is now is measured now */
@@ -76,12 +78,14 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
 
     if (!calls && st->points && st->points != a)
         retire(c, st->points, out);
+    bool ruled = a && a->row.policy.halt_when != HALT_NEVER;
     if (!a)
         a = load(c, ev);
     else if (!calls)
         renew(c, a, ev);
     a->template_changed = ev->template_changed;
-    a->new_failed = a->new_ended = 0;
+    if (ev->kind == EV_SUBMIT && !ev->is_new && !ruled)
+        array_count_anew(a, true, out);
     st->progress_dirty = true;
     if (fresh)
         st->told_halted = true; /* not known: the store hears it in any case */
@@ -327,11 +331,11 @@ static uint64_t reopen_failed(struct core *c, struct array *a, struct outbox *ou
 }
 
 /* What is run again is not known from before, and failed in the past as far as halt rules go. */
-static void forget_ends(struct array *a, uint64_t touched)
+static void forget_ends(struct array *a, uint64_t touched, struct outbox *out)
 {
     uint64_t reused = a->reused > touched ? touched : a->reused;
 
-    a->new_failed = a->new_ended = 0;
+    array_count_anew(a, false, out);
     a->reused -= reused;
     a->study->reused -= reused;
 }
@@ -352,7 +356,7 @@ static uint64_t retry_indexes(struct core *c, struct array *a, const struct even
         reopen(c, a, task);
         touched++;
     }
-    forget_ends(a, touched);
+    forget_ends(a, touched, out);
     return touched;
 }
 
@@ -368,7 +372,7 @@ void on_retry(struct core *c, const struct event *ev, struct outbox *out)
         DL_FOREACH(st->arrays, a)
         {
             uint64_t n = reopen_failed(c, a, out);
-            forget_ends(a, n);
+            forget_ends(a, n, out);
             touched += n;
         }
     } else {

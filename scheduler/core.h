@@ -110,10 +110,11 @@ struct event {
                               all ready. Copied. */
     const struct change *adopts; /* CHG_ADOPT rows that go with it; passed on */
     size_t n_adopts;
-    uint64_t n_reused; /* points of it that had ended before */
-    bool is_new;       /* not in the store yet */
-    bool active;       /* ARRAY: the study was being worked on */
-    bool halted;       /* ARRAY: it was not, because of a halt rule */
+    uint64_t n_reused;              /* points of it that had ended before */
+    bool is_new;                    /* not in the store yet */
+    bool active;                    /* ARRAY: the study was being worked on */
+    bool halted;                    /* ARRAY: it was not, because of a halt rule */
+    uint64_t new_failed, new_ended; /* ARRAY: what its halt rule has counted: store_halt_counts */
     bool template_changed;
     const uint32_t *order; /* [array->n] which point is k-th; NULL: by policy. Copied. */
     const uint64_t *durations_us;

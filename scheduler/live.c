@@ -151,6 +151,10 @@ void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct
     bool another = st->mode != mode;
     struct array *a;
 
+    if (st->mode == MODE_HALTED && mode == MODE_ACTIVE) { /* or the next end would halt it again */
+        DL_FOREACH(st->arrays, a)
+        array_count_anew(a, false, out);
+    }
     st->mode = mode;
     if (another) { /* else an append to one array would cost something for each of the others */
         DL_FOREACH(st->arrays, a)

@@ -93,7 +93,7 @@ struct array {
     size_t again_head, again_n, again_cap;
     uint64_t reused, lost;
     uint64_t n_good, n_bad;         /* attempts that ended by themselves, since it was loaded */
-    uint64_t new_failed, new_ended; /* since it was submitted: what halt rules look at */
+    uint64_t new_failed, new_ended; /* since array_count_anew: what halt rules look at */
     struct median *median;          /* only with a relative timeout */
     ms_t limit_ms;                  /* what new leases get */
     uint64_t mean_us;               /* moving mean of how long its tasks take; 0: none ended yet */
@@ -297,6 +297,9 @@ bool array_has_warned(const struct array *a, uint64_t index);
 void array_set_order(struct array *a, const uint32_t *order); /* of points, when it is new */
 bool array_next_ready(struct array *a, task_id *task); /* takes it out of the order: lease it now */
 bool array_ended(const struct array *a);               /* all of it, and closed */
+/* array_count_anew - a person sets it going: halt rules look at the ends from now on. `unknown`:
+ * the store may have ends that were not counted here. */
+void array_count_anew(struct array *a, bool unknown, struct outbox *out);
 void array_note_duration(struct core *c, struct array *a, uint64_t us);
 bool array_update_limit(struct array *a); /* true: limit_ms changed enough to tell */
 struct trouble *trouble_get(struct core *c, task_id task); /* made when there is none */

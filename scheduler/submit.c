@@ -153,6 +153,9 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request,
     if (!err && k.n_skipped == row->n)
         err = fault_set(f, ERR_USAGE, "0 points: --where '%s' leaves out all %llu",
                         study_where(spec), (unsigned long long)row->n);
+    uint64_t new_failed = 0, new_ended = 0;
+    if (!err && was)
+        err = store_halt_counts(s->store, row, &new_failed, &new_ended, f);
     if (err) {
         known_fini(&k);
         return err;
@@ -175,6 +178,8 @@ static enum err enter(struct scheduler *s, peer_id from, uint64_t request,
                                .is_new = is_new,
                                .active = !was || was->active,
                                .halted = was && was->halted,
+                               .new_failed = new_failed,
+                               .new_ended = new_ended,
                                .template_changed = k.template_changed,
                                .durations_us = k.durations_us,
                                .n_durations = k.n_durations },

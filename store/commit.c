@@ -361,6 +361,8 @@ static int apply(struct store *st, const struct change *ch)
         return run_with(st, ST_STOPPED, ch->end.lease.n, 0, 1);
     case CHG_WORKER:
         return commit_worker(st, &ch->worker);
+    case CHG_COUNT_ANEW:
+        return run_with(st, ST_COUNT_ANEW, ch->array.id.n, st->end_n, 2);
     case CHG_POLICY:
         return commit_policy(st, &ch->array);
     case CHG_APPEND:

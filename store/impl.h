@@ -141,6 +141,7 @@ enum { FLAG_CHUNK_PACKED = 1, FLAG_CHUNK_GRAPH = 2 }; /* chunk.flags */
     X(ST_ARRAY_AGAIN, "UPDATE array SET policy = ?2, submitted_ms = ?3,"                           \
                       " spec_packed = iif(?5 IS NULL, spec_packed, ?4), spec = coalesce(?5, spec)" \
                       " WHERE id = ?1")                                                            \
+    X(ST_COUNT_ANEW, "INSERT OR REPLACE INTO meta(key, value) VALUES('halt ' || ?1, ?2)")          \
     X(ST_POLICY, "UPDATE array SET policy = ?2 WHERE id = ?1")                                     \
     X(ST_STUDY_STATE, "UPDATE study SET active = ?2, halted = ?3 WHERE id = ?1")
 enum statement {

@@ -378,6 +378,35 @@ enum err store_troubles(struct store *st, const struct array_row *row, store_tro
     return e;
 }
 
+/* --- halt rules --- */
+
+enum err store_halt_counts(struct store *st, const struct array_row *row, uint64_t *failed,
+                           uint64_t *ended, struct fault *f)
+{
+    struct query q;
+    uint64_t span = row->kind == ARRAY_CALLS ? POINTS_MAX : row->n;
+
+    *failed = *ended = 0;
+    if (row->policy.halt_when == HALT_NEVER)
+        return ERR_NONE;
+    query_open(&q, &st->db,
+               "SELECT count(*), count(*) FILTER (WHERE state <> ?4 AND reason <> ?7) FROM ended"
+               " WHERE n > coalesce((SELECT value FROM meta WHERE key = 'halt ' || ?1), 0)"
+               " AND task BETWEEN ?2 AND ?3 AND state IN (?4, ?5, ?6)");
+    query_int(&q, 1, row->id.n);
+    query_int(&q, 2, (int64_t)row->first.n);
+    query_int(&q, 3, (int64_t)(row->first.n + span - 1));
+    query_int(&q, 4, TASK_DONE);
+    query_int(&q, 5, TASK_FAILED);
+    query_int(&q, 6, TASK_QUARANTINED);
+    query_int(&q, 7, END_QUARANTINED);
+    if (query_row(&q)) {
+        *ended = (uint64_t)sqlite3_column_int64(q.stmt, 0);
+        *failed = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+    }
+    return query_close(&q, f);
+}
+
 /* --- leases and workers --- */
 
 enum err store_running(struct store *st, store_running_fn fn, void *ctx, struct fault *f)

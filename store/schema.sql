@@ -7,7 +7,8 @@
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value                     -- epoch: raised at each start of a scheduler; end: ended.n that was given
-                              -- out last when rows of ended were taken out
+                              -- out last when rows of ended were taken out; halt ID: the last ended.n
+                              -- that the halt rule of the array does not look at
 ) WITHOUT ROWID;
 
 CREATE TABLE study (

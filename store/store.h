@@ -94,6 +94,12 @@ typedef void (*store_trouble_fn)(void *ctx, task_id task, uint32_t failures, uin
 enum err store_troubles(struct store *st, const struct array_row *row, store_trouble_fn fn,
                         void *ctx, struct fault *f);
 
+/* store_halt_counts - what the halt rule of an array has counted: how many of its tasks ended by
+ * themselves since its last CHG_COUNT_ANEW, and how many of those failed. Both are 0 where the
+ * policy has no such rule, which saves the pass over ended. */
+enum err store_halt_counts(struct store *st, const struct array_row *row, uint64_t *failed,
+                           uint64_t *ended, struct fault *f);
+
 /* store_running - the long leases that were out when the last scheduler ended; store_workers - the
  * workers that were connected then; their labels are valid for the call. */
 typedef void (*store_running_fn)(void *ctx, lease_id lease, task_id task, worker_id worker,

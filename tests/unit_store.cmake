@@ -1,4 +1,4 @@
-foreach(test store store_open store_reader store_filter store_calls)
+foreach(test store store_open store_reader store_filter store_calls store_halt)
   grange_unit_test(${test} LINK grange_store)
 endforeach()
 

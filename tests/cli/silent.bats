@@ -76,3 +76,26 @@ EOF
     has "$(cat run.err)" "halted by --halt"
     same "1 2" "$(sort -n started | xargs)"
 }
+
+@test "a scheduler killed before the study halts: what had failed counts" {
+    cat >mixed.sh <<'EOF'
+echo "$1" >>started
+[ "$1" != 1 ] || exit 1
+while [ ! -e go ]; do sleep 0.02; done # a point
+[ "$1" != 2 ] || exit 1
+while [ ! -e on ]; do sleep 0.02; done # a point
+EOF
+    start run "$GRANGE" run --study k -j 2 --no-shuffle --halt soon,fail=2 sh mixed.sh {n} ::: n=1:9
+    run=$pid
+    poll_until 20 lines_at_least started 3
+    poll_until 20 sql_is "select count(*) from running" 2
+    scheduler=$(part_of "$run" scheduler)
+    kill -9 "$scheduler"
+    poll_until 20 other_part "$run" scheduler "$scheduler"
+    touch go
+    poll_until 20 sql_is "select halted from study" 1
+    touch on
+    finish "$run"
+    same 1 "$rc"
+    has "$(cat run.err)" "halted by --halt"
+}

@@ -8,10 +8,10 @@
  *   returned W LEASE...    bye W    gone PEER    pass (time goes by)
  *   submit C A calls [after=a1,a2:i,a3::yf]    append C A at= n= [close stored] [edges=1:t3,2:t4]
  *   [rules=1:yf,2:w] [states=]    unload array=1 | study=1    states A: print them
- *   array A ... [inactive | halted], trouble T failures= losses= lease=, known W id=1 slots=,
- * was-running LEASE worker=1 since=, restored: what a start reads from the store look [study=1],
- * where T, slowest: print what a loop may ask restart: a new core with the next epoch; nobody is
- * connected
+ *   array A ... [inactive | halted] [counted=FAILED/ENDED], trouble T failures= losses= lease=,
+ * known W id=1 slots=, was-running LEASE worker=1 since=, restored: what a start reads from the
+ * store look [study=1], where T, slowest: print what a loop may ask restart: a new core with the
+ * next epoch; nobody is connected
  *
  * A connection is named by who made it. After `gone w1` a `hello w1` is a new connection. */
 

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,10 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
     order_words(w, s);
     adopts_words(w, s);
     durations_words(w, s);
+    const char *counted = words_value(w, "counted"); /* 1/2: of two ends one failed */
+    if (counted &&
+        sscanf(counted, "%" SCNu64 "/%" SCNu64, &s->ev.new_failed, &s->ev.new_ended) != 2)
+        words_wrong(w, "counted is FAILED/ENDED", counted);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);
     s->ev.template_changed = words_flag(w, "changed");
     s->ev.halted = words_flag(w, "halted");

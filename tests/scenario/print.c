@@ -101,6 +101,9 @@ void print_change(struct buf *b, const struct change *c)
         buf_addf(b, "worker #%u %s slots=%u", (unsigned)c->worker.id.n, c->worker.name,
                  (unsigned)c->worker.slots);
         break;
+    case CHG_COUNT_ANEW:
+        buf_addf(b, "count a%u anew", (unsigned)c->array.id.n);
+        break;
     case CHG_POLICY:
         print_policy(b, &c->array);
         break;

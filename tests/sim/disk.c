@@ -52,6 +52,11 @@ static void end(struct sim *s, const struct end_row *e)
     t->worker = e->worker;
     t->end_n = ++s->disk.n_ends;
     t->warned = e->reason == END_WARNED;
+    uint32_t array = world_array_of(s, e->task)->id.n;
+    bool counts = t->state != TASK_CANCELLED && t->state != TASK_UNMET;
+    s->disk.counted[array].ended += counts;
+    s->disk.counted[array].failed +=
+        counts && t->state != TASK_DONE && e->reason != END_QUARANTINED;
 }
 
 static void array(struct sim *s, const struct change *c)
@@ -191,6 +196,9 @@ static void apply(struct sim *s, const struct change *c)
     case CHG_CURRENT:
         array(s, c);
         break;
+    case CHG_COUNT_ANEW:
+        memset(&s->disk.counted[c->array.id.n], 0, sizeof s->disk.counted[0]);
+        break;
     case CHG_POLICY:
         policy(s, &c->array);
         break;
@@ -265,7 +273,9 @@ static void restore_array(const struct sim *s, struct core *core, const struct a
                                .array = row,
                                .states = states,
                                .active = s->disk.study[row->study.n].active,
-                               .halted = s->disk.study[row->study.n].halted },
+                               .halted = s->disk.study[row->study.n].halted,
+                               .new_failed = s->disk.counted[row->id.n].failed,
+                               .new_ended = s->disk.counted[row->id.n].ended },
               out);
     struct event ev;
     for (size_t k = 0; k < s->disk.n_appends; k++)

@@ -285,7 +285,9 @@ static bool load(struct sim *s, uint32_t study)
     enter(s, &(struct event){ .kind = EV_ARRAY,
                               .array = world_array(s, current),
                               .active = s->disk.study[study + 1].active,
-                              .halted = s->disk.study[study + 1].halted });
+                              .halted = s->disk.study[study + 1].halted,
+                              .new_failed = s->disk.counted[current.n].failed,
+                              .new_ended = s->disk.counted[current.n].ended });
     return true;
 }
 

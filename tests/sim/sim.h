@@ -240,6 +240,9 @@ struct disk {
     struct worker_row *workers;
     size_t n_workers, cap_workers;
     worker_id next_worker;
+    struct {
+        uint64_t failed, ended;
+    } counted[SIM_ARRAYS + 1]; /* by array: what halt rules look at */
     uint64_t n_commits;
     uint32_t n_ends;
 };
