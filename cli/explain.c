@@ -117,11 +117,14 @@ static void print_attempts(const struct facts *x)
     static const bool number[] = { true, false, false, false, true, false };
     struct table t;
     struct buf nth = { 0 }, started = { 0 }, took = { 0 }, ending = { 0 };
-    if (x->n_attempts == 0)
+    size_t last = x->n_attempts; /* what never began was given to no worker: it says so above */
+    while (last && !x->attempts[last - 1].worker[0] && !x->attempts[last - 1].row.started_ms)
+        last--;
+    if (!last)
         return;
     printf("\n");
     table_open(&t, stdout, 0, 6, headings);
-    for (size_t i = 0; i < x->n_attempts; i++) {
+    for (size_t i = 0; i < last; i++) {
         const struct attempt *a = &x->attempts[i];
         buf_clear(&nth);
         buf_clear(&started);
