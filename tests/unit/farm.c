@@ -123,6 +123,11 @@ Test(farm, a_secret_that_others_can_read_is_refused)
     cr_assert_eq(text.n, 0);
     cr_assert_eq(secret_read("/tmp/grange-is-not-there", &text, &f), ERR_NOT_FOUND);
     cr_assert_eq(secret_read(dir, &text, &f), ERR_USAGE, "%s", f.text);
+    contains(" is not a file");
+    put(path, "", 0600);
+    cr_assert_eq(truncate(path, SECRET_BYTES_MAX + 1), 0);
+    cr_assert_eq(secret_read(path, &text, &f), ERR_LIMIT);
+    contains(" bytes: it is no such file");
     buf_fini(&text);
 }
 
@@ -134,7 +139,26 @@ Test(farm, a_secret_of_another_user_is_refused)
     if (chown(path, 12345, 12345)) /* only root can make the case */
         cr_skip_test("needs root");
     cr_assert_eq(secret_read(path, &text, &f), ERR_PERMISSION);
-    contains("another user");
+    contains("belongs to another user (uid 12345): it is not used");
+}
+
+Test(farm, a_home_that_is_none_is_refused)
+{
+    put(path, "x", 0600);
+    cr_assert_eq(secret_home(path, &f), ERR_IO);
+    contains("c.json' is not a directory");
+    strcat(path, "/under");
+    cr_assert_eq(secret_home(path, &f), ERR_PERMISSION);
+    contains("cannot make the directory '");
+    cr_assert_eq(chmod(dir, 0555), 0);
+    uid_t me = geteuid();
+    cr_assert(me != 0 || setresuid(65534, 65534, 0) == 0); /* access() asks for the real one */
+    cr_assert_eq(secret_home(dir, &f), ERR_PERMISSION);
+    contains("cannot write in the directory '");
+    cr_assert_eq(me == 0 ? setresuid(0, 0, 0) : 0, 0);
+    cr_assert_eq(chmod(dir, 0777), 0);
+    cr_assert_eq(secret_home(dir, &f), ERR_PERMISSION);
+    contains("others may write in the directory ");
 }
 
 /* ---- connection files */
@@ -188,23 +212,25 @@ Test(farm, what_is_wrong_with_a_connection_file_is_named)
         { "", ERR_MALFORMED, "line 1" },
         { "[]", ERR_MALFORMED, "one JSON object" },
         { "{\"grange\":1,\"grange\":1}", ERR_MALFORMED, "duplicate" },
-        { "{}", ERR_MALFORMED, "'grange'" },
-        { "{\"grange\":2}", ERR_VERSION, "format 2" },
-        { "{\"grange\":1}", ERR_MALFORMED, "'role'" },
+        { "{}", ERR_MALFORMED, ": field 'grange': is missing: this is no connection file" },
+        { "{\"grange\":2}", ERR_VERSION, ": format 2, and this program knows 1: upgrade it" },
+        { "{\"grange\":1}", ERR_MALFORMED, "must be \"worker\" or \"client\"" },
         { "{\"grange\":1,\"role\":\"king\"}", ERR_MALFORMED, "'role'" },
-        { "{\"grange\":1,\"role\":\"worker\"}", ERR_MALFORMED, "'urls'" },
+        { "{\"grange\":1,\"role\":\"worker\"}", ERR_MALFORMED,
+          "field 'urls': must be a list of addresses" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[]}", ERR_MALFORMED, "'urls'" },
-        { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"http://x\"]}", ERR_MALFORMED, "'urls'" },
+        { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"http://x\"]}", ERR_MALFORMED,
+          "every address is ipc://PATH, tcp://HOST:PORT or tls+tcp://HOST:PORT" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[7]}", ERR_MALFORMED, "'urls'" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tcp://a:1\"],\"farm\":3}", ERR_MALFORMED,
           "'farm'" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tls+tcp://a:1\"]}", ERR_MALFORMED,
           "'ca'" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tls+tcp://a:1\"],\"ca\":\"x\"}",
-          ERR_MALFORMED, "PEM" },
+          ERR_MALFORMED, "is not in PEM format" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\","
           "\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\"]}",
-          ERR_MALFORMED, "too many" },
+          ERR_MALFORMED, "has too many addresses, more than 8" },
     };
     struct connection c;
 
@@ -218,6 +244,10 @@ Test(farm, what_is_wrong_with_a_connection_file_is_named)
     put(path, "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tcp://a:1\"]}", 0600);
     cr_assert_eq(connection_read(path, CONNECTION_ANY, &c, &f), ERR_NONE, "%s", f.text);
     cr_assert_null(c.credential.ca);
+    for (unsigned i = 1; i < CONNECTION_URLS_MAX; i++)
+        cr_assert_eq(connection_add_url(&c, "tcp://a:1", &f), ERR_NONE);
+    cr_assert_eq(connection_add_url(&c, "tcp://a:1", &f), ERR_LIMIT);
+    contains("more than 8 addresses");
     connection_fini(&c);
 }
 
@@ -233,8 +263,10 @@ Test(farm, a_connection_is_found_by_url_file_directory_and_name)
     cr_assert_eq(connection_find("tls+tcp://a:1", CONNECTION_CLIENT, &c, &f), ERR_USAGE);
     contains("connection file");
     cr_assert_eq(connection_find("http://a:1", CONNECTION_CLIENT, &c, &f), ERR_USAGE);
+    contains(
+        "'http://a:1' is not an address; expected ipc://PATH, tcp://HOST:PORT or a connection");
     cr_assert_eq(connection_find("/nowhere/client.json", CONNECTION_CLIENT, &c, &f), ERR_NOT_FOUND);
-    contains("/nowhere/client.json");
+    contains("there is no connection file /nowhere/client.json");
 
     cr_assert_eq(connection_find(dir, CONNECTION_CLIENT, &c, &f), ERR_NONE, "%s", f.text);
     snprintf(want, sizeof want, "ipc://%s/scheduler.sock", dir);
@@ -247,7 +279,8 @@ Test(farm, a_connection_is_found_by_url_file_directory_and_name)
     snprintf(farm.host, sizeof farm.host, "%s", farm_host());
     cr_assert_eq(registry_add(&farm, &f), ERR_NONE, "%s", f.text);
     cr_assert_eq(connection_find("lab", CONNECTION_CLIENT, &c, &f), ERR_NOT_FOUND);
-    contains("not up");
+    contains("the farm 'lab' (/tmp/grange-farm-");
+    contains(") is not up");
     char lock[128];
     snprintf(lock, sizeof lock, "%s/lock", dir);
     put(lock, "4711 daemon\n", 0600);
@@ -301,6 +334,7 @@ Test(farm, farms_are_listed_by_name_and_told_apart)
 
     struct farm other = farm_at("gamma", "/elsewhere", farm_host());
     cr_assert_eq(registry_add(&other, &f), ERR_EXISTS);
+    contains("there is a farm 'gamma' already, in /tmp/");
     contains(dir);
     close(fd);
     cr_assert_eq(registry_add(&other, &f), ERR_NONE, "one that is down gives way: %s", f.text);
@@ -308,6 +342,30 @@ Test(farm, farms_are_listed_by_name_and_told_apart)
     cr_assert_eq(registry_remove("gamma", &f), ERR_NONE, "%s", f.text);
     cr_assert_eq(registry_find("gamma", &one, &f), ERR_NOT_FOUND);
     contains("alpha, beta");
+}
+
+Test(farm, entries_that_are_not_as_they_should_be_are_said)
+{
+    struct farm farm = farm_at("\xff", "/x\xff", farm_host()), one;
+    char at[200], home[5000] = "/";
+
+    cr_assert_eq(registry_add(&farm, &f), ERR_USAGE);
+    farm = farm_at("lab", "/x\xff", farm_host());
+    cr_assert_eq(registry_add(&farm, &f), ERR_USAGE);
+    contains("the directory '/x\xff' has a name that is not UTF-8");
+    farm = farm_at("lab", "/x", farm_host());
+    cr_assert_eq(registry_add(&farm, &f), ERR_NONE, "%s", f.text);
+    snprintf(at, sizeof at, "%s/grange/farms/lab.json", dir);
+    put(at, "{\"name\": \"lab\"}", 0600);
+    cr_assert_eq(registry_find("lab", &one, &f), ERR_MALFORMED);
+    contains("lab.json: no entry of a farm: name, host or dir is missing");
+    cr_assert_eq(unlink(at) || mkdir(at, 0700), 0);
+    cr_assert_eq(registry_remove("lab", &f), ERR_PERMISSION);
+    contains("cannot remove /tmp/");
+    memset(home + 1, 'h', 4075);
+    setenv("XDG_STATE_HOME", home, 1);
+    cr_assert_eq(registry_remove("lab-of-a-long-name-in-a-long-directory", &f), ERR_LIMIT);
+    contains("the path of the farms of this user is too long");
 }
 
 Test(farm, names_that_are_paths_are_refused)
@@ -444,4 +502,10 @@ Test(farm, an_address_that_is_none_is_a_wrong_word)
         contains("--listen ");
         contains(bad[i]);
     }
+    cr_assert_eq(address_parse("tcp://h", &a, &f), ERR_USAGE);
+    contains("expected tcp://HOST:PORT, with an IPv6 host in brackets and port 0 for any");
+    cr_assert_eq(address_parse("tcp://h:65536", &a, &f), ERR_USAGE);
+    contains("--listen tcp://h:65536: ports are 1 to 65535, or 0 for any");
+    cr_assert_eq(address_parse("tls+tcp://h:65535", &a, &f), ERR_USAGE);
+    contains("the workers' port would be 65536");
 }
