@@ -576,6 +576,8 @@ Test(client_engines, what_makes_no_sense_is_refused_here)
     cr_expect_eq(grange_direct_call(g, all, 1, "", NULL, 0, &d), GRANGE_ERR_USAGE);
     cr_expect_eq(grange_direct_get(g, all, 1, name, &d), GRANGE_ERR_USAGE);
     cr_expect_str_eq(grange_message(g), "the name of a value has 1 to 100 bytes");
+    cr_expect_eq(grange_direct_call_within(g, all, 1, "f", NULL, 0, 0, &d), GRANGE_ERR_USAGE);
+    cr_expect(strstr(grange_message(g), "a limit of 0 ms; 1 to "), "%s", grange_message(g));
     cr_expect_eq(grange_direct_put(g, all, 1, "x", NULL, (size_t)BLOB_BYTES_MAX + 1, &d),
                  GRANGE_ERR_LIMIT);
     cr_expect_eq(grange_direct_scatter(g, all, 2, "x", NULL, UINT64_MAX / 2, 16, &d),
