@@ -130,12 +130,16 @@ static void check_leases(const struct core *c)
 void core_check(const struct core *c)
 {
     const struct live *st, *next;
+    size_t speculating = 0;
 
     for (size_t i = 0; i < c->n_arrays; i++) {
         check_array(c, c->arrays[i]);
         must(!i ||
              c->arrays[i - 1]->row.first.n + c->arrays[i - 1]->row.n <= c->arrays[i]->row.first.n);
     }
+    for (size_t i = 0; i < c->n_arrays; i++)
+        speculating += c->arrays[i]->row.policy.speculate;
+    must(speculating == c->n_speculating);
     HASH_ITER(hh, c->studies, st, next)
     check_study(st);
     graph_check(c);

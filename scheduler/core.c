@@ -28,7 +28,7 @@ struct core *core_new(const struct core_config *cfg)
     c->rng.state = cfg->seed;
     c->next_sequence = 1;
     c->next_worker = cfg->next_worker.n ? cfg->next_worker.n : 1;
-    c->reserve_at = c->pool_due = MS_NEVER;
+    c->pool_due = MS_NEVER;
     heap_init(&c->delayed);
     return c;
 }
@@ -261,7 +261,7 @@ static ms_t sooner(ms_t a, ms_t b)
 ms_t core_deadline(const struct core *c)
 {
     struct heap_entry e;
-    ms_t at = sooner(sooner(pool_deadline(c), progress_deadline(c)), c->reserve_at);
+    ms_t at = sooner(pool_deadline(c), progress_deadline(c));
 
     if (heap_peek(&c->delayed, &e))
         at = sooner(at, e.at);

@@ -210,12 +210,9 @@ static void grant_followers(struct core *c, struct worker *w)
 void dispatch(struct core *c, struct outbox *out)
 {
     dispatch_delayed(c);
-    if (c->now >= c->reserve_at)
-        c->want_dispatch = true;
     if (!c->want_dispatch || dispatch_settling(c))
         return;
     c->want_dispatch = false;
-    c->reserve_at = MS_NEVER;
     for (size_t i = 0; i < c->n_workers; i++)
         grant_followers(c, c->workers[i]);
     uint64_t left = give_out(c, false, GRANTS_MAX);

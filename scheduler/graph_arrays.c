@@ -11,8 +11,8 @@ enum { SUM_ENDED = 1, SUM_SUCCESS = 2, SUM_FAILURE = 4, SUM_TOLD = 8 };
 
 static unsigned summary_of(const struct array *a)
 {
-    uint64_t failed = a->count[TASK_FAILED] + a->count[TASK_CANCELLED] +
-                      a->count[TASK_QUARANTINED] + a->count[TASK_UNMET];
+    bool failed = a->count[TASK_FAILED] || a->count[TASK_CANCELLED] || a->count[TASK_QUARANTINED] ||
+                  a->count[TASK_UNMET];
 
     return SUM_TOLD | (array_ended(a) ? SUM_ENDED : 0) | (a->count[TASK_DONE] ? SUM_SUCCESS : 0) |
            (failed ? SUM_FAILURE : 0);

@@ -70,10 +70,37 @@ static void check_part(const struct core *c, const struct array *a, const struct
     }
 }
 
+/* What is counted beside the lists is as long as they are. */
+static void check_lists(const struct core *c)
+{
+    size_t due = 0, used = 0;
+    const struct array_wait *aw;
+
+    for (size_t i = 0; i < c->n_arrays; i++) {
+        const struct graph_part *g = c->arrays[i]->graph;
+        size_t in = 0, out = 0;
+        if (!g)
+            continue;
+        for (aw = g->in; aw; aw = aw->next_in)
+            in += aw->element;
+        for (aw = g->out; aw; aw = aw->next_out)
+            out += aw->element;
+        must(in == g->n_elements_in && out == g->n_elements_out);
+        due += g->places_due;
+        for (uint64_t k = 0; g->heads && k < g->cap; k++)
+            for (uint32_t at = g->heads[k]; at; at = c->graph.waiters[at - 1].next)
+                used++;
+    }
+    for (uint32_t at = c->graph.free_waiter; at; at = c->graph.waiters[at - 1].next)
+        used++;
+    must(due == c->graph.n_places_due && used == c->graph.n_waiters);
+}
+
 void graph_check(const struct core *c)
 {
     bool any = false;
 
+    check_lists(c);
     for (size_t i = 0; i < c->n_arrays; i++)
         any |= c->arrays[i]->graph != NULL;
     if (!any || c->graph.n_jobs || !c->restored)

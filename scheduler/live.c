@@ -160,7 +160,6 @@ void live_set_mode(struct core *c, struct live *st, enum study_mode mode, struct
         DL_FOREACH(st->arrays, a)
         live_mode_of(c, a);
     }
-    c->want_dispatch = true;
     if (st->told_active == active && st->told_halted == halted)
         return;
     struct change *ch = out_change(out, CHG_STUDY_STATE);

@@ -345,17 +345,14 @@ void room_wait(struct core *c, struct array *a)
     }
     if (c->n_reserved > c->n_workers / RESERVED_PART)
         return;
-    if (c->now >= s->waits_since + RESERVE_AFTER_MS) {
-        struct worker *w = choose(c, s);
-        s->waits_since = c->now; /* without one it is looked for again, but not at once */
-        if (w) {
-            w->reserved = s;
-            w->reserved_priority = a->row.policy.priority;
-            s->reserve = w;
-            c->n_reserved++;
-            return;
-        }
-    }
-    if (c->reserve_at > s->waits_since + RESERVE_AFTER_MS)
-        c->reserve_at = s->waits_since + RESERVE_AFTER_MS;
+    if (c->now < s->waits_since + RESERVE_AFTER_MS)
+        return;
+    struct worker *w = choose(c, s);
+    s->waits_since = c->now; /* without one it is looked for again, but not at once */
+    if (!w)
+        return;
+    w->reserved = s;
+    w->reserved_priority = a->row.policy.priority;
+    s->reserve = w;
+    c->n_reserved++;
 }

@@ -45,14 +45,31 @@ static void check_claim(const struct core *c, const struct claim *cl)
          cl->study->shown_us <= cl->study->used_us + share_off_most(cl->study));
     must(!open || cl->turn.age == turns_first(&cl->arrays)->age);
     must(cl->lane->open || !open);
-    must(!c->restored || cl->n_users >= cl->arrays.n);
+    size_t users = 0;
+    for (size_t i = 0; i < c->n_arrays; i++)
+        users += c->arrays[i]->claim == cl;
+    must(users == cl->n_users);
 }
 
-static void check_lane(const struct lane *la)
+/* The claims of a lane, or of a level. */
+static size_t count_claims(const struct core *c, const struct lane *la, const struct level *l)
+{
+    const struct live *st, *next;
+    const struct claim *cl;
+    size_t n = 0;
+
+    HASH_ITER(hh, c->studies, st, next)
+    DL_FOREACH(st->claims, cl)
+    n += cl->lane == la || cl->level == l;
+    return n;
+}
+
+static void check_lane(const struct core *c, const struct lane *la)
 {
     const struct turn *first = turns_first(&la->claims);
 
     check_heap(&la->claims);
+    must(la->n_users == count_claims(c, la, NULL));
     must(!la->passed && la->open == (first != NULL) && la->open == (la->turn.at != 0));
     must(!first || (first->priority == la->turn.priority && first->share == la->turn.share &&
                     first->age == la->turn.age));
@@ -60,18 +77,39 @@ static void check_lane(const struct lane *la)
 
 static size_t check_shape(const struct core *c, const struct shape *s)
 {
-    size_t open = 0, listed = 0;
+    size_t open = 0, listed = 0, users = 0;
+    const struct lease *l, *next;
     const struct lane *la;
 
     for (la = s->lanes; la; la = la->next) {
         must(la->shape == s);
-        check_lane(la);
+        check_lane(c, la);
         open += la->open;
     }
-    for (size_t i = 0; i < c->n_arrays; i++)
+    for (size_t i = 0; i < c->n_arrays; i++) {
         listed += c->arrays[i]->shape == s && c->arrays[i]->turn.at;
+        users += c->arrays[i]->shape == s;
+    }
+    HASH_ITER(hh, c->leases, l, next)
+    users += l->shape == s;
+    must(users == s->n_users);
     must(open == s->n_open && listed == s->n_listed && !s->passed);
     return open && !s->stuck;
+}
+
+/* What a study is charged with and is no more than a guess. */
+static void check_guesses(const struct core *c, const struct live *st)
+{
+    const struct lease *l, *next;
+    uint64_t guessed = 0;
+
+    HASH_ITER(hh, c->leases, l, next)
+    {
+        must(!l->backup || l->measured || l->charged_us);
+        if (l->array->study == st && !l->measured)
+            guessed += l->shape->needs.cores * l->charged_us;
+    }
+    must(guessed == st->guessed_us);
 }
 
 void share_check(const struct core *c)
@@ -86,13 +124,18 @@ void share_check(const struct core *c)
         listed += c->arrays[i]->turn.at != 0;
     }
     HASH_ITER(hh, c->studies, st, next_study)
-    DL_FOREACH(st->claims, cl)
-    check_claim(c, cl);
+    {
+        check_guesses(c, st);
+        DL_FOREACH(st->claims, cl)
+        check_claim(c, cl);
+    }
     HASH_ITER(hh, c->shapes, first, next)
     for (s = first; s; s = s->next)
         loose += check_shape(c, s);
     must(listed == c->n_listed && loose == c->n_loose && !c->passed);
     check_heap(&c->turns);
-    for (const struct level *l = c->levels; l; l = l->next)
+    for (const struct level *l = c->levels; l; l = l->next) {
         check_heap(&l->claims);
+        must(l->n_users == count_claims(c, NULL, l));
+    }
 }

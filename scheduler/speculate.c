@@ -31,7 +31,6 @@ void twin_beaten(struct core *c, struct lease *l, struct outbox *out)
 
     if (!other)
         return;
-    trouble_get(c, l->task); /* whose result counted is told from the other one by this */
     twin_part(l);
     trouble_get(c, l->task); /* the other may bring a result yet: remember whose won */
     other->orphan = true;

@@ -232,7 +232,6 @@ struct core {
     uint64_t n_looks;      /* how often dispatch looked whether a task fits a worker */
     struct shape **failed; /* within a pass: they found no room, and nothing began since */
     size_t n_failed, cap_failed;
-    ms_t reserve_at;         /* then a shape that waits gets a worker of its own */
     size_t n_speculating;    /* arrays that ask for backup attempts */
     size_t n_reserved;       /* workers that are kept for a shape */
     size_t turn;             /* round robin over workers, of what is at hand beyond the slots */

@@ -85,12 +85,7 @@ static void stop_all(struct agent *a, ms_t now, struct acts *out)
 {
     a->stopping = true;
     for (struct lease *l = a->active.head; l; l = l->next) {
-        /* what is being stopped already gets no more than our own grace from here on */
-        if (l->state == LEASE_STOPPING && l->stop_at != MS_NEVER &&
-            l->stop_at > now + a->cfg.kill_grace_ms) {
-            l->stop_at = now + a->cfg.kill_grace_ms;
-            agent_due_at(a, l->stop_at);
-        }
+        agent_hasten(a, l, now);
         revoke(a, l, now, out);
     }
     agent_calls_stop_all(a, now, out);

@@ -291,11 +291,8 @@ void agent_calls_stop_all(struct agent *a, ms_t now, struct acts *out)
         struct lease *head = a->engines[i].at.head;
         while (a->engines[i].direct.head)
             end_direct(a, a->engines[i].direct.head, out);
-        if (head && head->state == LEASE_STOPPING && head->stop_at != MS_NEVER &&
-            head->stop_at > now + a->cfg.kill_grace_ms) {
-            head->stop_at = now + a->cfg.kill_grace_ms;
-            agent_due_at(a, head->stop_at);
-        }
+        if (head)
+            agent_hasten(a, head, now);
         stop_at(a, &a->engines[i], now, out);
     }
 }
@@ -386,7 +383,6 @@ void agent_calls_engine_ready(struct agent *a, const struct agent_event *ev, ms_
         return;
     e->state = SLOT_READY;
     e->bundles = ev->bundles;
-    e->served = false;
     e->due_at = MS_NEVER;
     if (a->functions_known)
         return;

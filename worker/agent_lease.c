@@ -110,6 +110,16 @@ void agent_terminate(struct agent *a, struct lease *l, enum stop_why why, ms_t n
     agent_act_on(out, ACT_TERM, l);
 }
 
+void agent_hasten(struct agent *a, struct lease *l, ms_t now)
+{
+    ms_t by = now + a->cfg.kill_grace_ms;
+
+    if (l->stop_at == MS_NEVER || l->stop_at <= by)
+        return;
+    l->stop_at = by;
+    agent_due_at(a, by);
+}
+
 void agent_arm(struct agent *a, struct lease *l)
 {
     l->stop_at = l->limit_ms ? l->started + l->limit_ms : MS_NEVER;

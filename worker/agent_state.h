@@ -127,6 +127,8 @@ void agent_give_back(struct agent *a, struct lease *l, struct acts *out);
 void agent_due_at(struct agent *a, ms_t at);
 void agent_terminate(struct agent *a, struct lease *l, enum stop_why why, ms_t now,
                      struct acts *out);
+/* agent_hasten - all is stopped: what is being stopped gets no more than our own grace from now. */
+void agent_hasten(struct agent *a, struct lease *l, ms_t now);
 void agent_arm(struct agent *a, struct lease *l);
 /* agent_finish - off the list that it was in: its result is to be sent. */
 void agent_finish(struct agent *a, struct lease *l, ms_t now);

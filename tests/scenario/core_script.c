@@ -37,6 +37,7 @@ struct state {
     struct rows rows;
     char peer[PEERS_MAX][16]; /* names; the peer's number is its place + 1 */
     bool closed[PEERS_MAX];
+    uint64_t asked[PEERS_MAX], n_asked;        /* the last request of each */
     struct core_place ended[POINTS_IN_SCRIPT]; /* by task, as the store knows it */
     uint32_t n_ends;
     size_t n_peers;
@@ -136,10 +137,23 @@ static void say_outbox(struct state *s, struct buf *said)
     outbox_clear(&s->out);
 }
 
+/* Who asked hears which request it is, and a code when it is refused. */
+static void check_answers(const struct state *s)
+{
+    for (size_t i = 0; i < s->out.n_sends; i++) {
+        const struct send *d = &s->out.sends[i];
+        bool answers = d->kind == SEND_SUBMITTED || d->kind == SEND_REPLY ||
+                       d->kind == SEND_APPENDED || d->kind == SEND_REFUSED;
+        must(!answers || d->request == s->asked[d->to.n - 1]);
+        must(d->kind != SEND_REFUSED || d->err != 0);
+    }
+}
+
 static void run(struct state *s, ms_t now, const struct event *ev, struct buf *said)
 {
     core_step(s->core, now, ev, &s->out);
     core_check(s->core);
+    check_answers(s);
     edges_note(s->core, ev->kind, &s->moved);
     if (ev->kind == EV_GONE || ev->kind == EV_BYE)
         s->closed[ev->from.n - 1] = true;
@@ -245,7 +259,9 @@ static void step(void *state, ms_t now, struct words *w, struct buf *said)
         e->ev.from = peer_named(s, name);
     if (strcmp(verb, "hello") == 0)
         core_worker_words(w, e, name);
-    e->ev.request = 1;
+    e->ev.request = ++s->n_asked;
+    if (has_peer)
+        s->asked[e->ev.from.n - 1] = e->ev.request;
     core_words(w, verb, &s->rows, e);
     run(s, now, &e->ev, said);
     buf_fini(&e->labels);

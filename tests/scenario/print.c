@@ -45,6 +45,15 @@ static void print_policy(struct buf *b, const struct array_row *a)
         buf_addf(b, " running<=%u", (unsigned)p->running_max);
 }
 
+static void print_worker(struct buf *b, const struct worker_row *w)
+{
+    buf_addf(b, "worker #%u %s slots=%u", (unsigned)w->id.n, w->name, (unsigned)w->slots);
+    for (uint32_t i = 0; i < w->n_resources; i++)
+        buf_addf(b, " %s:%u", w->resources[i].name, (unsigned)w->resources[i].amount);
+    if (w->end_ms)
+        buf_addf(b, " ends=%" PRId64, w->end_ms);
+}
+
 void print_change(struct buf *b, const struct change *c)
 {
     switch (c->kind) {
@@ -98,8 +107,7 @@ void print_change(struct buf *b, const struct change *c)
         print_lease(b, (task_id){ 0 }, c->end.lease);
         break;
     case CHG_WORKER:
-        buf_addf(b, "worker #%u %s slots=%u", (unsigned)c->worker.id.n, c->worker.name,
-                 (unsigned)c->worker.slots);
+        print_worker(b, &c->worker);
         break;
     case CHG_COUNT_ANEW:
         buf_addf(b, "count a%u anew", (unsigned)c->array.id.n);

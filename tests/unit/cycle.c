@@ -59,6 +59,26 @@ Test(cycle, indexes_are_those_of_the_array)
     cr_assert_str_eq(cycle_of(10, 3, edges, 4), "cycle: 10 -> 12 -> 11 -> 10");
 }
 
+Test(cycle, what_leads_to_it_is_no_part_of_it)
+{
+    const struct edge edges[] = { EDGE(0, 1), EDGE(1, 2), EDGE(2, 3), EDGE(3, 1) };
+
+    cr_assert_str_eq(cycle_of(0, 4, edges, 4), "cycle: 1 -> 2 -> 3 -> 1");
+}
+
+/* Two ways at each of sixty steps: who walked each way would not come to an end. */
+Test(cycle, a_call_that_many_ways_lead_to_is_walked_once)
+{
+    enum { STEPS = 60 };
+    struct edge edges[4 * STEPS];
+    size_t n = 0;
+
+    for (uint64_t i = 0; i < STEPS; i++)
+        for (uint64_t k = 0; k < 4; k++)
+            edges[n++] = (struct edge)EDGE(2 * i + k / 2, 2 * (i + 1) + k % 2);
+    cr_assert_str_eq(cycle_of(0, 2 * STEPS + 2, edges, n), "none");
+}
+
 Test(cycle, a_long_one_is_shortened)
 {
     struct edge edges[1000];
