@@ -330,7 +330,12 @@ enum err connection_find(const char *what, enum connection_role role, struct con
     else if (stat(what, &st) == 0)
         return S_ISDIR(st.st_mode) ? from_dir(what, c, f) : connection_read(what, role, c, f);
     else if (strchr(what, '/') || (strlen(what) > 5 && strstr(what, ".json")))
-        err = fault_set(f, ERR_NOT_FOUND, "there is no connection file %s", what);
+        err = fault_set(
+            f, ERR_NOT_FOUND,
+            "there is no connection file %s; the scheduler's host has it as DIR/%s once it "
+            "listens (grange up --listen tls+tcp://HOST:PORT); on that host itself "
+            "--dir DIR is enough",
+            what, role == CONNECTION_WORKER ? "worker.json" : "client.json");
     else
         err = from_name(what, role, c, f);
     if (err)

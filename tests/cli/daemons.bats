@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154
+# What keeps a scheduler from serving: each has its exit code (docs/manual/exit-codes.md), which whoever started it
+# acts on, and a text.
+load helper
+
+# ends CODE TEXT COMMAND... - the program ends with the code and says the text.
+ends() {
+    local code=$1 text=$2
+    shift 2
+    run "-$code" "$@"
+    has "$output" "$text"
+}
+
+# stored - a farm directory "farm" with a store in it.
+stored() { run -0 grange run --dir farm -q true ::: x=1; }
+
+@test "scheduler, 10: another one has the directory" {
+    mkdir -m 700 farm
+    : >farm/lock
+    exec {lock}<>farm/lock
+    flock "$lock"
+    ends 10 "farm is in use by another scheduler (it has just started)" grange scheduler --dir farm
+    echo "4711 daemon" >&"$lock"
+    ends 10 "farm is in use by another scheduler (4711 daemon)" grange scheduler --dir farm
+    exec {lock}>&-
+}
+
+@test "scheduler, 11 and 12: a store that is damaged, or of a newer Grange" {
+    stored
+    sqlite3 farm/grange.db 'pragma user_version = 99'
+    ends 12 "newer Grange (schema 99, this one knows 3)" grange scheduler --dir farm
+    ends 3 "newer Grange (schema 99, this one knows 3)" grange run --dir farm true ::: x=1
+    head -c 20000 /dev/zero | tr '\0' j >farm/grange.db
+    rm -f farm/grange.db-wal farm/grange.db-shm
+    ends 11 "grange.db is damaged" grange scheduler --dir farm
+    ends 3 "grange.db is damaged" grange run --dir farm true ::: x=2
+}
+
+@test "scheduler, 14: a directory that is none, a lock that cannot be" {
+    : >file
+    ends 14 "'file' is not a directory" grange scheduler --dir file
+    ends 14 "cannot make the directory 'file/farm': Not a directory" grange scheduler --dir file/farm
+    mkdir -p -m 700 farm/lock
+    chmod 700 farm
+    ends 14 "cannot write to farm: Is a directory" grange scheduler --dir farm
+    ends 14 "File name too long" grange scheduler --dir "$(printf 'd%.0s' {1..300})"
+}
+
+@test "worker, 1: a connection file that is not there" {
+    ends 1 "there is no connection file ./none.json; the scheduler's host has it as DIR/worker.json" \
+        grange worker --connect ./none.json
+    ends 2 "there is no connection file ./none.json; the scheduler's host has it as DIR/client.json" \
+        grange workers --connect ./none.json
+}
+
