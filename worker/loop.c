@@ -23,7 +23,7 @@
 #include "worker/supervise.h"
 #include "worker/tree.h"
 
-enum { EVENTS_A_TURN = 256 };
+enum { EVENTS_A_TURN = 256, LONELY_MS = 3000 };
 
 static int worker_open(struct worker *w);
 static void worker_close(struct worker *w);
@@ -239,6 +239,7 @@ static int time_left(const struct worker *w)
 
     at = at < w->end_at ? at : w->end_at;
     at = at < dial_due(w) ? at : dial_due(w);
+    at = at < w->lonely_at ? at : w->lonely_at;
     if (deeds_more(w) || at <= w->now)
         return 0;
     if (at == MS_NEVER || (wait >= 0 && wait < at - w->now))
@@ -257,6 +258,17 @@ static void end_in_time(struct worker *w)
     worker_feed(w, &(struct agent_event){ .kind = AGENT_DRAIN });
 }
 
+/* Who started it by hand and named the wrong place would wait in silence. */
+static void say_lonely(struct worker *w)
+{
+    if (w->ever_welcomed)
+        w->lonely_at = MS_NEVER;
+    if (w->now < w->lonely_at)
+        return;
+    log_error("event=no_scheduler at=\"%s\" text=\"nobody answers there; waiting\"", w->opt->url);
+    w->lonely_at = MS_NEVER;
+}
+
 static void turn(struct worker *w)
 {
     struct epoll_event events[EVENTS_A_TURN];
@@ -266,6 +278,7 @@ static void turn(struct worker *w)
     for (int i = 0; i < n && w->running; i++)
         take_event(w, &events[i]);
     end_in_time(w);
+    say_lonely(w);
     crew_look(w);
     deeds_do(w);
     if (w->running && agent_deadline(w->agent) <= w->now) {
@@ -413,6 +426,7 @@ static int worker_open(struct worker *w)
     must(w->slots != NULL && w->held != NULL);
     if (watch_fd(w, link_fd(w->link), SOURCE_LINK) != 0)
         return trouble(w, "cannot wait for the connection", errno);
+    w->lonely_at = w->now + LONELY_MS;
     log_info("event=start name=%s slots=%u memory_mib=%llu", w->name, w->n_slots,
              (unsigned long long)w->memory_mib);
     return 0;

@@ -76,6 +76,7 @@ struct worker {
     bool grace_over; /* draining, without patience */
     int asked;       /* how many signals told us to end */
     bool was_ready;  /* and has said so */
+    ms_t lonely_at;  /* to say that no scheduler has answered; MS_NEVER: said, or one has */
     int exit_code;
 
     struct offer offer;

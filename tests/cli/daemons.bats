@@ -47,6 +47,14 @@ stored() { run -0 grange run --dir farm -q true ::: x=1; }
     ends 14 "File name too long" grange scheduler --dir "$(printf 'd%.0s' {1..300})"
 }
 
+@test "a worker that nobody answers says so, and waits" {
+    start worker "$GRANGE" worker --dir empty -j 1
+    poll_until 20 grep -q 'event=no_scheduler at="ipc://empty/scheduler.sock" text="nobody answers there; waiting"' worker.err
+    start scheduler "$GRANGE" scheduler --dir empty
+    poll_until 20 grep -q event=welcome worker.err
+    same 1 "$(grep -c no_scheduler worker.err)"
+}
+
 @test "worker, 1: a connection file that is not there" {
     ends 1 "there is no connection file ./none.json; the scheduler's host has it as DIR/worker.json" \
         grange worker --connect ./none.json
