@@ -41,8 +41,8 @@ stored() { run -0 grange run --dir farm -q true ::: x=1; }
     : >file
     ends 14 "'file' is not a directory" grange scheduler --dir file
     ends 14 "cannot make the directory 'file/farm': Not a directory" grange scheduler --dir file/farm
-    mkdir -p -m 700 farm/lock
-    chmod 700 farm
+    mkdir -m 700 farm
+    mkdir farm/lock
     ends 14 "cannot write to farm: Is a directory" grange scheduler --dir farm
     ends 14 "File name too long" grange scheduler --dir "$(printf 'd%.0s' {1..300})"
 }

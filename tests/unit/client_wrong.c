@@ -213,3 +213,34 @@ Test(client_wrong, a_farm_of_ones_own_that_cannot_be)
     cr_assert(strstr(why, "cannot make a directory '/dev/null/grange-"), "%s", why);
     remove_dir();
 }
+
+Test(client_wrong, what_is_not_there)
+{
+    struct grange_submitted reply;
+    struct grange_future f = { 77 };
+    struct grange_progress news;
+    struct grange_direct *d;
+    uint64_t engine = 0;
+    size_t which;
+
+    begin();
+    cr_assert_eq(grange_submit(g, "", 0, 0, 0, &reply), GRANGE_ERR_USAGE);
+    says("a study is JSON text; this is empty or has a zero byte");
+    cr_assert_eq(grange_submit(g, "{\0}", 3, 0, 0, &reply), GRANGE_ERR_USAGE);
+    says("this is empty or has a zero byte");
+    cr_assert_eq(grange_wait_any(g, NULL, 0, 0, &which), GRANGE_ERR_USAGE);
+    says("there is no future to wait for");
+    cr_assert_eq(grange_next(g, 0, &news), GRANGE_ERR_TIMEOUT);
+    says("no news in that time");
+    cr_assert_eq(grange_on_progress(g, f, 1, NULL, NULL), GRANGE_ERR_NOT_FOUND);
+    says("that is no future of this connection");
+    cr_assert_eq(grange_direct_call_within(g, &engine, 1, "echo", "x", 1, 0, &d), GRANGE_ERR_USAGE);
+    says("a limit of 0 ms; 1 to ");
+    cr_assert_null(d);
+    struct grange_set *set;
+    cr_assert_eq(grange_set_new(g, &set), GRANGE_OK);
+    cr_assert_eq(grange_set_next(set, 0, &f), GRANGE_ERR_NOT_FOUND);
+    says("all futures of the set were given out");
+    grange_set_free(set);
+    finish();
+}
