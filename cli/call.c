@@ -314,8 +314,8 @@ static int call_main(int argc, char **argv)
     rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &data);
     grange_close(g);
     buf_fini(&data);
-    if (fflush(stdout) != 0) {
-        cli_say("stdout: %s", strerror(errno));
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        cli_say("cannot write to stdout: %s", strerror(errno));
         return CLI_ERROR;
     }
     return rc;

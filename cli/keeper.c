@@ -44,7 +44,8 @@ struct keeper {
 
 static int keeper_run(struct keeper *k);
 static void stop(struct keeper *k);
-static enum err read_report(int fd, pid_t pid, ms_t timeout_ms, struct fault *f);
+static enum err read_report(const struct keeper_options *o, int fd, pid_t pid, ms_t timeout_ms,
+                            struct fault *f);
 
 /* ---- starting it ---- */
 
@@ -107,14 +108,15 @@ enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fa
     close(report[1]);
     begun = pid;
     on_interrupt(end_begun);
-    enum err err = read_report(report[0], pid, timeout_ms, f);
+    enum err err = read_report(o, report[0], pid, timeout_ms, f);
     on_interrupt(SIG_DFL);
     close(report[0]);
     return err;
 }
 
 /* What the keeper says: "ready", or "CODE TEXT" and then it ends. */
-static enum err read_report(int fd, pid_t pid, ms_t timeout_ms, struct fault *f)
+static enum err read_report(const struct keeper_options *o, int fd, pid_t pid, ms_t timeout_ms,
+                            struct fault *f)
 {
     char text[FAULT_TEXT_MAX];
     size_t n = 0;
@@ -126,8 +128,10 @@ static enum err read_report(int fd, pid_t pid, ms_t timeout_ms, struct fault *f)
         if (rc < 0 && errno == EINTR)
             continue;
         if (rc <= 0)
-            return fault_set(f, ERR_TIMEOUT, "not all were ready within %lld s",
-                             (long long)(timeout_ms / 1000));
+            return fault_set(f, ERR_TIMEOUT,
+                             "not all were ready within %g s; they go on: see "
+                             "%s/log, or end them with grange down",
+                             (double)timeout_ms / 1000, o->dir);
         got = read(fd, text + n, sizeof text - 1 - n);
         n += got > 0 ? (size_t)got : 0;
     }

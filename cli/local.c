@@ -151,13 +151,14 @@ static enum err start_scheduler(struct local *l, struct fault *f)
     int rc = child_start(&l->scheduler, argv);
     if (rc)
         return fault_set(f, ERR_IO, "cannot start the scheduler: %s", strerror(rc));
-    if (child_wait_ready(&l->scheduler, SCHEDULER_READY_MS))
+    ms_t most_ms = clock_patience_ms(SCHEDULER_READY_MS);
+    if (child_wait_ready(&l->scheduler, most_ms))
         return ERR_NONE;
     if (!child_reap(&l->scheduler, STOP_MS)) {
         kill(l->scheduler.pid, SIGKILL);
         child_reap(&l->scheduler, STOP_MS);
-        return fault_set(f, ERR_TIMEOUT, "the scheduler was not ready after %d s; see %s",
-                         SCHEDULER_READY_MS / 1000, log);
+        return fault_set(f, ERR_TIMEOUT, "the scheduler was not ready after %g s; see %s",
+                         (double)most_ms / 1000, log);
     }
     return scheduler_fault(l, f);
 }

@@ -23,8 +23,8 @@ static enum err write_all(int to, const char *data, size_t n, struct fault *f)
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "cannot write: %s",
-                             strerror(errno));
+            return fault_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO,
+                             "cannot write what it printed: %s", strerror(errno));
         data += done;
         n -= (size_t)done;
     }

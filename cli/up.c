@@ -306,7 +306,7 @@ static enum err start(struct up_args *a, bool *there, struct fault *f)
     a->keep.scheduler = !*there;
     a->keep.farm = a->name;
     warn_of_plain(a);
-    err = keeper_start(&a->keep, SCHEDULER_READY_MS, f);
+    err = keeper_start(&a->keep, clock_patience_ms(SCHEDULER_READY_MS), f);
     pid_t pid = 0;
     if (err == ERR_BUSY && local_holder(a->keep.dir, &pid) == HOLDER_DAEMON) {
         *there = true; /* another `grange up` was quicker */

@@ -112,7 +112,7 @@ graph() { ./calls "$url" wing fit graph; }
     run -2 grange explain wing fit
     has "$output" "one is KEY:INDEX, like fit:0"
     run -2 grange log wing none:0
-    has "$output" "no calls under the key"
+    has "$output" "wing has no calls under the key of 'none:0'; it has the key fit"
     run -2 grange log wing fit:6
     has "$output" "has 6 calls so far"
     run -0 grange down

@@ -49,6 +49,15 @@ end_farms() {
 
 grange() { "$GRANGE" "$@" </dev/null; }
 
+# faulty CALL:N COMMAND... - grange, whose Nth CALL fails (tests/fault/nth.c); skips the test under sanitizers.
+faulty() {
+    local library fault=$1
+    library=$(dirname "$GRANGE")/../tests/nth.so
+    [ -e "$library" ] || skip "what lets calls fail is not built under sanitizers"
+    shift
+    LD_PRELOAD=$library GRANGE_FAULT=$fault grange "$@"
+}
+
 # start NAME COMMAND... - in the background: output in NAME.out and NAME.err, process id in $pid.
 start() {
     local name=$1

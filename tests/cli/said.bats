@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2154
 # What is said of files that cannot be written, programs that cannot start, names that are taken.
 load helper
 
@@ -44,7 +44,7 @@ load helper
     run -0 grange submit --dir one --study s 'sleep {x}' ::: x=0.01 # a point
     run -0 grange wait --dir one s
     run -0 grange hold --dir one s
-    has "$output" "s is on hold"
+    has "$output" "s is on hold; 0 running points may finish"
     run -0 grange down --dir one --now
     run -0 grange up --name open -n 0 --dir three --listen tcp://127.0.0.1:0
     has "$output" "is not encrypted and asks nobody who he is: whoever reaches it can run commands as you; tls+tcp:// does both"
@@ -57,4 +57,104 @@ load helper
     run -3 grange workers --connect "ipc://$PWD/none.sock"
     has "$output" "cannot connect to"
     has "$output" "none.sock"
+}
+
+# long_output - the study "long", whose point printed more than a store keeps: it is in a file.
+long_output() { run -0 grange run --quiet "$@" --study long 'head -c 3000000 /dev/zero' ::: x=1; }
+
+@test "what a point printed, and nobody can have: stdout is full, its file is gone, it is cut" {
+    long_output
+    run -3 bash -c '"$GRANGE" log long 0 >/dev/full'
+    has "$output" "cannot write what it printed: No space left on device"
+    file=$(echo .grange/output/*/*.stdout)
+    rm "$file"
+    run -2 grange log long 0
+    has "$output" "stdout of this point was in $file: No such file or directory"
+    mkdir -m 700 two
+    : >two/output # no directory can be there
+    long_output --dir two
+    run -0 bash -c '"$GRANGE" log --dir two long 0 >kept'
+    has "$output" "note: stdout is cut: 1,048,576 of 3,000,000 bytes were kept"
+    same 1048576 "$(stat -c %s kept)"
+}
+
+@test "a farm that is elsewhere, and stdout is full" {
+    command -v python3 >/dev/null || skip "python3 is not here"
+    run -0 grange up --quiet -n 1 -j 1 --listen tls+tcp://127.0.0.1:0 --engine "python3 $GRANGE_SOURCE/examples/engine/engine.py"
+    long_output
+    mkdir far
+    sed 's/"host": *"[^"]*"/"host": "elsewhere"/' .grange/client.json >far/client.json
+    chmod 600 far/client.json
+    run -3 bash -c '"$GRANGE" log long 0 --connect far/client.json >/dev/full'
+    has "$output" "cannot write what came: No space left on device"
+    run -3 bash -c '"$GRANGE" call echo 7 >/dev/full'
+    has "$output" "cannot write to stdout: No space left on device"
+    run -0 grange down --now
+}
+
+@test "more points at a time than can be named" {
+    run -0 grange run --quiet --study s echo '{x}' ::: x=1
+    seq 0 65536 >points
+    run -2 bash -c '"$GRANGE" retry s $(cat points)'
+    has "$output" "65537 points were named; at most 65536 can be at a time"
+}
+
+@test "a machine that has no more processes or descriptors" {
+    run -3 faulty pipe2:1 up --quiet -n 1
+    has "$output" "cannot make a pipe: Too many open files"
+    run -3 faulty fork:1 up --quiet -n 1
+    has "$output" "cannot start a process: Resource temporarily unavailable"
+    run -0 grange run --quiet --study s echo '{x}' ::: x=1
+    run -3 faulty popen:1 graph s -o s.svg
+    has "$output" "cannot start dot: Cannot allocate memory"
+}
+
+# A log that is a pipe which nobody reads: who opens it stands still.
+@test "a scheduler that is never ready is given up, and ended" {
+    mkdir -m 700 .grange .grange/log
+    mkfifo .grange/scheduler.log .grange/log/scheduler.log
+    GRANGE_PATIENCE_PERCENT=1 run -3 grange run true ::: x=1
+    has "$output" "the scheduler was not ready after 0.6 s; see .grange/scheduler.log"
+    GRANGE_PATIENCE_PERCENT=1 run -3 grange up -n 1
+    has "$output" "not all were ready within 0.6 s; they go on: see "
+    has "$output" "/log, or end them with grange down"
+    run -0 grange down
+    has "$output" "is down"
+    [ -z "$(ls .grange/keepers)" ]
+}
+
+@test "a scheduler that is killed before it is ready" {
+    mkdir -m 700 .grange
+    mkfifo .grange/scheduler.log
+    start run "$GRANGE" run true ::: x=1
+    poll_until 20 part_of "$pid" scheduler
+    kill -9 "$(part_of "$pid" scheduler)"
+    finish "$pid"
+    same 3 "$rc"
+    has "$(cat run.err)" "the scheduler ended with signal 9 (Killed); see .grange/scheduler.log"
+}
+
+# killed_again - kills the scheduler that serves by now; true when its run has given up.
+killed_again() {
+    local holder rest
+    if [ "$(grep -c event=welcome .grange/worker.log)" -ge "$epoch" ]; then
+        read -r holder rest <.grange/lock
+        if kill -9 "$holder"; then epoch=$((epoch + 1)); fi
+    fi
+    gone "$run"
+}
+
+@test "a directory that another run has; a scheduler that dies again and again" {
+    waiter
+    start run "$GRANGE" run --study s sh waiter.sh '{x}' ::: x=1
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    run -3 grange run --study t true ::: x=1
+    has "$output" "another \`grange run\` (process $run) is using .grange; wait for it, or use another directory with --dir"
+    epoch=1 # it serves when the worker was welcomed once more; its run knows by then
+    poll_until 60 killed_again
+    finish "$run"
+    same 3 "$rc"
+    has "$(cat run.err)" "the scheduler ended 6 times within 10 s; giving up. The last time: the scheduler ended with signal 9 (Killed)"
+    has "$(cat run.err)" "its log: .grange/scheduler.log"
 }

@@ -1,0 +1,66 @@
+/* nth - a library for LD_PRELOAD: where the machine has no more of something, which a test cannot
+ * bring about by real means. GRANGE_FAULT="fork:2" lets the second fork of each process fail. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool fails(const char *name, unsigned *n)
+{
+    const char *which = getenv("GRANGE_FAULT");
+    size_t length = strlen(name);
+
+    ++*n;
+    return which && strncmp(which, name, length) == 0 && which[length] == ':' &&
+           strtoul(which + length + 1, NULL, 10) == *n;
+}
+
+/* The real one; a data pointer becomes a function pointer by its bytes. */
+static void find(const char *name, void *function)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(function, &found, sizeof found);
+}
+
+pid_t fork(void)
+{
+    static unsigned n;
+    static pid_t (*real)(void);
+
+    if (!real)
+        find("fork", &real);
+    if (!fails("fork", &n))
+        return real();
+    errno = EAGAIN;
+    return -1;
+}
+
+int pipe2(int fd[2], int flags)
+{
+    static unsigned n;
+    static int (*real)(int[2], int);
+
+    if (!real)
+        find("pipe2", &real);
+    if (!fails("pipe2", &n))
+        return real(fd, flags);
+    errno = EMFILE;
+    return -1;
+}
+
+FILE *popen(const char *command, const char *mode)
+{
+    static unsigned n;
+    static FILE *(*real)(const char *, const char *);
+
+    if (!real)
+        find("popen", &real);
+    if (!fails("popen", &n))
+        return real(command, mode);
+    errno = ENOMEM;
+    return NULL;
+}
