@@ -166,12 +166,13 @@ struct end_body {
     const char *values;     /* JSON array of strings: the factor values in factor order */
     const char *metrics;    /* JSON object name -> number or string; "{}" when none */
     const char *error_line; /* first line of stderr of a failure, or why it could not start; "" */
-    const char *out_file, *err_file; /* where a long stream went, relative to the grange dir; "" */
-    const void *out, *err;           /* first OUTPUT_STORE_MAX bytes, zstd when *_packed */
-    uint32_t out_bytes, err_bytes;   /* of out and err as they are here */
+    /* Where a long stream went and the point's directory is, relative to the grange directory, or
+     * HOST:/PATH; "": nowhere. */
+    const char *out_file, *err_file, *dir;
+    const void *out, *err;         /* first OUTPUT_STORE_MAX bytes, zstd when *_packed */
+    uint32_t out_bytes, err_bytes; /* of out and err as they are here */
     bool out_packed, err_packed;
     uint64_t out_total, err_total; /* bytes that were printed */
-    const char *dir;               /* the point's directory, relative to the grange dir; "" */
     uint32_t metrics_missing;      /* how many metrics were not found */
     const void *result;            /* of a call: the bytes that it gave back */
     size_t result_bytes;           /* at most INLINE_BYTES_MAX, or 0 and a blob */

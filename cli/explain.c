@@ -93,8 +93,10 @@ static void say_stream(const struct facts *x, bool err)
         return;
     progress_count(s.total, &b);
     buf_adds(&b, s.total == 1 ? " byte" : " bytes");
-    if (s.file[0])
-        buf_addf(&b, ", in %s/%s", x->look->dir, s.file);
+    if (s.file[0]) {
+        buf_adds(&b, ", in ");
+        (void)kept_path(s.file, x->look->dir, &b);
+    }
     if (err && x->last_line.n)
         buf_addf(&b, ", the last line: %s", x->last_line.data);
     say(s.name, b.data);

@@ -74,7 +74,7 @@ static void describe(struct facts *x)
     else
         study_command_line(s, &x->point, &(struct dirs){ out_dir.data, x->look->dir }, &x->command);
     if (x->ended && x->body.dir && x->body.dir[0])
-        buf_addf(&x->dir, "%s/%s", x->look->dir, x->body.dir);
+        (void)kept_path(x->body.dir, x->look->dir, &x->dir);
     else if (study_needs_dir(s))
         buf_adds(&x->dir, out_dir.data);
     buf_adds(&x->cwd, study_runs_in_dir(s) ? buf_text(&x->dir) : study_cwd(s));

@@ -17,7 +17,7 @@ static void find(void *ctx, const struct end_body *body, struct buf *json)
     stream_read(&out, l->dir, &out_bytes);
     stream_read(&err, l->dir, &err_bytes);
     if (body->dir && body->dir[0])
-        buf_addf(&dir, "%s/%s", l->dir, body->dir);
+        (void)kept_path(body->dir, l->dir, &dir);
     else
         buf_adds(&dir, no_dir);
     struct streams streams = { .out = buf_text(&out_bytes),

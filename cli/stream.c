@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/zip.h"
+#include "farm/registry.h"
 
 struct stream stream_of(const struct end_body *body, bool err)
 {
@@ -31,10 +32,39 @@ static enum err write_all(int to, const char *data, size_t n, struct fault *f)
     return ERR_NONE;
 }
 
+bool kept_path(const char *name, const char *dir, struct buf *path)
+{
+    const char *slash = strchr(name, '/'), *host = farm_host();
+    size_t n = slash && slash > name && slash[-1] == ':' ? (size_t)(slash - name) - 1 : 0;
+    bool here = n && strlen(host) == n && strncmp(name, host, n) == 0;
+
+    if (here)
+        buf_adds(path, slash);
+    else if (n)
+        buf_adds(path, name);
+    else
+        buf_addf(path, "%s/%s", dir, name);
+    return here || !n;
+}
+
+/* open_file - errno is EREMOTE when it is on another machine. */
 static int open_file(const struct stream *s, const char *dir, struct buf *path)
 {
-    buf_addf(path, "%s/%s", dir, s->file);
-    return open(path->data, O_RDONLY | O_CLOEXEC);
+    if (kept_path(s->file, dir, path))
+        return open(path->data, O_RDONLY | O_CLOEXEC);
+    errno = EREMOTE;
+    return -1;
+}
+
+static enum err not_opened(const struct stream *s, const char *path, struct fault *f)
+{
+    if (errno == EREMOTE)
+        return fault_set(f, ERR_NOT_FOUND,
+                         "%s of this point is on the disk of its worker: %s; look there, or copy "
+                         "it from there",
+                         s->name, path);
+    return fault_set(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s of this point was in %s: %s",
+                     s->name, path, strerror(errno));
 }
 
 static enum err copy_file(const struct stream *s, const char *dir, int to, uint64_t *kept,
@@ -45,8 +75,7 @@ static enum err copy_file(const struct stream *s, const char *dir, int to, uint6
     enum err err = ERR_NONE;
     int fd = open_file(s, dir, &path);
     if (fd < 0)
-        err = fault_set(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                        "%s of this point was in %s: %s", s->name, path.data, strerror(errno));
+        err = not_opened(s, path.data, f);
     while (!err) {
         ssize_t n = read(fd, part, sizeof part);
         if (n < 0 && errno == EINTR)
@@ -90,8 +119,8 @@ void stream_read(const struct stream *s, const char *dir, struct buf *out)
 {
     if (s->file && s->file[0]) {
         struct buf path = { 0 };
-        buf_addf(&path, "%s/%s", dir, s->file);
-        (void)buf_read_file(out, path.data, STREAM_READ_MAX);
+        if (kept_path(s->file, dir, &path))
+            (void)buf_read_file(out, path.data, STREAM_READ_MAX);
         buf_fini(&path);
     } else if (!s->packed) {
         buf_add(out, s->data, s->bytes);

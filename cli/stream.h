@@ -1,7 +1,7 @@
 #ifndef GRANGE_CLI_STREAM_H
 #define GRANGE_CLI_STREAM_H
 /* stream - what a point printed, stdout or stderr, wherever it is kept: in the store, packed or
- * not, or in a file of the grange directory when it was long. */
+ * not, or when it was long in a file: of the grange directory, or of the worker that ran it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 struct stream {
     const char *name; /* "stdout" or "stderr" */
-    const char *file; /* relative to the grange directory; "" when the store has it */
+    const char *file; /* see kept_path; "" when the store has it */
     const void *data;
     uint32_t bytes;
     bool packed;
@@ -21,8 +21,13 @@ struct stream {
 };
 struct stream stream_of(const struct end_body *body, bool err);
 
+/* kept_path - adds where a file or directory is that a result names: relative to the grange
+ * directory, or HOST:/PATH on the disk of a worker. False when that is another machine than this
+ * one: then HOST:/PATH is added. */
+bool kept_path(const char *name, const char *dir, struct buf *path);
+
 /* stream_copy - all bytes that were kept to a descriptor, exactly. *kept: how many. ERR_DAMAGED
- * when they cannot be unpacked, ERR_NOT_FOUND when the file is gone. */
+ * when they cannot be unpacked, ERR_NOT_FOUND when the file is gone, or on another machine. */
 enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *kept,
                      struct fault *f);
 

@@ -132,6 +132,16 @@ static void settle(struct scheduler *s, const char *path, lease_id lease, bool a
     buf_fini(&place);
 }
 
+/* is_output - a file that holds a stream: output/.., or blobs/ID. A worker said the name: one that
+ * leads elsewhere is not ours to remove. */
+static bool is_output(const char *name)
+{
+    if (strncmp(name, "output/", 7) == 0)
+        return !strstr(name, "..");
+    return strncmp(name, "blobs/", 6) == 0 && strspn(name + 6, "0123456789abcdef") == 16 &&
+           !name[6 + 16];
+}
+
 void sweep_committed(struct scheduler *s)
 {
     size_t n;
@@ -139,8 +149,7 @@ void sweep_committed(struct scheduler *s)
     struct buf path = { 0 };
 
     for (const char *name = names; name && name < names + n; name += strlen(name) + 1) {
-        /* A worker said the name: one that leads elsewhere is not ours to remove. */
-        if (strncmp(name, "output/", 7) != 0 || strstr(name, ".."))
+        if (!is_output(name))
             continue;
         buf_clear(&path);
         buf_addf(&path, "%s/%s", s->opt->dir, name);

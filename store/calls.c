@@ -1,5 +1,6 @@
 /* calls - arrays of calls: their chunks, and their ends in the order in which they were recorded.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -58,6 +59,19 @@ int commit_blobs_of(struct store *st, const struct end_row *row)
     }
     if (rc == SQLITE_OK && row->body && row->body->blob)
         rc = commit_blob(st, row->body->blob, row->task, row->body->blob_bytes, true);
+    return rc;
+}
+
+int commit_streams_of(struct store *st, const struct end_row *row)
+{
+    const struct end_body *b = row->body;
+    const char *names[] = { b->out_file, b->err_file };
+    const uint64_t bytes[] = { b->out_total, b->err_total };
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < 2 && rc == SQLITE_OK; i++)
+        if (names[i] && strncmp(names[i], "blobs/", 6) == 0)
+            rc = commit_blob(st, strtoull(names[i] + 6, NULL, 16), row->task, bytes[i], true);
     return rc;
 }
 

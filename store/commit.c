@@ -113,7 +113,8 @@ static int commit_end(struct store *st, const struct end_row *row)
     put_blob(s, 6, b->err, b->err_bytes);
     put_or_null(s, 7, b->blob);
     put_or_null(s, 8, b->blob_bytes);
-    return commit_run(st, ST_OUTPUT);
+    rc = commit_run(st, ST_OUTPUT);
+    return rc == SQLITE_OK ? commit_streams_of(st, row) : rc;
 }
 
 /* put_head - the first ATTEMPT_ERR_MAX bytes of stderr, as parameters 23 (packed) and 24. */

@@ -188,8 +188,9 @@ enum err chunk_data_read(struct db *db, sqlite3_stmt *s, int flags, int at, stru
                          struct fault *f);
 int commit_append(struct store *st, const struct change *ch);
 int commit_blobs_gone(struct store *st, sqlite3_stmt *s); /* steps it, notes the ids, resets */
-int commit_blobs_of(struct store *st, const struct end_row *row); /* the rows of blob of a task */
-enum err store_calls_start(struct store *st, struct fault *f);    /* end_n and n_blobs */
+int commit_blobs_of(struct store *st, const struct end_row *row);   /* the rows of blob of a task */
+int commit_streams_of(struct store *st, const struct end_row *row); /* of its streams that are */
+enum err store_calls_start(struct store *st, struct fault *f);      /* end_n and n_blobs */
 int store_end_n_save(struct store *st); /* before rows of ended are taken out */
 
 #endif

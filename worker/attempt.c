@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,9 +20,9 @@ static bool prepare(struct attempt *a, struct workplace *wp);
 static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_tag,
                           uint64_t err_tag);
 
-void workplace_init(struct workplace *wp, const char *dir, int epoll_fd)
+void workplace_init(struct workplace *wp, const char *dir, const char *host, int epoll_fd)
 {
-    *wp = (struct workplace){ .epoll_fd = epoll_fd };
+    *wp = (struct workplace){ .host = host, .epoll_fd = epoll_fd };
     wp->dir = strdup(dir);
     must(wp->dir != NULL);
     point_init(&wp->point);
@@ -48,12 +49,23 @@ struct attempt *attempt_new(lease_id lease, task_id task, struct payload *payloa
     a->order = order;
     capture_init(&a->run.out);
     capture_init(&a->run.err);
+    a->long_out.ahead.fd = a->long_err.ahead.fd = -1;
     return a;
+}
+
+static void free_stream(struct long_stream *s)
+{
+    if (s->ahead.fd >= 0)
+        close(s->ahead.fd);
+    free(s->path);
+    free(s->name);
 }
 
 void attempt_free(struct attempt *a)
 {
     run_fini(&a->run);
+    free_stream(&a->long_out);
+    free_stream(&a->long_err);
     payload_unref(a->payload);
     free(a->dir);
     free(a->place);
@@ -283,25 +295,31 @@ void attempt_reap(struct attempt *a)
     a->ended = true;
 }
 
-/* delete_spills - of an attempt that cannot be the result, whatever the scheduler decides. */
-static void delete_spills(const struct attempt *a, const char *dir)
+bool attempt_counts(const struct attempt *a)
 {
-    const char *names[] = { a->body.out_file, a->body.err_file };
-
-    for (size_t i = 0; i < 2; i++) {
-        if (!names[i] || !*names[i])
-            continue;
-        char *path = *names[i] == '/' ? print("%s", names[i]) : print("%s/%s", dir, names[i]);
-        if (unlink(path) != 0 && errno != ENOENT)
-            log_error("event=output path=%s error=\"%s\"", path, strerror(errno));
-        free(path);
-    }
+    return a->row.reason != END_REVOKED && a->row.reason != END_INFRA;
 }
 
-void attempt_settle(struct attempt *a, const struct workplace *wp, bool dropped)
+char *attempt_elsewhere(const struct workplace *wp, const char *path)
 {
-    if (a->row.reason == END_REVOKED || a->row.reason == END_INFRA)
-        delete_spills(a, wp->dir);
+    bool fits = strlen(wp->host) + strlen(path) + 2 < PATH_MAX;
+
+    return print("%s%s%s", fits ? wp->host : "", fits ? ":" : "", fits ? path : "");
+}
+
+/* settle_stream - its file goes, unless the result names it. */
+static void settle_stream(const struct attempt *a, const struct long_stream *s, bool dropped)
+{
+    bool kept = attempt_counts(a) && (a->at_farm || (s->ahead.failed && !dropped));
+
+    if (s->path && !kept && unlink(s->path) != 0 && errno != ENOENT)
+        log_error("event=output path=%s error=\"%s\"", s->path, strerror(errno));
+}
+
+void attempt_settle(struct attempt *a, bool dropped)
+{
+    settle_stream(a, &a->long_out, dropped);
+    settle_stream(a, &a->long_err, dropped);
     if (!a->dir)
         return;
     int err = 0;

@@ -8,18 +8,21 @@
 
 #include "base/rows.h"
 #include "worker/agent.h"
+#include "worker/ahead.h"
 #include "worker/payload.h"
 #include "worker/run.h"
 
 /* workplace - what all attempts of a worker share. */
 struct workplace {
-    char *dir; /* the grange directory, absolute */
+    char *dir;        /* the grange directory, absolute, or one of our own; see worker.h */
+    const char *host; /* the name of this machine, borrowed */
+    bool at_farm;     /* it is the farm's: what is in it the scheduler finds by its name there */
     int epoll_fd;
     struct point point;
     struct command command;
     struct buf text, packed; /* scratch */
 };
-void workplace_init(struct workplace *wp, const char *dir, int epoll_fd);
+void workplace_init(struct workplace *wp, const char *dir, const char *host, int epoll_fd);
 void workplace_fini(struct workplace *wp);
 
 /* sent - on which connection something is on its way, and how much it is. */
@@ -30,6 +33,14 @@ struct sent {
 
 /* Of one result in a message, besides its texts and output: more than it takes. */
 enum { RESULT_ROW_BYTES = 512 };
+
+/* long_stream - one that went to a file. */
+struct long_stream {
+    char *path; /* NULL: it was short */
+    char *name; /* as the result says it, once it was sent or could not be; NULL: not so far */
+    bool opened;
+    struct ahead ahead;
+};
 
 struct attempt {
     lease_id lease;
@@ -50,6 +61,8 @@ struct attempt {
     size_t text_bytes;
     struct sent sent; /* the connection that its result was sent on, and how much it was */
     void *out, *err;
+    bool at_farm; /* what it left is in the farm's directory, and named as it is there */
+    struct long_stream long_out, long_err;
 };
 
 /* attempt_new - takes a reference of the payload; takes the order (malloc'd or NULL). */
@@ -64,8 +77,15 @@ void attempt_stop(struct attempt *a, enum stop_why why, ms_t limit_ms);
 void attempt_reap(struct attempt *a);
 /* attempt_conclude - after its end, once: reads metrics, packs output, makes the row. */
 void attempt_conclude(struct attempt *a, struct workplace *wp);
+/* attempt_counts - it was neither stopped nor kept from starting by this machine: what it leaves
+ * may be the result. */
+bool attempt_counts(const struct attempt *a);
+/* attempt_elsewhere - how a result names a file or directory that is only here: HOST:/PATH, "" when
+ * that is too long to be said. malloc'd. */
+char *attempt_elsewhere(const struct workplace *wp, const char *path);
 /* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when
- * the result does not count; long streams of what was stopped go too. */
-void attempt_settle(struct attempt *a, const struct workplace *wp, bool dropped);
+ * the result does not count; long streams of what was stopped go too, and those that the scheduler
+ * has. */
+void attempt_settle(struct attempt *a, bool dropped);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "base/zip.h"
 #include "base/utf8.h"
+#include "base/zip.h"
 
 enum { PLAIN_ROW_BYTES = 96, BODY_ROW_BYTES = 400 };
 

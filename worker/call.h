@@ -11,6 +11,7 @@
 #include "base/rows.h"
 #include "proto/message.h"
 #include "worker/agent.h"
+#include "worker/ahead.h"
 #include "worker/attempt.h"
 #include "worker/payload.h"
 
@@ -65,16 +66,14 @@ struct call {
     struct buf log; /* then packed */
     uint64_t log_total;
     bool log_packed;
-    double share;    /* how far it is, as it said last */
-    char *said;      /* and what beside that; NULL: it said nothing */
-    uint64_t blob;   /* of a long payload while it comes; then of a long result; 0: none */
-    bool blob_there; /* the scheduler has it */
+    double share;       /* how far it is, as it said last */
+    char *said;         /* and what beside that; NULL: it said nothing */
+    uint64_t blob;      /* of a long payload while it comes; then of a long result; 0: none */
+    struct ahead ahead; /* a long result */
     struct sent sent;
-    uint64_t out_sent, out_acked; /* of a long result */
-    bool going;                   /* parts of it are on their way */
-    bool unsure;            /* how much of it the scheduler has, since a connection was lost */
-    uint64_t asked;         /* of a long payload that comes */
-    ms_t assigned_limit_ms; /* of its lease or ticket; 0: none */
+    uint64_t out_sent, out_acked; /* of a long result of a direct one */
+    uint64_t asked;               /* of a long payload that comes */
+    ms_t assigned_limit_ms;       /* of its lease or ticket; 0: none */
     UT_hash_handle hh;
 };
 

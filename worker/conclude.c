@@ -9,14 +9,22 @@
 
 #include "base/limits.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "base/zip.h"
 #include "study/metric.h"
 #include "worker/attempt.h"
-#include "base/utf8.h"
 
 static void make_row(struct attempt *a);
 static void make_body(struct attempt *a, struct workplace *wp);
 static void *take_output(struct capture *c, struct workplace *wp, uint32_t *bytes, bool *packed);
+
+static char *long_path(const struct capture *c)
+{
+    char *path = c->spilled ? strdup(c->spill_path) : NULL;
+
+    must(path != NULL || !c->spilled);
+    return path;
+}
 
 void attempt_conclude(struct attempt *a, struct workplace *wp)
 {
@@ -24,6 +32,9 @@ void attempt_conclude(struct attempt *a, struct workplace *wp)
     if (a->concluded)
         return;
     a->concluded = true;
+    a->at_farm = wp->at_farm;
+    a->long_out.path = long_path(&a->run.out);
+    a->long_err.path = long_path(&a->run.err);
     make_row(a);
     make_body(a, wp);
     a->out = take_output(&a->run.out, wp, &a->body.out_bytes, &a->body.out_packed);
@@ -88,12 +99,17 @@ static void text_end(struct texts *t)
     t->at[++t->n] = t->buf->n;
 }
 
-/* relative - of a path in the grange directory. */
-static const char *relative(const char *path, const struct workplace *wp)
+/* add_name - as the result says where it is. */
+static void add_name(const struct attempt *a, const char *path, const struct workplace *wp,
+                     struct buf *text)
 {
-    size_t n = strlen(wp->dir);
-
-    return strncmp(path, wp->dir, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+    if (a->at_farm) {
+        buf_adds(text, path + strlen(wp->dir) + 1);
+        return;
+    }
+    char *name = attempt_elsewhere(wp, path);
+    buf_adds(text, name);
+    free(name);
 }
 
 /* stream - all of it, as far as it was kept; *map is to be unmapped. */
@@ -120,7 +136,7 @@ enum {
     JSON_BYTES = 6,
     VALUES_BYTES_MAX = FACTORS_MAX * (JSON_BYTES * VALUE_BYTES_MAX + 4),
     METRICS_BYTES_MAX = METRICS_MAX * (JSON_BYTES * (METRIC_VALUE_MAX + NAME_BYTES_MAX) + 8),
-    PATHS_BYTES_MAX = 3 * PATH_MAX,
+    PATHS_BYTES_MAX = 3 * PATH_MAX, /* relative, or HOST:/PATH */
 };
 _Static_assert(VALUES_BYTES_MAX + METRICS_BYTES_MAX + PATHS_BYTES_MAX + 2 * OUTPUT_STORE_MAX +
                        ERROR_LINE_MAX + RESULT_ROW_BYTES <
@@ -161,7 +177,7 @@ static void make_body(struct attempt *a, struct workplace *wp)
 {
     const struct study *s = payload_study(a->payload);
     struct texts t = { .buf = &wp->text };
-    bool keeps = a->dir && a->row.reason != END_REVOKED && a->row.reason != END_INFRA;
+    bool keeps = a->dir && attempt_counts(a);
 
     buf_clear(t.buf);
     if (s) {
@@ -173,14 +189,14 @@ static void make_body(struct attempt *a, struct workplace *wp)
     text_end(&t);
     add_error_line(a, t.buf);
     text_end(&t);
-    if (a->run.out.spilled)
-        buf_adds(t.buf, relative(a->run.out.spill_path, wp));
+    if (a->at_farm && a->long_out.path)
+        add_name(a, a->long_out.path, wp, t.buf);
     text_end(&t);
-    if (a->run.err.spilled)
-        buf_adds(t.buf, relative(a->run.err.spill_path, wp));
+    if (a->at_farm && a->long_err.path)
+        add_name(a, a->long_err.path, wp, t.buf);
     text_end(&t);
     if (keeps)
-        buf_adds(t.buf, relative(a->place, wp));
+        add_name(a, a->place, wp, t.buf);
     text_end(&t);
 
     a->text_bytes = t.buf->n;

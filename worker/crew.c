@@ -24,7 +24,7 @@ void crew_delete_spares(const struct worker *w)
 {
     char path[PATH_MAX];
 
-    spare_path(w->place.dir, path, sizeof path);
+    spare_path(w->scratch, path, sizeof path);
     tree_delete(path);
 }
 

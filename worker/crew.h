@@ -35,9 +35,8 @@ struct crew {
     size_t functions_bytes;
     uint32_t n_functions;
     struct call *by_lease, *by_ticket;
-    struct call *coming, *going; /* long payloads and results, the first one moves */
-    uint64_t n_blobs;            /* drawn so far */
-    bool changed;                /* engines are to be told */
+    struct call *coming; /* long payloads, the first one moves */
+    bool changed;        /* engines are to be told */
     ms_t told_at;
     bool shares_new; /* a call said how far it is */
     ms_t shares_at;  /* when the scheduler was told last */

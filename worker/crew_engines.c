@@ -58,7 +58,7 @@ void crew_open(struct worker *w)
     must(all != NULL);
     w->crew = all;
     all->machine = machine_id();
-    must(asprintf(&dir, "%s/engines", w->place.dir) > 0);
+    must(asprintf(&dir, "%s/engines", w->scratch) > 0);
     must(asprintf(&all->dir, "%s/%s-%d", dir, w->host, (int)getpid()) > 0);
     if (w->opt->n_plugins || w->opt->engine) {
         crew_sweep(w, dir);

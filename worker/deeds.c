@@ -127,6 +127,8 @@ static size_t add_result(struct worker *w, struct batch *b, lease_id lease)
 
     if (a) {
         attempt_conclude(a, &w->place);
+        if (!streams_sent(w, a))
+            return 0;
         bytes = row_bytes(a);
     } else if (c && !parcel_sent(w, c)) {
         return 0;
@@ -155,15 +157,14 @@ static void send_results(struct worker *w)
 {
     struct leases *results = &w->results;
     struct batch b = { 0 };
-    size_t turn = 0, i;
+    size_t turn = 0, i, all = results->n; /* more may come to it in between */
 
-    if (!results->n)
+    if (!all)
         return;
-    b.rows = malloc(results->n * sizeof *b.rows);
-    b.bodies = malloc(results->n * sizeof *b.bodies);
+    b.rows = malloc(all * sizeof *b.rows);
+    b.bodies = malloc(all * sizeof *b.bodies);
     must(b.rows != NULL && b.bodies != NULL);
-    for (i = 0; i < results->n && turn < RESULTS_TURN_BYTES && w->bytes_out < RESULTS_OUT_BYTES;
-         i++)
+    for (i = 0; i < all && turn < RESULTS_TURN_BYTES && w->bytes_out < RESULTS_OUT_BYTES; i++)
         turn += add_result(w, &b, results->ids[i]);
     send_rows(w, b.rows, b.n);
     free(b.rows);
@@ -254,7 +255,8 @@ static void settle(struct worker *w, lease_id lease, bool dropped)
         return;
     attempt_conclude(k->attempt, &w->place);
     count_out(w, &k->attempt->sent, 0);
-    attempt_settle(k->attempt, &w->place, dropped);
+    streams_drop(w, k->attempt);
+    attempt_settle(k->attempt, dropped);
     attempt_free(k->attempt);
     HASH_DEL(w->attempts, k);
     free(k);

@@ -61,6 +61,7 @@ static enum err dial(struct worker *w, struct link *link, struct fault *f)
     for (unsigned i = 0; i < c.n_urls && !err; i++)
         err = link_dial(link, c.urls[i], &with, f);
     tell_children(&c);
+    place_dialled(w, &c);
     if (c.file)
         snprintf(w->file, sizeof w->file, "%s", c.file);
     w->file_mark = c.mark;

@@ -209,6 +209,7 @@ static void take_message(struct worker *w, const struct message *m)
         break;
     case MSG_BLOB_ACK:
         parcel_acked(w, m);
+        ahead_acked(w, m);
         break;
     case MSG_DIRECT_ACK:
         ticket_taken(w, m);

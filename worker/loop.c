@@ -184,7 +184,9 @@ static void take_link(struct worker *w)
             w->welcomed = false;
             w->results.n = w->returned.n = w->bytes_out = 0;
             ticket_gone(w);
+            ahead_lost(w);
             parcel_gone(w);
+            streams_gone(w);
             worker_feed(w, &(struct agent_event){ .kind = AGENT_GONE });
             break;
         case LINK_FRAME:
@@ -345,29 +347,6 @@ static void describe(struct worker *w)
             w->instance = clock_mono_us() << 20 ^ (uint64_t)getpid();
 }
 
-/* open_place - the grange directory, or one of our own where that is on another machine. */
-static int open_place(struct worker *w)
-{
-    char *dir;
-
-    if (w->opt->dir) {
-        int err = tree_make(w->opt->dir);
-        dir = err ? NULL : realpath(w->opt->dir, NULL);
-        if (!dir)
-            return trouble(w, w->opt->dir, err ? err : errno);
-    } else {
-        const char *tmp = getenv("TMPDIR");
-        must(asprintf(&dir, "%s/grange-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp") > 0);
-        if (!mkdtemp(dir)) {
-            free(dir);
-            return trouble(w, "cannot make a scratch directory", errno);
-        }
-    }
-    workplace_init(&w->place, dir, w->epoll_fd);
-    free(dir);
-    return 0;
-}
-
 static int open_signals(struct worker *w)
 {
     sigset_t mask;
@@ -403,7 +382,7 @@ static int worker_open(struct worker *w)
     w->end_at = w->opt->end_ms ? w->now + w->opt->end_ms - clock_wall_ms() : MS_NEVER;
     describe(w);
     reaper_become();
-    if (open_signals(w) != 0 || open_place(w) != 0)
+    if (open_signals(w) != 0 || place_open(w) != 0)
         return -1;
     agent_config_default(&cfg);
     cfg.slots = w->n_slots;
@@ -427,8 +406,8 @@ static int worker_open(struct worker *w)
     if (watch_fd(w, link_fd(w->link), SOURCE_LINK) != 0)
         return trouble(w, "cannot wait for the connection", errno);
     w->lonely_at = w->now + LONELY_MS;
-    log_info("event=start name=%s slots=%u memory_mib=%llu", w->name, w->n_slots,
-             (unsigned long long)w->memory_mib);
+    log_info("event=start name=%s slots=%u memory_mib=%llu dir=%s", w->name, w->n_slots,
+             (unsigned long long)w->memory_mib, w->place.dir);
     return 0;
 }
 
@@ -453,10 +432,7 @@ static void worker_close(struct worker *w)
     reaper_kill_all(0);
     if (w->link)
         link_free(w->link);
-    if (w->place.dir && !w->opt->dir)
-        tree_delete(w->place.dir);
-    if (w->place.dir)
-        workplace_fini(&w->place);
+    place_close(w);
     agent_free(w->agent);
     acts_fini(&w->acts);
     order_drop_all(w);

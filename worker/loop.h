@@ -12,6 +12,7 @@
 #include "proto/link.h"
 #include "proto/message.h"
 #include "worker/agent.h"
+#include "worker/ahead.h"
 #include "worker/attempt.h"
 #include "worker/offer.h"
 #include "worker/payload.h"
@@ -64,6 +65,9 @@ struct worker {
     struct agent *agent;
     struct acts acts;
     struct workplace place;
+    char *scratch; /* for engines: the grange directory, or one under $TMPDIR that goes with us */
+    struct ahead *ahead; /* what goes ahead of results, the first one moves */
+    uint64_t n_blobs;    /* drawn so far */
     struct payloads *payloads;
     struct known *attempts; /* by lease */
     struct order *orders;   /* order.c */
@@ -111,6 +115,20 @@ void order_put(struct worker *w, lease_id lease, const void *text, size_t n);
 char *order_take(struct worker *w, lease_id lease);
 void order_drop(struct worker *w, lease_id lease);
 void order_drop_all(struct worker *w);
+
+/* place.c. place_open - w->place and w->scratch; 0, or -1 with the exit code set. place_dialled -
+ * whether the place is the farm's own directory. place_close - what nobody can want any more goes;
+ * says where the rest is. */
+int place_open(struct worker *w);
+void place_dialled(struct worker *w, const struct connection *c);
+void place_close(struct worker *w);
+
+/* streams.c. streams_sent - whether the result may be sent: long streams go ahead of it where the
+ * scheduler does not find their files. streams_drop - the attempt is forgotten. streams_gone - the
+ * connection is. */
+bool streams_sent(struct worker *w, struct attempt *a);
+void streams_drop(struct worker *w, struct attempt *a);
+void streams_gone(struct worker *w);
 
 /* dial.c. dial_open - makes w->link, which dials, and tells children where (GRANGE_PARENT).
  * dial_again - without a connection, when another connection file is there: a new w->link dials as

@@ -1,6 +1,6 @@
 /* parcel - payloads and results over INLINE_BYTES_MAX of calls of arrays: blobs, which move in
- * parts, a bounded number of which is on its way. One comes and one goes at a time. A payload
- * becomes a file that its engine maps; a result is read from the file that the engine made. */
+ * parts, a bounded number of which is on its way. One payload comes at a time and becomes a file
+ * that its engine maps; a result goes ahead of its message, from the file that the engine made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "base/rng.h"
 #include "worker/crew.h"
 #include "worker/tree.h"
 
@@ -33,8 +32,6 @@ static void ask(struct worker *w, struct call *c)
     worker_send(w, &m);
     c->asked += (uint64_t)m.blob_want.parts * BLOB_PART_BYTES;
 }
-
-static void parcel_failed(struct worker *w, struct call *c, enum err code, const char *text);
 
 static struct call *coming(const struct worker *w)
 {
@@ -76,8 +73,7 @@ bool parcel_fetch(struct worker *w, struct call *c, uint64_t blob, uint64_t byte
 
 void parcel_drop(struct worker *w, struct call *c)
 {
-    if (c->going)
-        DL_DELETE(w->crew->going, c);
+    ahead_drop(w, &c->ahead);
     if (c->in.fd < 0)
         return;
     bool first = coming(w) == c;
@@ -120,94 +116,34 @@ void parcel_part(struct worker *w, const struct message *m)
 
 /* --- results --- */
 
-/* push - what the window allows. After a loss one part alone asks how much is there. */
-static void push(struct worker *w, struct call *c)
-{
-    uint64_t window = c->unsure ? 1 : (uint64_t)BLOB_WINDOW * BLOB_PART_BYTES;
-    char *part = malloc(BLOB_PART_BYTES);
-
-    must(part != NULL);
-    while (w->welcomed && c->out_sent < c->out.bytes && c->out_sent - c->out_acked < window) {
-        struct message m = { .kind = MSG_BLOB };
-        uint64_t left = c->out.bytes - c->out_sent;
-        ssize_t got =
-            pread(c->out.fd, part, left < BLOB_PART_BYTES ? (size_t)left : BLOB_PART_BYTES,
-                  (off_t)(c->out.offset + c->out_sent));
-        if (got <= 0) {
-            parcel_failed(w, c, ERR_IO, "the worker cannot read the result");
-            break;
-        }
-        m.blob.blob = c->blob;
-        m.blob.offset = c->out_sent;
-        m.blob.total = c->out.bytes;
-        m.blob.data = part;
-        m.blob.data_bytes = (size_t)got;
-        worker_send(w, &m);
-        c->out_sent += (uint64_t)got;
-    }
-    free(part);
-}
-
 bool parcel_sent(struct worker *w, struct call *c)
 {
-    if (c->out.fd < 0 || c->blob_there)
+    struct ahead *a = &c->ahead;
+
+    if (c->out.fd < 0)
         return true;
-    if (c->going)
+    a->lease = c->id;
+    a->fd = c->out.fd;
+    a->offset = c->out.offset;
+    a->bytes = c->out.bytes;
+    if (!ahead_done(w, a))
         return false;
-    c->going = true;
-    if (!c->blob)
-        c->blob = rng_mix(w->instance + ++w->crew->n_blobs) | 1;
-    DL_APPEND(w->crew->going, c);
-    if (w->crew->going == c)
-        push(w, c);
-    return false;
-}
-
-/* gone_out - off the list: its result may be sent, and the next one may go. */
-static void gone_out(struct worker *w, struct call *c)
-{
-    c->going = false;
-    DL_DELETE(w->crew->going, c);
-    leases_add(&w->results, c->id);
-    if (w->crew->going)
-        push(w, w->crew->going);
-}
-
-static void parcel_failed(struct worker *w, struct call *c, enum err code, const char *text)
-{
-    matter_fini(&c->out);
-    c->blob = 0;
-    c->reason = END_INFRA;
-    c->code = (int32_t)code;
-    free(c->error);
-    c->error = strdup(text);
-    must(c->error != NULL);
-    gone_out(w, c);
+    c->blob = a->failed ? 0 : a->blob;
+    if (a->failed) {
+        matter_fini(&c->out);
+        c->reason = END_INFRA;
+        c->code = (int32_t)a->failed;
+        free(c->error);
+        c->error = strdup(a->why);
+        must(c->error != NULL);
+    }
+    return true;
 }
 
 void parcel_acked(struct worker *w, const struct message *m)
 {
-    struct call *c = w->crew->going;
-
-    if (coming(w) && coming(w)->blob == m->blob_ack.blob && m->blob_ack.code) {
+    if (coming(w) && coming(w)->blob == m->blob_ack.blob && m->blob_ack.code)
         give_back(w, coming(w), m->blob_ack.text);
-        return;
-    }
-    if (!c || c->blob != m->blob_ack.blob)
-        return;
-    if (m->blob_ack.code) {
-        parcel_failed(w, c, (enum err)m->blob_ack.code, m->blob_ack.text);
-        return;
-    }
-    c->out_acked = m->blob_ack.offset < c->out.bytes ? m->blob_ack.offset : c->out.bytes;
-    if (c->unsure || c->out_sent < c->out_acked)
-        c->out_sent = c->out_acked;
-    c->unsure = false;
-    c->blob_there = m->blob_ack.done;
-    if (c->blob_there)
-        gone_out(w, c);
-    else
-        push(w, c);
 }
 
 /* parcel_gone - payloads are sent again with their leases; results when the agent says so, from
@@ -218,15 +154,6 @@ void parcel_gone(struct worker *w)
 
     DL_FOREACH_SAFE(w->crew->coming, c, after)
     crew_forget(w, c->id);
-    DL_FOREACH_SAFE(w->crew->going, c, after)
-    {
-        c->going = false;
-        DL_DELETE(w->crew->going, c);
-    }
     HASH_ITER(hh, w->crew->by_lease, c, after)
-    {
-        c->unsure = c->out_sent > 0;
-        c->out_sent = c->out_acked;
-        c->blob_there = false;
-    }
+    ahead_again(&c->ahead);
 }

@@ -23,8 +23,9 @@ struct worker_options {
     const char *url;  /* where the scheduler is: URL, connection file, farm; see connection_find */
     uint32_t slots;   /* points at a time; 0: the cores this process may use */
     const char *name; /* the same for the worker that replaces this one; NULL: HOST-PID */
-    const char
-        *dir; /* the grange directory; NULL when it is not here: a scratch one under $TMPDIR */
+    const char *dir;  /* the grange directory, or another one to work in; NULL: one of its own,
+                         $XDG_STATE_HOME/grange/kept/NAME-.. (~/.local/state), which stays where a
+                         point left files that the farm's directory has not */
     uint64_t memory_mib;   /* that points may take together; 0: what the machine has */
     const char *labels;    /* "big,arch=arm"; NULL: none */
     const char *resources; /* "gpus=2,disk=100"; NULL: none */

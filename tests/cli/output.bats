@@ -130,3 +130,81 @@ EOF
     same "1" "$(cat .grange/points/o/n=1*/value)"
     same "2" "$(cat .grange/points/o/n=2*/value)"
 }
+
+# far_worker [OPTION...] - one that has worker.json alone, in the directory `there`; it has TMPDIR and its state there too.
+far_worker() {
+    mkdir -p there
+    cp .grange/worker.json there/
+    (cd there && exec env TMPDIR="$PWD" XDG_STATE_HOME="$PWD/state" "$GRANGE" worker --connect worker.json -j 2 --name far \
+        --log "$OLDPWD/worker.log" "$@" 2>"$OLDPWD/worker.err" 3>&-) &
+    worker_pid=$!
+    started+=("$worker_pid")
+    poll_until 20 grep -q event=welcome worker.log
+}
+
+left_there() { find there -mindepth 1 ! -name worker.json ! -path there/state ! -path there/state/grange ! -name kept; }
+
+@test "what a worker without the farm's directory printed at length is in the farm once it has left" {
+    head -c 5000000 /dev/urandom >noise
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    far_worker
+    run -0 grange run --quiet --study o -m 'e=regex:energy (\d+)' 'cat noise; echo energy 7; cat noise >&2; true {n}' ::: n=1
+    run -0 grange run --quiet --study c 'cat noise; true {n}' ::: n=1
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    same 0 "$rc"
+    same "" "$(left_there)"
+    grange log o 0 --stderr | cmp - noise
+    grange log o 0 | cmp - <(cat noise && echo energy 7)
+    grange log c 0 --connect .grange/client.json | cmp - noise
+    same 7 "$(sql "select e from results_o")"
+    # A metric that is new is looked for in all of it.
+    run -0 grange run --dry-run --study o -m 'e=regex:energy (\d+)' 'cat noise; echo energy 7; cat noise >&2; true {n}' ::: n=1
+    same 3 "$(find .grange/blobs -type f | wc -l)"
+    run -0 grange explain o 0
+    has "$output" ".grange/blobs/"
+    # What runs again takes its file with it.
+    run -0 grange retry o 0
+    poll_until 10 bash -c '[ "$(find .grange/blobs -type f | wc -l)" = 1 ]'
+    grange log c 0 | cmp - noise
+    # One that nothing names is deleted when a scheduler starts an hour later, these are not.
+    : >.grange/blobs/0123456789abcdef
+    touch -d '2 hours ago' .grange/blobs/*
+    grange down
+    grange up -n 0
+    [ ! -e .grange/blobs/0123456789abcdef ]
+    grange log c 0 | cmp - noise
+}
+
+@test "files of a point stay where the worker has left them, and it is said where" {
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    far_worker
+    run -0 grange run --quiet --study o 'echo 7 >{out}/e.txt; echo {n}' ::: n=1
+    run -0 grange explain o 0
+    has "$output" "directory  $PWD/there/state/grange/kept/far-"
+    has "$(sql 'select dir from ended')" "$(hostname):$PWD/there/state/grange/kept/"
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    has "$(cat worker.err)" "grange: worker: what points left is in $PWD/there/state/grange/kept/far-"
+    same 7 "$(cat there/state/grange/kept/far-*/points/o/*/e.txt)"
+    same "" "$(find there -maxdepth 1 -name 'grange-*')"
+    # From another machine.
+    sqlite3 .grange/grange.db "update ended set dir = 'elsewhere:/kept/points/o/n=1'"
+    run -0 grange explain o 0
+    has "$output" "directory  elsewhere:/kept/points/o/n=1"
+    sqlite3 .grange/grange.db "update output set out_file = 'elsewhere:/kept/output/o/1.stdout'"
+    run -2 grange log o 0
+    has "$output" "stdout of this point is on the disk of its worker: elsewhere:/kept/output/o/1.stdout; look there"
+}
+
+@test "a long stream that the scheduler has no room for stays at its worker, and log finds it on that machine" {
+    head -c 3000000 /dev/urandom >noise
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    : >.grange/blobs # no directory can be made of it
+    far_worker
+    run -0 grange run --quiet --study o 'cat noise; true {n}' ::: n=1
+    has "$(sql 'select out_file from output')" "$(hostname):$PWD/there/state/grange/kept/far-"
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    grange log o 0 | cmp - noise
+}

@@ -138,6 +138,18 @@ SIM
     [ "$(at sched ss -Hltn | wc -l)" = 2 ]
 }
 
+@test "what was printed at length on another host is read anywhere; files that were left there are named" {
+    head -c 3000000 /dev/urandom >noise
+    farm one
+    at desk "$GRANGE" run --connect desk/client.json -q --study s 'cat noise; echo {x} >{out}/f' ::: x=1
+    kill -TERM "${workers[one]}"
+    poll_until 20 gone "${workers[one]}"
+    (cd desk && at desk "$GRANGE" log s 0 --connect client.json) | cmp - noise
+    at sched "$GRANGE" log s 0 --dir farm | cmp - noise
+    has "$(desk explain s 0 --connect client.json)" "directory  one:$PWD/one/disk/points/s/"
+    same 1 "$(cat one/disk/points/s/*/f)"
+}
+
 @test "what runs on a host that is cut off goes on, and counts when it is back; a client that was cut off hears of it" {
     waiter
     farm one

@@ -318,6 +318,14 @@ Test(engine, long_payloads_of_queued_calls_pass)
     cr_expect_eq(d->leases[1].result.n, 0);
     cr_expect(d->blob_data.n == n && memcmp(d->blob_data.data, big, n) == 0);
     cr_expect_eq(d->n_hellos, 2);
+    /* All of the result was there, but not its acknowledgement: one part asks, and it goes again.
+     */
+    d->result_drop = true;
+    driver_assign_long(d, 1, 3, big, n);
+    cr_assert(driver_until(d, d->leases[3].ended));
+    EXPECT_END(&d->leases[3], END_EXIT, 0);
+    cr_expect(d->blob_data.n == n && memcmp(d->blob_data.data, big, n) == 0);
+    cr_expect_eq(d->n_hellos, 3);
     /* A payload that is not wanted any more goes back. */
     driver_assign_long(d, 1, 2, big, n);
     driver_revoke(d, 2);

@@ -248,6 +248,12 @@ static void on_results(struct driver *d, const struct message *m)
     lease_id *acks = malloc(m->results.n * sizeof *acks);
 
     must(acks != NULL);
+    if (d->result_drop) {
+        d->result_drop = false;
+        link_close_peer(d->link, d->peer);
+        free(acks);
+        return;
+    }
     for (size_t i = 0; i < m->results.n; i++) {
         acks[i] = m->results.rows[i].lease;
         d->n_ends++;

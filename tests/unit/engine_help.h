@@ -47,6 +47,7 @@ struct driver {
     uint64_t blob; /* the last result that came as one */
     struct buf blob_data;
     size_t blob_drop_at; /* the connection is closed once when so much of it is there; 0: not */
+    bool result_drop;    /* it is closed once when a result has come, which is not acknowledged */
 };
 
 /* driver_open - starts `program` worker with these further arguments (NULL-terminated) and waits
