@@ -71,6 +71,16 @@ error_t cli_listen(const char *url);
 /* cli_fail - says "grange: TEXT" and returns the exit code: CLI_USAGE for ERR_USAGE, ERR_NOT_FOUND
  * and ERR_LIMIT, else CLI_ERROR. */
 int cli_fail(const struct fault *f);
+/* cli_put - to stdout, at once; false when it, or anything before it, could not be written.
+ * cli_put_flush - the same of what was printed, so that it comes before what is said. cli_put_gone
+ * - nobody reads stdout any more, or something could not be written. cli_put_end - the end of a
+ * verb that returned `rc`: what to exit with. That nothing went wrong includes that what was asked
+ * for was written; else it is said and CLI_ERROR, or, where a reader of a pipe has gone, SIGPIPE.
+ */
+bool cli_put(const void *data, size_t n);
+bool cli_put_flush(void);
+bool cli_put_gone(void);
+int cli_put_end(int rc);
 /* cli_say - "grange: TEXT" on stderr. */
 __attribute__((format(printf, 1, 2))) void cli_say(const char *format, ...);
 void cli_help(const struct verb *v, FILE *to); /* the help of one verb */

@@ -229,6 +229,9 @@ static error_t parse_joined(struct buf *all, const char *arg, const char **word)
     struct fault f;
     bool labels = all == &worker_labels;
 
+    if (!arg[0])
+        return cli_bad("--%s: an empty value offers nothing; leave it out",
+                       labels ? "label" : "resource");
     buf_addf(all, "%s%s", all->n ? "," : "", arg);
     *word = buf_text(all);
     enum err err = offer_parse(&offer, labels ? *word : NULL, labels ? NULL : *word, &f);

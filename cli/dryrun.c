@@ -134,7 +134,7 @@ static void print_text(const struct control *c, const struct study *s, const str
     }
     fputs(buf_text(&b), stdout);
     buf_fini(&b);
-    fflush(stdout);
+    cli_put_flush();
     warn_unused(s);
 }
 

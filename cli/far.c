@@ -35,13 +35,19 @@ enum err far_look(const struct where *w, const struct client_look *what, client_
     return (enum err)rc;
 }
 
+static bool put_page(void *unused, const void *data, size_t n)
+{
+    (void)unused;
+    return cli_put(data, n);
+}
+
 int far_print(const struct where *w, const struct client_look *what)
 {
     struct fault f;
     int code = CLI_OK;
-    enum err err = far_look(w, what, far_page, stdout, &code, &f);
+    enum err err = far_look(w, what, put_page, NULL, &code, &f);
 
-    if (!err && (fflush(stdout) != 0 || ferror(stdout)))
-        err = fault_set(&f, ERR_IO, "cannot write to stdout: %s", strerror(errno));
+    if (err == ERR_IO && cli_put_gone())
+        return CLI_OK; /* cli_put_end says why */
     return err ? cli_fail(&f) : code;
 }

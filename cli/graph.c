@@ -10,6 +10,7 @@
 
 #include "cli/far.h"
 #include "cli/graph.h"
+#include "cli/newfile.h"
 #include "cli/stored.h"
 
 enum { OPT_POINTS = 400 };
@@ -31,8 +32,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     WHERE_ROWS(0),
-    { "output", 'o', "FILE", 0, "write there: FILE.svg is a picture (by graphviz's dot), else DOT",
-      0 },
+    { "output", 'o', "FILE", 0,
+      "write there: FILE.svg, .png, .pdf is a picture (by graphviz's dot), else DOT", 0 },
     { "points", OPT_POINTS, 0, 0, "a node for each point, not only for each stage", 0 },
     { 0 },
 };
@@ -66,12 +67,25 @@ static enum err write_to(FILE *file, const struct buf *dot, const char *where, s
     return ERR_NONE;
 }
 
-static enum err write_svg(const char *path, const struct buf *dot, struct fault *f)
+/* What dot draws, by the end of the name; NULL: DOT itself is wanted. */
+static const char *picture_of(const char *path)
 {
+    static const char *const kinds[] = { "svg", "png", "pdf" };
+    const char *end = strrchr(path, '.');
+    for (size_t i = 0; end && i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(end + 1, kinds[i]) == 0)
+            return kinds[i];
+    return NULL;
+}
+
+static enum err write_picture(struct newfile *to, const char *kind, const struct buf *dot,
+                              struct fault *f)
+{
+    const char *path = to->path;
     struct buf command = { 0 };
 
-    buf_adds(&command, "command -v dot >/dev/null || exit 127; exec dot -Tsvg -o ");
-    buf_add_sh(&command, path);
+    buf_addf(&command, "command -v dot >/dev/null || exit 127; exec dot -T%s -o ", kind);
+    buf_add_sh(&command, to->temporary.n ? to->temporary.data : path);
     FILE *pipe = popen(buf_text(&command), "we");
     buf_fini(&command);
     if (!pipe)
@@ -84,7 +98,7 @@ static enum err write_svg(const char *path, const struct buf *dot, struct fault 
             f, ERR_IO,
             "the program dot, which draws, is not here; install graphviz, or write DOT: "
             "grange graph -o %.*s.dot",
-            (int)(strlen(path) - strlen(".svg")), path);
+            (int)(strlen(path) - strlen(kind) - 1), path);
     if (status != 0)
         return fault_set(f, ERR_IO, "dot could not draw %s", path);
     return ERR_NONE;
@@ -92,19 +106,18 @@ static enum err write_svg(const char *path, const struct buf *dot, struct fault 
 
 static enum err put(const struct graph_args *a, const struct buf *dot, struct fault *f)
 {
-    size_t n = a->out ? strlen(a->out) : 0;
+    struct newfile to;
+    struct fault unused;
+    const char *kind = a->out ? picture_of(a->out) : NULL;
 
     if (!a->out)
         return write_to(stdout, dot, "the graph", f);
-    if (n > 4 && strcmp(a->out + n - 4, ".svg") == 0)
-        return write_svg(a->out, dot, f);
-    FILE *file = fopen(a->out, "we");
-    if (!file)
-        return fault_set(f, ERR_IO, "cannot write '%s': %s", a->out, strerror(errno));
-    enum err err = write_to(file, dot, a->out, f);
-    if (fclose(file) != 0 && !err)
-        err = fault_set(f, ERR_IO, "cannot write '%s': %s", a->out, strerror(errno));
-    return err;
+    enum err err = newfile_open(&to, a->out, f);
+    if (err)
+        return err;
+    err = kind ? write_picture(&to, kind, dot, f) : write_to(to.to, dot, a->out, f);
+    enum err closed = newfile_close(&to, !err, err ? &unused : f);
+    return err ? err : closed;
 }
 
 static enum err draw(const struct graph_args *a, struct buf *dot, struct fault *f)

@@ -1,6 +1,5 @@
 #include "cli/live.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,23 +7,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/cli.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-static void put(const char *data, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(STDOUT_FILENO, data, n);
-        if (done < 0 && errno != EINTR)
-            return;
-        data += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-}
-
 static void put_text(const char *text)
 {
-    put(text, strlen(text));
+    cli_put(text, strlen(text));
 }
 
 void live_open(struct live *l)
@@ -79,7 +68,7 @@ void live_show(const struct live *l, const struct buf *text)
 {
     const char *line = buf_text(text);
     if (!l->terminal) {
-        put(line, text->n);
+        cli_put(line, text->n);
         return;
     }
     struct buf frame = { 0 };
@@ -92,7 +81,7 @@ void live_show(const struct live *l, const struct buf *text)
         line += n + (line[n] == '\n');
     }
     buf_adds(&frame, "\033[J");
-    put(frame.data, frame.n);
+    cli_put(frame.data, frame.n);
     buf_fini(&frame);
 }
 
@@ -102,8 +91,11 @@ bool live_wait(struct live *l, ms_t ms)
     for (;;) {
         ms_t left = until - clock_mono_ms();
         struct pollfd fds[] = { { .fd = l->signal_fd, .events = POLLIN },
-                                { .fd = l->keys ? STDIN_FILENO : -1, .events = POLLIN } };
-        if (left <= 0 || poll(fds, 2, (int)left) == 0)
+                                { .fd = l->keys ? STDIN_FILENO : -1, .events = POLLIN },
+                                { .fd = STDOUT_FILENO } }; /* is there somebody who reads it? */
+        if (cli_put_gone())
+            return false;
+        if (left <= 0 || poll(fds, 3, (int)left) == 0)
             return true;
         char key = 0;
         if (fds[1].revents && (read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q'))

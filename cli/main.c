@@ -24,6 +24,7 @@ const struct verb *const cli_verbs[] = { /* a line a group */
 /* clang-format on */
 
 static void standard_fds(void);
+static int answer(int argc, char **argv);
 static int help(int argc, char **argv);
 static int unknown_verb(const char *name);
 static void overview(FILE *to);
@@ -31,6 +32,13 @@ static void overview(FILE *to);
 int main(int argc, char **argv)
 {
     standard_fds();
+    if (argc > 1 && strcmp(argv[1], "engine-host") == 0) /* what a worker starts; not for people */
+        return engine_host(argv + 2, (size_t)argc - 2);
+    return cli_put_end(answer(argc, argv));
+}
+
+static int answer(int argc, char **argv)
+{
     if (argc < 2) {
         overview(stdout);
         return CLI_OK;
@@ -42,8 +50,6 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc - 2, argv + 2);
-    if (strcmp(name, "engine-host") == 0) /* what a worker starts; not for people */
-        return engine_host(argv + 2, (size_t)argc - 2);
     if (strcmp(name, "tally") == 0) /* what a scheduler starts for a client elsewhere */
         return tally_main(argc - 2, argv + 2);
     const struct verb *v = cli_verb(name);
@@ -78,10 +84,12 @@ static const char exit_codes[] =
     "    3  an error: the store cannot be used, the disk is full, the directory is in use by\n"
     "       another `grange run`, no scheduler could be had, or that of the farm went away and "
     "did\n"
-    "       not come back within ten seconds. What was recorded stays recorded.\n"
+    "       not come back within ten seconds; stdout cannot be written. What was recorded stays "
+    "recorded.\n"
     "    4  --timeout of `grange wait` and `grange call`: the time was over\n"
     "  130  interrupted by Ctrl-C or a signal; what was done is recorded, and the command that\n"
     "       goes on was printed\n"
+    "  141  nobody reads stdout any more (`| head`), and all else went well: SIGPIPE, in silence\n"
     "\n"
     "`grange scheduler` ends with 10 when another process has the directory, 11 when its store is\n"
     "damaged, 12 when its store was made by a newer grange, 13 when the disk is full and 14 for\n"
@@ -114,6 +122,8 @@ static int unknown_verb(const char *name)
     const char *near = cli_suggest(name, names, n);
     if (near)
         cli_say("there is no '%s'; did you mean 'grange %s'?", name, near);
+    else if (name[0] == '-')
+        cli_say("grange has no option %s; see 'grange help'", name);
     else
         cli_say("there is no '%s'; see 'grange help' (to run a command: grange run %s ...)", name,
                 name);

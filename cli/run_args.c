@@ -169,8 +169,10 @@ static error_t parse_rest(struct argp_state *state, struct run_args *a)
 }
 
 /* Repeated options as one text with commas, which study/ takes apart. */
-static error_t parse_joined(struct buf *all, const char *arg, const char **word)
+static error_t parse_joined(const char *option, struct buf *all, const char *arg, const char **word)
 {
+    if (!arg[0])
+        return cli_bad("%s: an empty value asks for nothing; leave it out", option);
     buf_addf(all, "%s%s", all->n ? "," : "", arg);
     *word = buf_text(all);
     return 0;
@@ -182,9 +184,9 @@ static error_t parse_place(int key, char *arg, struct run_args *a)
     struct words *w = &a->words;
     switch (key) {
     case OPT_RESOURCE:
-        return parse_joined(&a->resources, arg, &w->resources);
+        return parse_joined("--resource", &a->resources, arg, &w->resources);
     case OPT_REQUIRE:
-        return parse_joined(&a->require, arg, &w->require);
+        return parse_joined("--require", &a->require, arg, &w->require);
     case OPT_LEAST:
         w->least = arg;
         return 0;
@@ -374,6 +376,12 @@ int run_args_parse(const struct verb *v, int argc, char **argv, struct run_args 
     if (!getcwd(a->cwd, sizeof a->cwd)) {
         cli_say("the current directory cannot be named: %s", strerror(errno));
         return CLI_ERROR;
+    }
+    int first = cli_first_argument(v, argc, argv);
+    if (first + 1 < argc && is_study_file(argv[first]) && argv[first + 1][0] != '-') {
+        cli_bad("'%s' behind the study file %s: its command and its factors are in the file",
+                argv[first + 1], argv[first]);
+        return CLI_USAGE;
     }
     a->argv = options_first(v, argc, argv);
     int rc = cli_parse(v, argc, a->argv, a);

@@ -131,6 +131,8 @@ static int hold_main(int argc, char **argv)
     if (rc == CLI_OK && a.now)
         cli_say("%s is on hold; %" PRIu64 " running %s stopped and will run again", a.name, n,
                 n == 1 ? "point is" : "points are");
+    else if (rc == CLI_OK && n == 0)
+        cli_say("%s is on hold; none of its points runs", a.name);
     else if (rc == CLI_OK)
         cli_say("%s is on hold; %" PRIu64 " running %s may finish", a.name, n,
                 n == 1 ? "point" : "points");

@@ -229,6 +229,6 @@ static void print_json(const struct facts *x)
         first = false;
     }
     printf("%s}}\n", buf_text(&b));
-    fflush(stdout);
+    cli_put_flush();
     buf_fini(&b);
 }

@@ -186,12 +186,50 @@ static uint32_t kept_workers(const char *dir, uint32_t *first)
     return workers;
 }
 
+/* DIR/farm has the name that the farm in it was up under last: `grange down` takes it from the list
+ * of farms, but it stays the name of this directory. */
+static FILE *open_name(const char *dir, const char *mode)
+{
+    struct buf path = { 0 };
+    buf_addf(&path, "%s/farm", dir);
+    FILE *file = fopen(buf_text(&path), mode);
+    buf_fini(&path);
+    return file;
+}
+
+static void name_before(struct up_args *a)
+{
+    char name[NAME_BYTES_MAX + 2] = "";
+    struct fault unused;
+    FILE *file = open_name(a->keep.dir, "re");
+    if (!file)
+        return;
+    if (fgets(name, sizeof name, file)) {
+        name[strcspn(name, "\n")] = '\0';
+        if (!registry_name_ok(name, &unused))
+            snprintf(a->name, sizeof a->name, "%s", name);
+    }
+    (void)fclose(file);
+}
+
+/* Where it cannot be written the next one will be called "default". */
+static void keep_name(const struct up_args *a)
+{
+    FILE *file = open_name(a->keep.dir, "we");
+    if (!file)
+        return;
+    fprintf(file, "%s\n", a->name);
+    (void)fclose(file);
+}
+
 /* The name that was given, or that this directory has, or "default"; no other farm that is up may
  * have it. */
 static enum err choose_name(struct up_args *a, struct fault *f)
 {
     struct farm *farms = NULL;
     size_t n = 0;
+    if (!a->name_given)
+        name_before(a);
     enum err err = registry_list(&farms, &n, f);
     if (err == ERR_NOT_FOUND) /* nowhere to have one: said when this farm should be entered */
         err = ERR_NONE;
@@ -228,6 +266,7 @@ static enum err enter_registry(const struct up_args *a, struct fault *f)
     snprintf(farm.host, sizeof farm.host, "%s", farm_host());
     snprintf(farm.dir, sizeof farm.dir, "%s", a->keep.dir);
     (void)farm_held(farm.dir, &farm.pid);
+    keep_name(a);
     return registry_add(&farm, f);
 }
 

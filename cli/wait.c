@@ -23,6 +23,7 @@ enum {
     WAITS_MAX = 64,              /* studies at a time: what a connection follows; refused */
     LOST_MAX_MS = 10000,         /* a scheduler that went away may come back within this */
     TURN_MS = 1000,              /* heartbeats */
+    NEWS_AT_ONCE_MS = 20,        /* and the first of them is due; a descriptor says when it came */
     TIMEOUT_MAX_MS = 2000000000, /* 23 days */
 };
 
@@ -286,17 +287,26 @@ static enum err follow_all(struct waiting *x, struct fault *f)
     return ERR_NONE;
 }
 
+/* The time is over only when something has been heard of each: --timeout 0 just looks. */
+static bool out_of_time(const struct waiting *x, ms_t now, ms_t until, ms_t begun)
+{
+    bool known = true;
+    for (size_t i = 0; i < x->args->n; i++)
+        known = known && x->studies[i].known;
+    return now >= until && (known || x->lost_ms || now - begun >= clock_patience_ms(LOST_MAX_MS));
+}
+
 static int sleep_ms(const struct waiting *x, ms_t now, ms_t until)
 {
     ms_t drawn = x->pace.n ? display_due(&x->display) : MS_NEVER;
     until = until - now < TURN_MS ? until : now + TURN_MS;
     until = drawn < until ? drawn : until;
-    return until > now ? (int)(until - now) : 0;
+    return until > now ? (int)(until - now) : NEWS_AT_ONCE_MS;
 }
 
 static enum err wait_all(struct waiting *x, struct fault *f)
 {
-    ms_t now = clock_mono_ms();
+    ms_t now = clock_mono_ms(), begun = now;
     ms_t until = x->args->timeout_ms < 0 ? MS_NEVER : now + x->args->timeout_ms;
     enum err err = follow_all(x, f);
     x->signal_fd = signals_open();
@@ -306,7 +316,7 @@ static enum err wait_all(struct waiting *x, struct fault *f)
         err = take_news(x, now, f);
         if (err || all_over(x))
             return err;
-        if (now >= until)
+        if (out_of_time(x, now, until, begun))
             return timed_out(x, f);
         if (x->lost_ms &&
             (now - x->lost_ms >= clock_patience_ms(LOST_MAX_MS) || grange_is_down(x->g)))

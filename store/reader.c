@@ -75,8 +75,9 @@ enum err reader_open(const char *dir, struct reader **out, struct fault *f)
     enum err e;
     if (access(path.data, F_OK) != 0)
         e = fault_set(f, errno == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND, "%s: %s", path.data,
-                      errno == ENOENT ? "there is no study in this directory yet"
-                                      : strerror(errno));
+                      errno != ENOENT          ? strerror(errno)
+                      : access(dir, F_OK) != 0 ? "there is no such directory, and no study yet"
+                                               : "there is no study in this directory yet");
     else
         e = open_path(&r->db, path.data, &version, f);
     if (!e && version != STORE_SCHEMA_VERSION)

@@ -8,7 +8,7 @@ load helper
     has "$output" "cannot write 'nowhere/s.yaml': No such file or directory"
     run -0 grange run --quiet --study s echo '{x}' ::: x=1
     run -3 grange graph s -o nowhere/s.dot
-    has "$output" "cannot write 'nowhere/s.dot': No such file or directory"
+    has "$output" "cannot write nowhere/s.dot: No such file or directory"
 }
 
 @test "a study file that was written is named, with how to run it" {
@@ -44,7 +44,7 @@ load helper
     run -0 grange submit --dir one --study s 'sleep {x}' ::: x=0.01 # a point
     run -0 grange wait --dir one s
     run -0 grange hold --dir one s
-    has "$output" "s is on hold; 0 running points may finish"
+    has "$output" "s is on hold; none of its points runs"
     run -0 grange down --dir one --now
     run -0 grange up --name open -n 0 --dir three --listen tcp://127.0.0.1:0
     has "$output" "is not encrypted and asks nobody who he is: whoever reaches it can run commands as you; tls+tcp:// does both"
