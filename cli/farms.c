@@ -59,7 +59,7 @@ static uint32_t workers_of(const struct farm *farm)
     uint32_t workers = 0;
     size_t n = farm->state == FARM_UP ? keeper_list(farm->dir, found, KEEPER_WORKERS_MAX) : 0;
     for (size_t i = 0; i < n; i++)
-        workers += found[i].n_workers;
+        workers += found[i].left;
     return workers;
 }
 

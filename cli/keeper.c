@@ -24,7 +24,11 @@
 #include "farm/child.h"
 #include "worker/supervise.h"
 
-enum { PATH_ROOM = 4096, ARGV_MAX = 2 * KEEPER_LISTEN_MAX + KEEPER_WORKER_ARGS_MAX + 24 };
+enum {
+    PATH_ROOM = 4096,
+    LOCK_TEXT_MAX = 64,
+    ARGV_MAX = 2 * KEEPER_LISTEN_MAX + KEEPER_WORKER_ARGS_MAX + 24
+};
 
 /* One child: the scheduler or a worker. */
 struct kept {
@@ -38,8 +42,9 @@ struct keeper {
     const struct keeper_options *o;
     struct kept *kept; /* the scheduler, if any, first */
     size_t n;
-    int signal_fd, report_fd; /* report_fd: to whoever started us, until all are ready */
-    int stopping;             /* how often we were asked to */
+    int signal_fd, lock_fd;
+    int report_fd; /* to whoever started us, until all are ready */
+    int stopping;  /* how often we were asked to */
 };
 
 static int keeper_run(struct keeper *k);
@@ -163,17 +168,33 @@ static void lock_path(const char *dir, pid_t pid, char *path, size_t bytes)
     snprintf(path, bytes, "%s/keepers/%d", dir, (int)pid);
 }
 
+static uint32_t workers_left(const struct keeper *k)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < k->n; i++)
+        n += k->kept[i].number && !k->kept[i].done;
+    return n;
+}
+
+/* Always as long as before, so that nobody reads half of it. */
+static bool write_lock(int fd, const struct keeper_options *o, uint32_t left)
+{
+    char text[LOCK_TEXT_MAX];
+    int n = snprintf(text, sizeof text, "%10d %10u %10u %10u\n", (int)getpid(), o->first,
+                     o->n_workers, left);
+    return pwrite(fd, text, (size_t)n, 0) == n;
+}
+
 /* The file is complete before it has its name. */
 static int take_lock(const struct keeper_options *o)
 {
-    char path[PATH_ROOM], made[PATH_ROOM + 8], text[64];
+    char path[PATH_ROOM], made[PATH_ROOM + 8];
     snprintf(path, sizeof path, "%s/keepers", o->dir);
     mkdir(path, 0700);
     lock_path(o->dir, getpid(), path, sizeof path);
     snprintf(made, sizeof made, "%s.new", path);
     int fd = open(made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int n = snprintf(text, sizeof text, "%d %u %u\n", (int)getpid(), o->first, o->n_workers);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || write(fd, text, (size_t)n) != n ||
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || !write_lock(fd, o, o->n_workers) ||
         rename(made, path) != 0)
         log_error("event=no_lock path=%s error=\"%s\"", path, strerror(errno));
     return fd;
@@ -192,7 +213,7 @@ static void give_back_lock(const struct keeper_options *o, int fd)
  */
 static bool read_lock(int dir, const char *name, struct keeper_found *found)
 {
-    char text[64] = "";
+    char text[LOCK_TEXT_MAX] = "";
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), pid = 0;
     if (fd < 0)
         return false;
@@ -202,9 +223,11 @@ static bool read_lock(int dir, const char *name, struct keeper_found *found)
         unlinkat(dir, name, 0);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
-    bool whole = sscanf(text, "%d %u %u", &pid, &found->first, &found->n_workers) == 3;
+    int fields = sscanf(text, "%d %u %u %u", &pid, &found->first, &found->n_numbers, &found->left);
+    if (fields == 3) /* a keeper of an earlier version, which is still there */
+        found->left = found->n_numbers;
     found->pid = pid;
-    return held && whole;
+    return held && fields >= 3;
 }
 
 size_t keeper_list(const char *dir, struct keeper_found *found, size_t most)
@@ -341,6 +364,8 @@ static void ended(struct keeper *k, struct kept *c, int status, ms_t now)
         again_later(c, now);
     } else if (c->number == 0 && !k->stopping) {
         stop(k); /* the farm is down: so are its workers */
+    } else if (c->number) {
+        (void)write_lock(k->lock_fd, k->o, workers_left(k));
     }
     kill_strays(k);
 }
@@ -382,14 +407,6 @@ static void read_signals(struct keeper *k, ms_t now)
             reap(k, now);
         else
             stop(k);
-}
-
-static bool workers_left(const struct keeper *k)
-{
-    for (size_t i = 0; i < k->n; i++)
-        if (k->kept[i].number && !k->kept[i].done)
-            return true;
-    return false;
 }
 
 static bool any_left(const struct keeper *k)
@@ -474,7 +491,7 @@ static int keeper_run(struct keeper *k)
     k->signal_fd = open_signals();
     (void)reaper_become();
     make_kept(k);
-    int lock = take_lock(k->o);
+    k->lock_fd = take_lock(k->o);
     struct pollfd *fds = calloc(k->n + 1, sizeof *fds);
     must(fds);
     log_info("event=start scheduler=%d workers=%u", k->o->scheduler, k->o->n_workers);
@@ -484,7 +501,7 @@ static int keeper_run(struct keeper *k)
     }
     log_info("event=end");
     kill_strays(k);
-    give_back_lock(k->o, lock);
+    give_back_lock(k->o, k->lock_fd);
     free(fds);
     free(k->kept);
     return 0;

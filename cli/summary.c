@@ -76,7 +76,7 @@ static void add_counts(const struct facts *x, struct buf *b)
     part_warned(c->warned, b);
     progress_part(c->failed, "failed", b);
     progress_part(c->cancelled, "cancelled", b);
-    progress_part(c->quarantined, "given up (workers were lost under them)", b);
+    progress_part(c->quarantined, "quarantined (workers were lost, or the exit code says so)", b);
     progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", b);
     progress_part(part_to_do(c), "left", b);
     if (c->reused) {

@@ -171,19 +171,19 @@ static const struct argp argp = {
 
 /* ---- starting ---- */
 
-/* How many workers keepers have, and the first number that is free. */
-static uint32_t kept_workers(const char *dir, uint32_t *first)
+/* How many keepers there are; the workers that they keep, and the first number that is free. */
+static size_t look_at_keepers(const char *dir, uint32_t *workers, uint32_t *first)
 {
     static struct keeper_found found[KEEPER_WORKERS_MAX];
     size_t n = keeper_list(dir, found, KEEPER_WORKERS_MAX);
-    uint32_t workers = 0;
+    *workers = 0;
     *first = 1;
     for (size_t i = 0; i < n; i++) {
-        workers += found[i].n_workers;
-        if (found[i].first + found[i].n_workers > *first)
-            *first = found[i].first + found[i].n_workers;
+        *workers += found[i].left;
+        if (found[i].first + found[i].n_numbers > *first)
+            *first = found[i].first + found[i].n_numbers;
     }
-    return workers;
+    return n;
 }
 
 /* DIR/farm has the name that the farm in it was up under last: `grange down` takes it from the list
@@ -277,16 +277,16 @@ static void share_slots(struct up_args *a)
         a->keep.slots = cores > n ? cores / n : 1;
 }
 
-/* Where there are workers the scheduler is there in a moment: another `grange up` has just begun,
- * or it is being started again. Returns how many workers there are. */
-static uint32_t await_scheduler(struct up_args *a, enum holder *holder, pid_t *pid)
+/* Where there is a keeper the scheduler is there in a moment: another `grange up` has just begun,
+ * or it is being started again. Returns how many keepers there are. */
+static size_t await_scheduler(struct up_args *a, enum holder *holder, pid_t *pid, uint32_t *workers)
 {
     ms_t until = clock_mono_ms() + ANOTHER_UP_MS;
     for (;;) {
-        uint32_t have = kept_workers(a->keep.dir, &a->keep.first);
+        size_t keepers = look_at_keepers(a->keep.dir, workers, &a->keep.first);
         *holder = local_holder(a->keep.dir, pid);
-        if (*holder != HOLDER_NONE || have == 0 || clock_mono_ms() >= until)
-            return have;
+        if (*holder != HOLDER_NONE || keepers == 0 || clock_mono_ms() >= until)
+            return keepers;
         nanosleep(&(struct timespec){ 0, LOOK_AGAIN_MS * 1000000L }, NULL);
     }
 }
@@ -296,16 +296,17 @@ static enum err look_around(struct up_args *a, bool *there, struct fault *f)
 {
     pid_t pid = 0;
     enum holder holder = HOLDER_NONE;
-    uint32_t have = await_scheduler(a, &holder, &pid);
+    uint32_t have = 0;
+    size_t keepers = await_scheduler(a, &holder, &pid, &have);
     *there = holder == HOLDER_DAEMON;
     if (holder == HOLDER_RUN)
         return fault_set(f, ERR_BUSY,
                          "a `grange run` (process %d) is using %s; wait for it, or use "
                          "another directory with --dir",
                          (int)pid, a->keep.dir);
-    if (holder == HOLDER_NONE && have)
+    if (holder == HOLDER_NONE && keepers)
         return fault_set(f, ERR_BUSY,
-                         "the farm in %s has workers but no scheduler just now: it is being "
+                         "the farm in %s has a keeper but no scheduler just now: it is being "
                          "started again, or cannot be; see %s/log, or end it: grange down --dir %s",
                          a->keep.dir, a->keep.dir, a->keep.dir);
     if (*there && local_ending(a->keep.dir))

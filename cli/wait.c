@@ -131,7 +131,7 @@ static void say_counts(struct waiting *x, const struct waited *w)
     part_warned(c->warned, &b);
     progress_part(c->failed, "failed", &b);
     progress_part(c->cancelled, "cancelled", &b);
-    progress_part(c->quarantined, "given up (workers were lost under them)", &b);
+    progress_part(c->quarantined, "quarantined (workers were lost, or the exit code says so)", &b);
     progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
     progress_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
     display_say(&x->display, buf_text(&b));

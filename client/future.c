@@ -222,8 +222,8 @@ static enum err look_for(struct grange *g, struct series *s, uint64_t index, str
         return fault_set(session_fault(), s->refused->code, "%s", s->refused->text);
     if (!err && index >= s->known && index >= s->n)
         err = fault_set(session_fault(), ERR_NOT_FOUND,
-                        "'%s' has %" PRIu64 " calls; there is no number %" PRIu64, s->key, s->known,
-                        index);
+                        "'%s' has %" PRIu64 " call%s; there is no number %" PRIu64, s->key,
+                        s->known, s->known == 1 ? "" : "s", index);
     return err;
 }
 

@@ -343,7 +343,8 @@ struct grange_result {
     int64_t started_ms, ended_ms; /* of the last attempt */
     uint64_t wall_us;             /* of the last attempt */
     uint64_t user_us, system_us;  /* processor time, of a command with its children */
-    uint64_t max_rss_kib;
+    uint64_t max_rss_kib;         /* of a call: of its engine so far. These three are 0 of a call of
+                                     a function that took less than a millisecond */
 };
 /* grange_get - what came of it; GRANGE_ERR_STATE when it has not ended. */
 int grange_get(struct grange *g, struct grange_future f, struct grange_result *r);

@@ -17,7 +17,7 @@
 enum {
     READ_BYTES = 512 << 10, /* at a time: a bundle of short calls, or one of the longest */
     TELL_US = 1000,         /* results that are ready wait no longer than this for others */
-    LONG_CALL_US = 1000,    /* from here on the CPU time of a call is read from the kernel */
+    LONG_CALL_US = 1000,    /* from here on a call has CPU times, read from the kernel */
 };
 
 static void host_fini(struct host *h);
@@ -274,20 +274,25 @@ static uint64_t us(struct timeval t)
 }
 
 /* spent - wall time since `from`, and of a call that took long also what the kernel counted since
- * the last one of which it was asked. */
+ * it was asked last: after a short call it is asked once a millisecond, so that a long one is not
+ * charged for the short ones before it. */
 static void spent(struct result_body *r, uint64_t from)
 {
-    static uint64_t user, sys;
+    static uint64_t user, sys, asked;
     struct rusage usage;
+    uint64_t now = clock_mono_us();
 
-    r->wall_us = clock_mono_us() - from;
-    if (r->wall_us < LONG_CALL_US || getrusage(RUSAGE_SELF, &usage) != 0)
+    r->wall_us = now - from;
+    if (now - asked < LONG_CALL_US || getrusage(RUSAGE_SELF, &usage) != 0)
         return;
-    r->user_us = us(usage.ru_utime) - user;
-    r->sys_us = us(usage.ru_stime) - sys;
-    r->maxrss_kib = (uint64_t)usage.ru_maxrss;
+    if (r->wall_us >= LONG_CALL_US) {
+        r->user_us = us(usage.ru_utime) - user;
+        r->sys_us = us(usage.ru_stime) - sys;
+        r->maxrss_kib = (uint64_t)usage.ru_maxrss;
+    }
     user = us(usage.ru_utime);
     sys = us(usage.ru_stime);
+    asked = now;
 }
 
 static void run_call(struct host *h, struct call *c, const struct frame *f, const char *body)

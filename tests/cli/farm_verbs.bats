@@ -236,6 +236,12 @@ EOF
     run -2 grange drain nobody
     has "$output" "there is no worker 'nobody'"
     run -2 grange drain
+    run -0 grange farms --json # one left: up makes it two again, under a name of its own
+    has "$output" '"workers": 1'
+    run -0 grange up -n 2 -j 1
+    has "$output" "1 worker added"
+    run -0 grange workers
+    has "$output" "$(worker_name 3)"
     grange down
 }
 

@@ -100,6 +100,7 @@ stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt wh
 @test "an exit code can set a point aside at once" {
     run grange run --study s --retries 5 --exit 4:quarantine 'exit 4' ::: x=1
     [ "$status" -eq 1 ]
+    has "$output" "1 quarantined (workers were lost, or the exit code says so)"
     run grange status s --json
     has "$output" '"quarantined": 1'
     run grange explain s 0

@@ -104,7 +104,7 @@ Test(client_wrong, too_much)
     says("no call was submitted under this key here");
     struct grange *second = connected();
     cr_assert_eq(grange_future_open(second, "k:5", LONG_MS, &f), GRANGE_ERR_NOT_FOUND);
-    says("'k' has 1 calls; there is no number 5");
+    says("'k' has 1 call; there is no number 5");
     cr_assert_eq(grange_future_open(second, "k", LONG_MS, &f), GRANGE_ERR_USAGE);
     says("the key of a future is like fit:7");
     grange_close(second);

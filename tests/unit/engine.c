@@ -126,6 +126,24 @@ Test(engine, many_short_calls_all_come_back)
     end();
 }
 
+/* It is charged for itself: what the short ones took is nobody's, but for a millisecond. */
+Test(engine, call_after_many_short_ones_has_its_own_times)
+{
+    static char payload[8192];
+
+    PLUGIN("1");
+    driver_array(d, 1, "echo", "");
+    driver_array(d, 2, "parts", "");
+    driver_assign(d, 1, 1, 2000, payload, sizeof payload);
+    cr_expect(driver_until(d, d->n_ends == 2000));
+    struct driver_end *e = call(2, 3000, "2", 1);
+    cr_expect_geq(e->wall_us, 2000);
+    cr_expect(e->cpu_us > 0 && e->cpu_us <= e->wall_us + 2000, "%d us in %d us", (int)e->cpu_us,
+              (int)e->wall_us);
+    cr_expect_gt(e->maxrss_kib, 0);
+    end();
+}
+
 /* misbehaved - a call that takes its engine down, with short calls before and behind it. */
 static struct driver_end *misbehaved(const char *how, const char *more)
 {

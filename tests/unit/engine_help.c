@@ -235,6 +235,8 @@ static void keep_end(struct driver *d, const struct end_row *row)
     e->reason = row->reason;
     e->code = row->code;
     e->wall_us = row->wall_us;
+    e->cpu_us = row->user_us + row->sys_us;
+    e->maxrss_kib = row->maxrss_kib;
     e->order = (unsigned)d->n_ends;
     if (!body)
         return;

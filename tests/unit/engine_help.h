@@ -17,7 +17,7 @@ struct driver_end { /* of a lease or a ticket */
     unsigned returned;
     enum end_reason reason;
     int32_t code;
-    uint64_t wall_us;
+    uint64_t wall_us, cpu_us, maxrss_kib;
     char error[400];
     struct buf result, err;
     unsigned order; /* the how manieth end it was, from 1 */
