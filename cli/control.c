@@ -24,13 +24,16 @@ error_t control_option(int key, char *arg, struct control *c)
         rc = cli_number("-j", arg, 1, SLOTS_MAX, &n);
         c->slots = (uint32_t)n;
         c->slots_given = true;
+        c->here = "-j";
         return rc;
     case OPT_GRACE:
         rc = cli_number("--grace", arg, 0, GRACE_MAX_S, &n);
         c->grace_ms = 1000 * (ms_t)n;
+        c->here = "--grace";
         return rc;
     case OPT_SYNC:
         c->sync = arg;
+        c->here = "--sync";
         if (strcmp(arg, "full") == 0 || strcmp(arg, "normal") == 0 || strcmp(arg, "off") == 0)
             return 0;
         return cli_bad("--sync: '%s' is not known; it is one of full, normal, off", arg);

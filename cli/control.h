@@ -17,6 +17,7 @@ struct control {
     bool slots_given;
     const char *sync; /* "full", "normal", "off" */
     ms_t grace_ms;    /* that running points get to finish after Ctrl-C */
+    const char *here; /* the last of -j, --grace and --sync that was given; NULL: none */
     bool quiet, json;
     unsigned flags; /* GRANGE_RETRY_FAILED, GRANGE_FRESH */
 };

@@ -34,7 +34,8 @@ static const struct argp_option options[] = {
     WHERE_ROWS(0),
     { "output", 'o', "FILE", 0,
       "write there: FILE.svg, .png, .pdf is a picture (by graphviz's dot), else DOT", 0 },
-    { "points", OPT_POINTS, 0, 0, "a node for each point, not only for each stage", 0 },
+    { "points", OPT_POINTS, 0, 0,
+      "a box for each point or call, not only for each stage or for many calls", 0 },
     { 0 },
 };
 
@@ -45,7 +46,8 @@ static const struct argp argp = {
     "The stages of a study file, or the calls of a program, and what they wait for, coloured by "
     "state: green has succeeded, red has failed, blue runs, yellow was cancelled or skipped, white "
     "is still to be done. A box is a stage or a call; where there are more than 200 calls it is "
-    "those that as many steps lead to. DOT goes to stdout or a file; a picture needs the program "
+    "those that as many steps lead to, unless --points asks for each. DOT goes to stdout or a "
+    "file; a picture needs the program "
     "dot (Debian: graphviz).\n"
     "\v"
     "EXAMPLES\n"
@@ -126,11 +128,8 @@ static enum err draw(const struct graph_args *a, struct buf *dot, struct fault *
     struct stages stages;
     bool calls = false;
     enum err err = look_calls(&l, a->look.dir, a->look.study, &calls, f);
-    if (!err && calls && a->points)
-        err = fault_set(f, ERR_USAGE, "--points is for studies of points; %s is one of calls",
-                        l.row.name);
-    else if (!err && calls)
-        err = graph_calls(&l, dot, f);
+    if (!err && calls)
+        err = graph_calls(&l, a->points, dot, f);
     look_close(&l);
     if (err || calls)
         return err;

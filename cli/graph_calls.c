@@ -14,6 +14,7 @@ enum { WHAT_BYTES_MAX = 40, PASSES_MAX = 64 };
 
 struct graph {
     struct look *look;
+    bool points; /* a box a call in any case */
     struct keys keys;
     uint8_t *state;  /* of all calls, key after key */
     uint32_t *level; /* how many steps lead to it */
@@ -405,7 +406,7 @@ static enum err draw(struct graph *g, struct fault *f)
     struct buf label = { 0 };
     enum err err = ERR_NONE;
 
-    if (g->keys.n_calls <= GRAPH_NODES_MAX && g->n_edges <= GRAPH_EDGES_MAX) {
+    if (g->points || (g->keys.n_calls <= GRAPH_NODES_MAX && g->n_edges <= GRAPH_EDGES_MAX)) {
         for (size_t k = 0; k < g->keys.n && !err; k++)
             err = add_calls_of(g, &g->keys.items[k], f);
         if (!err)
@@ -423,11 +424,23 @@ static enum err draw(struct graph *g, struct fault *f)
     return err;
 }
 
-enum err graph_calls(struct look *l, struct buf *out, struct fault *f)
+static enum err check_size(const struct graph *g, struct fault *f)
 {
-    struct graph g = { .look = l, .out = out };
+    if (g->keys.n_calls <= GRAPH_POINTS_MAX && g->n_edges <= 10 * GRAPH_POINTS_MAX)
+        return ERR_NONE;
+    return fault_set(f, ERR_LIMIT,
+                     "%" PRIu64 " calls and %" PRIu64 " edges are too many to draw one by one, the "
+                     "limits are %d and %d; leave out --points to see them together",
+                     g->keys.n_calls, g->n_edges, GRAPH_POINTS_MAX, 10 * GRAPH_POINTS_MAX);
+}
+
+enum err graph_calls(struct look *l, bool points, struct buf *out, struct fault *f)
+{
+    struct graph g = { .look = l, .points = points, .out = out };
     enum err err = gather(&g, f);
 
+    if (!err && points)
+        err = check_size(&g, f);
     dot_begin(l->row.name, out);
     if (!err)
         err = draw(&g, f);

@@ -9,8 +9,6 @@
 #include "cli/dot.h"
 #include "cli/look.h"
 
-enum { GRAPH_POINTS_MAX = 2000 }; /* nodes that anybody can still look at; refused */
-
 /* ---- one stage ---- */
 
 static enum err add_stage(struct look *l, const char *stage, struct buf *out, struct fault *f)

@@ -44,56 +44,130 @@ enum {
 
 static error_t parse(int key, char *arg, struct argp_state *state);
 
+/* Rows of what is run and submitted. */
+#define WHAT_ROWS                                                                                       \
+    { 0, 0, 0, 0, "Which points:", 1 },                                                                 \
+        { "reps", OPT_REPS, "N", 0, "replicates of each point: {rep} is 0..N-1", 1 },                   \
+        { "where", OPT_WHERE, "EXPR", 0, "only points where EXPR holds: --where 'n*T < 1200'", 1 },     \
+        { "design",                                                                                     \
+          OPT_DESIGN,                                                                                   \
+          "grid|random|lhs|sobol",                                                                      \
+          0,                                                                                            \
+          "how points are taken from the factors (default grid: all combinations)",                     \
+          1 },                                                                                          \
+        { "n", 'n', "N", 0, "how many points a random, lhs or sobol design has", 1 },                   \
+        { "seed", OPT_SEED, "N", 0, "seed of the study: of its design and of each point's {seed}", 1 }, \
+        { "retry-failed", OPT_RETRY_FAILED, 0, 0, "run points again that failed before", 1 },           \
+        { "fresh", OPT_FRESH, 0, 0, "run all points again", 1 },                                        \
+        { 0, 0, 0, 0, "What a point is:", 10 },                                                         \
+        { "study", 's', "NAME", 0, "name of the study (default: from the command)", 10 },               \
+        { "input",                                                                                      \
+          'i',                                                                                          \
+          "FILE",                                                                                       \
+          0,                                                                                            \
+          "a copy with {factors} filled in, in the point's own directory; repeatable",                  \
+          10 },                                                                                         \
+        { "metric",                                                                                     \
+          'm',                                                                                          \
+          "NAME=KIND:...",                                                                              \
+          0,                                                                                            \
+          "a column of the results: regex[@FILE]:RE, json:FILE:PATH, csv:FILE:COL; repeatable",         \
+          10 },                                                                                         \
+        { "timeout",                                                                                    \
+          OPT_TIMEOUT,                                                                                  \
+          "TIME",                                                                                       \
+          0,                                                                                            \
+          "of a point: 30s, 5m, 2h, or 300% of the median, once 5 are done",                            \
+          10 },                                                                                         \
+        { "retries", OPT_RETRIES, "N", 0, "further attempts at a point that fails (default 0)", 10 },   \
+        { "exit",                                                                                       \
+          OPT_EXIT,                                                                                     \
+          "CODE:ACTION,...",                                                                            \
+          0,                                                                                            \
+          "what exit codes mean: 75:retry,77:fail,3:ok,4:warn,5:quarantine",                            \
+          10 },                                                                                         \
+        { "backoff",                                                                                    \
+          OPT_BACKOFF,                                                                                  \
+          "MIN..MAX",                                                                                   \
+          0,                                                                                            \
+          "wait before a retry: doubles from MIN to MAX (100ms..1m)",                                   \
+          10 },                                                                                         \
+        { "restart-command",                                                                            \
+          OPT_RESTART,                                                                                  \
+          "COMMAND",                                                                                    \
+          0,                                                                                            \
+          "for sh -c: what second and later attempts at a point run instead",                           \
+          10 },                                                                                         \
+        { "cores", OPT_CORES, "N", 0, "cores that a point takes (default 1)", 10 },                     \
+        { "memory", OPT_MEMORY, "SIZE", 0, "memory that a point takes, and may take: 512M, 2G", 10 },   \
+        { "resource",                                                                                   \
+          OPT_RESOURCE,                                                                                 \
+          "NAME=N",                                                                                     \
+          0,                                                                                            \
+          "a named resource of the worker that a point takes: gpus=1; repeatable",                      \
+          10 },                                                                                         \
+        { "require", OPT_REQUIRE, "LABEL", 0, "only on workers with this label; repeatable", 10 },      \
+        { "least",                                                                                      \
+          OPT_LEAST,                                                                                    \
+          "TIME",                                                                                       \
+          0,                                                                                            \
+          "a point takes at least so long: not started on a worker that ends sooner",                   \
+          10 },                                                                                         \
+        { "code-version",                                                                               \
+          OPT_CODE_VERSION,                                                                             \
+          "TEXT",                                                                                       \
+          0,                                                                                            \
+          "part of a point's identity: a new one makes new points",                                     \
+          10 },                                                                                         \
+    {                                                                                                   \
+        "function", OPT_FUNCTION, "NAME", 0, "a built-in function of the worker, no command", 10        \
+    }
+#define POLICY_ROWS                                                                                   \
+    { "halt",                                                                                         \
+      OPT_HALT,                                                                                       \
+      "WHEN,fail=N|N%",                                                                               \
+      0,                                                                                              \
+      "stop at failures: now,fail=1 or soon,fail=5% (soon: running points may finish)",               \
+      20 },                                                                                           \
+        { "shuffle", OPT_SHUFFLE, 0, 0, "in random order (default above 1,000 points)", 20 },         \
+        { "no-shuffle", OPT_NO_SHUFFLE, 0, 0, "in order", 20 },                                       \
+        { "priority", OPT_PRIORITY, "N", 0, "before studies of a lower one (default 0)", 20 },        \
+        { "longest-first",                                                                            \
+          OPT_LONGEST,                                                                                \
+          "FACTOR",                                                                                   \
+          0,                                                                                          \
+          "points with the largest values of FACTOR first, because they take longest",                \
+          20 },                                                                                       \
+        { "weight", OPT_WEIGHT, "N", 0, "share among studies of the same priority (default 1)", 20 }, \
+        { "max-running", OPT_MAX_RUNNING, "N", 0, "at most N points at once", 20 },                   \
+    {                                                                                                 \
+        "speculate", OPT_SPECULATE, 0, 0,                                                             \
+            "at the end, start points that take long a second time; the first result counts", 20      \
+    }
+
 static const struct argp_option options[] = {
-    { 0, 0, 0, 0, "Which points:", 1 },
-    { "reps", OPT_REPS, "N", 0, "replicates of each point: {rep} is 0..N-1", 1 },
-    { "where", OPT_WHERE, "EXPR", 0, "only points where EXPR holds: --where 'n*T < 1200'", 1 },
-    { "design", OPT_DESIGN, "grid|random|lhs|sobol", 0,
-      "how points are taken from the factors (default grid: all combinations)", 1 },
-    { "n", 'n', "N", 0, "how many points a random, lhs or sobol design has", 1 },
-    { "seed", OPT_SEED, "N", 0, "seed of the study: of its design and of each point's {seed}", 1 },
-    { "retry-failed", OPT_RETRY_FAILED, 0, 0, "run points again that failed before", 1 },
-    { "fresh", OPT_FRESH, 0, 0, "run all points again", 1 },
-    { 0, 0, 0, 0, "What a point is:", 10 },
-    { "study", 's', "NAME", 0, "name of the study (default: from the command)", 10 },
-    { "input", 'i', "FILE", 0,
-      "a copy with {factors} filled in, in the point's own directory; repeatable", 10 },
-    { "metric", 'm', "NAME=KIND:...", 0,
-      "a column of the results: regex[@FILE]:RE, json:FILE:PATH, csv:FILE:COL; repeatable", 10 },
-    { "timeout", OPT_TIMEOUT, "TIME", 0,
-      "of a point: 30s, 5m, 2h, or 300% of the median, once 5 are done", 10 },
-    { "retries", OPT_RETRIES, "N", 0, "further attempts at a point that fails (default 0)", 10 },
-    { "exit", OPT_EXIT, "CODE:ACTION,...", 0,
-      "what exit codes mean: 75:retry,77:fail,3:ok,4:warn,5:quarantine", 10 },
-    { "backoff", OPT_BACKOFF, "MIN..MAX", 0,
-      "wait before a retry: doubles from MIN to MAX (100ms..1m)", 10 },
-    { "restart-command", OPT_RESTART, "COMMAND", 0,
-      "for sh -c: what second and later attempts at a point run instead", 10 },
-    { "cores", OPT_CORES, "N", 0, "cores that a point takes (default 1)", 10 },
-    { "memory", OPT_MEMORY, "SIZE", 0, "memory that a point takes, and may take: 512M, 2G", 10 },
-    { "resource", OPT_RESOURCE, "NAME=N", 0,
-      "a named resource of the worker that a point takes: gpus=1; repeatable", 10 },
-    { "require", OPT_REQUIRE, "LABEL", 0, "only on workers with this label; repeatable", 10 },
-    { "least", OPT_LEAST, "TIME", 0,
-      "a point takes at least so long: not started on a worker that ends sooner", 10 },
-    { "code-version", OPT_CODE_VERSION, "TEXT", 0,
-      "part of a point's identity: a new one makes new points", 10 },
-    { "function", OPT_FUNCTION, "NAME", 0, "a built-in function of the worker, no command", 10 },
+    WHAT_ROWS,
     CONTROL_OPTIONS,
-    { "halt", OPT_HALT, "WHEN,fail=N|N%", 0,
-      "stop at failures: now,fail=1 or soon,fail=5% (soon: running points may finish)", 20 },
-    { "shuffle", OPT_SHUFFLE, 0, 0, "in random order (default above 1,000 points)", 20 },
-    { "no-shuffle", OPT_NO_SHUFFLE, 0, 0, "in order", 20 },
-    { "priority", OPT_PRIORITY, "N", 0, "before studies of a lower one (default 0)", 20 },
-    { "longest-first", OPT_LONGEST, "FACTOR", 0,
-      "points with the largest values of FACTOR first, because they take longest", 20 },
-    { "weight", OPT_WEIGHT, "N", 0, "share among studies of the same priority (default 1)", 20 },
-    { "max-running", OPT_MAX_RUNNING, "N", 0, "at most N points at once", 20 },
-    { "speculate", OPT_SPECULATE, 0, 0,
-      "at the end, start points that take long a second time; the first result counts", 20 },
+    POLICY_ROWS,
     { 0, 0, 0, 0, "Looking first:", 30 },
     { "dry-run", 'N', 0, 0, "print how many points, some commands, an estimate; run nothing", 30 },
     { "save", OPT_SAVE, "FILE", 0, "write the study file that means the same", 30 },
+    { 0 },
+};
+
+/* What is hidden is refused, with a reason. */
+static const struct argp_option submit_options[] = {
+    WHAT_ROWS,
+    { 0, 0, 0, 0, "How it is run:", 20 },
+    WHERE_ROWS(20),
+    POLICY_ROWS,
+    { "quiet", 'q', 0, 0, "only its name, and errors", 20 },
+    { "json", 'J', 0, 0, "print its name and counts as JSON on stdout", 20 },
+    { "jobs", 'j', "N", OPTION_HIDDEN, 0, 20 },
+    { "grace", OPT_GRACE, "SECONDS", OPTION_HIDDEN, 0, 20 },
+    { "sync", OPT_SYNC, "full|normal|off", OPTION_HIDDEN, 0, 20 },
+    { "dry-run", 'N', 0, OPTION_HIDDEN, 0, 30 },
+    { "save", OPT_SAVE, "FILE", OPTION_HIDDEN, 0, 30 },
     { 0 },
 };
 
@@ -130,8 +204,8 @@ const struct argp run_argp = { options, parse, "COMMAND [ARG...] [::: FACTOR...]
 
 static const char submit_doc[] =
     "Hands a study to the farm that is up, prints its name and returns at once; the farm runs what "
-    "is missing of it. It takes what `grange run` takes, but -j, --dry-run and --save, which are "
-    "refused; `grange help run` explains factors and placeholders.\n"
+    "is missing of it. `grange help run` explains factors and placeholders; how many points run at "
+    "a time and how results are written is the farm's.\n"
     "\v"
     "EXAMPLES\n"
     "  grange submit ./sim -T {T} -n {n} ::: T=280:320:10 n=1,2,4\n"
@@ -139,7 +213,7 @@ static const char submit_doc[] =
     "  grange submit --connect client.json study.yaml\n";
 
 const struct argp submit_argp = {
-    options, parse, "COMMAND [ARG...] [::: FACTOR...]...\nSTUDY.yaml", submit_doc, 0, 0, 0
+    submit_options, parse, "COMMAND [ARG...] [::: FACTOR...]...\nSTUDY.yaml", submit_doc, 0, 0, 0
 };
 
 static error_t parse_repeated(const char *what, char *arg, const char **list, size_t *n)

@@ -72,8 +72,9 @@ static int submit_all(const struct run_args *a, const struct stages *stages)
     struct fault f;
     if (a->dry_run || a->save)
         return cli_bad("--dry-run and --save are for grange run"), CLI_USAGE;
-    if (a->control.slots_given)
-        return cli_bad("-j is for grange run: the slots are those of the farm"), CLI_USAGE;
+    if (a->control.here)
+        return cli_bad("%s is for grange run: a farm that is up has its own", a->control.here),
+               CLI_USAGE;
     for (size_t i = 0; i < stages->n && !a->control.quiet && a->control.dir[0]; i++)
         late_changed(stages->items[i], a->control.dir);
     enum err err = where_open_farm(&a->control.at, &where, &g, &f);

@@ -255,7 +255,8 @@ struct grange_options {
     int64_t least_ms;      /* takes at least so long: does not start on a worker that ends sooner */
     const char *policy;    /* further words of a study file, as a JSON object: exit {"3":"warn"},
                               halt "10%", backoff "1s..60s", weight 3, max_running 7, speculate
-                              true; one that is not known is refused */
+                              true, restart "CMD" (of commands: later attempts, the command is
+                              $1); one that is not known is refused */
     const struct grange_array *arrays; /* wait for these, and for */
     size_t n_arrays;
     const struct grange_future *after;

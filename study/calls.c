@@ -21,6 +21,7 @@ void calls_spec_fini(struct calls_spec *c)
 {
     free(c->function);
     free(c->cwd);
+    free(c->restart);
     for (size_t i = 0; i < c->n_after; i++)
         free(c->after[i].key);
     *c = (struct calls_spec){ 0 };
@@ -232,18 +233,24 @@ static enum err after_of(json_t *o, struct calls_spec *c, struct fault *f)
 static enum err what(const json_t *o, struct calls_spec *c, struct fault *f)
 {
     const json_t *calls = json_object_get(o, "calls");
-    const char *function = NULL, *cwd = NULL;
+    const char *function = NULL, *cwd = NULL, *restart = NULL;
     char label[LABEL_BYTES_MAX + 1];
     enum err err = text(calls, "function", &function, f);
 
     if (!err)
         err = text(calls, "cwd", &cwd, f);
+    if (!err)
+        err = text(o, "restart", &restart, f);
     if (err)
         return err;
     if (!function == !json_is_true(json_object_get(calls, "commands")))
         return wrong("calls", "{\"function\": NAME} or {\"commands\": true}", f);
+    if (restart && (function || !*restart))
+        return wrong("restart", "a command line, and beside commands: a function has none", f);
     if (cwd)
         c->cwd = copy(cwd);
+    if (restart)
+        c->restart = copy(restart);
     if (!function)
         return ERR_NONE;
     c->function = copy(function);
@@ -271,7 +278,7 @@ enum err calls_spec_check(const void *json, size_t bytes, struct fault *f)
                                          "exits",   "halt",      "memory",  "cores",
                                          "weight",  "priority",  "running", "max_running",
                                          "backoff", "resources", "require", "least",
-                                         "after",   "speculate" };
+                                         "after",   "speculate", "restart" };
     enum { N = sizeof words / sizeof *words };
     json_t *o = json_loadb(json, bytes, 0, NULL), *v;
     enum err err = ERR_NONE;

@@ -3,7 +3,9 @@
 /* calls - the spec of an array of calls: what runs them, and how.
  *
  *   {"calls":{"function":"collatz"}}      a function of an engine, the payload its argument
- *   {"calls":{"commands":true}}           each payload is a command line for sh; "cwd" is where
+ *   {"calls":{"commands":true}}           each payload is a command line for sh; "cwd" is where;
+ *                                         second and later attempts run "restart" instead, for sh,
+ *                                         to which that command line is $1
  *
  * and beside it, all of them optional, the words of a study file: "retries", "timeout",
  * "exit" {"3":"warn"} or "exits" "3:warn", "halt", "memory", "cores", "priority", "weight",
@@ -28,6 +30,7 @@ struct calls_after {
 struct calls_spec {
     char *function; /* NULL: commands */
     char *cwd;      /* NULL: where the worker is */
+    char *restart;  /* of commands; NULL: the command again */
     struct policy policy;
     struct calls_after after[CALLS_AFTER_MAX];
     size_t n_after;

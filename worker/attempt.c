@@ -241,7 +241,9 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     const char *folder = payload_folder(a->payload);
 
     static char shell[] = "sh", option[] = "-c";
-    char *sh[] = { shell, option, a->order, NULL };
+    char *restart = a->again && !s ? (char *)(uintptr_t)payload_restart(a->payload) : NULL;
+    char *sh[] = { shell,    option, restart ? restart : a->order, restart ? shell : NULL,
+                   a->order, NULL };
     if (s)
         study_command(s, &wp->point, &(struct dirs){ a->dir, wp->dir }, a->again, &wp->command);
     char *const *argv = s ? wp->command.argv : sh;

@@ -139,6 +139,11 @@ const struct policy *payload_policy(const struct payload *p)
     return p->study ? study_policy(p->study) : &p->calls.policy;
 }
 
+const char *payload_restart(const struct payload *p)
+{
+    return p->study ? NULL : p->calls.restart;
+}
+
 const char *payload_cwd(const struct payload *p)
 {
     return p->study ? study_cwd(p->study) : p->calls.cwd ? p->calls.cwd : p->here;

@@ -34,6 +34,7 @@ void payload_unref(struct payload *p);
 const struct study *payload_study(const struct payload *p); /* NULL: an array of calls */
 const struct policy *payload_policy(const struct payload *p);
 const char *payload_cwd(const struct payload *p);
+const char *payload_restart(const struct payload *p); /* of calls of commands; NULL: none */
 bool payload_has(const struct payload *p, task_id task);
 uint64_t payload_index(const struct payload *p, task_id task);
 array_id payload_array(const struct payload *p);

@@ -13,7 +13,7 @@ setup_more() {
 #include <stdlib.h>
 #include <string.h>
 
-/* ./calls URL STUDY KEY KIND [N]: graph, tree or big; then it is waited for, but for a tree. */
+/* ./calls URL STUDY KEY KIND [N]: graph, tree, again or big; then it is waited for, but for a tree. */
 static struct grange *g;
 static struct grange_options o;
 
@@ -54,6 +54,11 @@ int main(int argc, char **argv)
         command("echo both", &f[1], 2, 0, &f[3]);
         command("echo any", &f[1], 2, GRANGE_ANY, &f[4]);
         command("printf '\\001\\002'", &f[2], 1, GRANGE_ON_FAILURE | GRANGE_FOLLOW, &f[5]);
+    } else if (strcmp(argv[4], "again") == 0) {
+        o.retries = 1;
+        o.policy = "{\"restart\": \"echo again $GRANGE_POINT: \\\"$1\\\"\", \"backoff\": \"1ms..2ms\"}";
+        for (int i = 0; i < n; i++)
+            command("exit 7", NULL, 0, 0, &f[i]);
     } else {
         for (int i = 0; i < n; i++)
             command("true", i > 9 ? &f[i / 10] : NULL, i > 9, 0, &f[i]);
@@ -170,8 +175,8 @@ graph() { ./calls "$url" wing fit graph; }
     grep -q '"fit:3" .*#f5e690' wing.dot # skipped
     run -0 grange graph # the last one
     same "$(cat wing.dot)" "$output"
-    run -2 grange graph wing --points
-    has "$output" "one of calls"
+    run -0 grange graph wing --points
+    same "$(cat wing.dot)" "$output" # few calls are drawn one by one anyway
     if command -v dot >/dev/null; then
         run -0 grange graph wing -o wing.svg
         has "$(cat wing.svg)" "</svg>"
@@ -188,5 +193,20 @@ graph() { ./calls "$url" wing fit graph; }
     has "$(cat tree.dot)" 'label="key\n2,000 calls\n2,000 left"'
     has "$(cat tree.dot)" '"box 2" -> "box 3" [label="2,000"]'
     has "$(cat tree.dot)" "3,000 calls, 2,990 edges"
+    run -2 grange graph tree --points
+    has "$output" "3000 calls and 2990 edges are too many to draw one by one, the limits are 2000 and 20000; leave out --points"
+    ./calls "$url" small some tree 400
+    run -0 grange graph small --points
+    same 400 "$(grep -c '^ *"some:[0-9]*" \[label' <<<"$output")"
+    has "$output" '"some:39" -> "some:399"'
+    run -0 grange down
+}
+
+@test "later attempts at a command run the restart command of its array, which has it as its first argument" {
+    farm
+    ./calls "$url" again key again 2
+    results again >r.csv
+    same "$(printf '%s\n' 'again 0: exit 7' 'again 1: exit 7')" "$(column result <r.csv)"
+    same "$(printf '%s\n' 2 2)" "$(column attempts <r.csv)"
     run -0 grange down
 }

@@ -167,6 +167,9 @@ other_scheduler() { [ -n "$(kept "grange scheduler")" ] && [ "$(kept "grange sch
     has "$output" "grange up"
     run -2 grange submit --dry-run 'true {n}' ::: n=1
     run -2 grange submit -j 2 'true {n}' ::: n=1
+    run -0 grange submit --help # shows what it takes
+    for option in jobs grace sync dry-run save; do has_not "$output" "--$option"; done
+    has "$output" "--speculate"
     run -2 grange submit
     has "$output" "grange help submit"
     run -3 grange wait x

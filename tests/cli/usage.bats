@@ -116,7 +116,9 @@ times() {
 
 @test "submit: what belongs to grange run" {
     refuse "--dry-run and --save are for grange run" submit --dry-run true ::: x=1
-    refuse "-j is for grange run: the slots are those of the farm" submit -j 2 true ::: x=1
+    refuse "-j is for grange run: a farm that is up has its own" submit -j 2 true ::: x=1
+    refuse "--grace is for grange run: a farm that is up has its own" submit --grace 2 true ::: x=1
+    refuse "--sync is for grange run: a farm that is up has its own" submit --sync off true ::: x=1
 }
 
 @test "up, scheduler and worker: options of daemons" {

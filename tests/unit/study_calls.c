@@ -48,6 +48,19 @@ Test(study_calls, the_words_of_a_study_file)
     calls_spec_fini(&c);
 }
 
+Test(study_calls, a_restart_command_is_for_commands)
+{
+    cr_assert_eq(spec("{\"calls\":{\"commands\":true},\"restart\":\"$1 --resume\"}"), ERR_NONE,
+                 "%s", f.text);
+    cr_assert_str_eq(c.restart, "$1 --resume");
+    calls_spec_fini(&c);
+    cr_assert_eq(spec("{\"calls\":{\"function\":\"f\"},\"restart\":\"x\"}"), ERR_USAGE);
+    cr_assert_str_eq(f.text,
+                     "the spec of an array of calls: 'restart' should be a command line, and "
+                     "beside commands: a function has none");
+    cr_assert_eq(spec("{\"calls\":{\"commands\":true},\"restart\":\"\"}"), ERR_USAGE);
+}
+
 Test(study_calls, a_word_that_is_not_known_is_refused)
 {
     static const char known[] = "{\"calls\":{\"commands\":true},\"retries\":1,\"after\":[]}",
