@@ -23,13 +23,18 @@ static size_t room_of(const struct dirent *at)
     return (size_t)strtoull(at->d_name, NULL, 10);
 }
 
+static void name_taken(const char *dir, char *path, size_t path_bytes)
+{
+    snprintf(path, path_bytes, "%s/taken-%d-%llu", dir, (int)getpid(), ++last_number);
+}
+
 static int claim(const char *dir, const char *name, size_t n, char *path, size_t path_bytes)
 {
     char from[PATH_MAX];
     struct stat st;
 
     snprintf(from, sizeof from, "%s/%s", dir, name);
-    snprintf(path, path_bytes, "%s/taken-%d-%llu", dir, (int)getpid(), ++last_number);
+    name_taken(dir, path, path_bytes);
     if (rename(from, path) != 0) /* somebody was faster */
         return -1;
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -53,6 +58,14 @@ int spare_take(const char *dir, size_t n, char *path, size_t path_bytes)
     if (d)
         closedir(d);
     return fd;
+}
+
+int spare_make(const char *dir, char *path, size_t path_bytes)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return -1;
+    name_taken(dir, path, path_bytes);
+    return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
 static bool has_room(const char *dir, size_t room)

@@ -18,6 +18,8 @@ void spare_path(const char *grange_dir, char *path, size_t n);
 /* spare_take - a file of n bytes with any contents: a descriptor and its path, which is the
  * caller's to unlink; -1: there is none. */
 int spare_take(const char *dir, size_t n, char *path, size_t path_bytes);
+/* spare_make - the same of a new file of no bytes; -1: it cannot be made. */
+int spare_make(const char *dir, char *path, size_t path_bytes);
 /* spare_give - leaves this file there, which has `room` bytes and is used by nobody. False: it is
  * still where it was. */
 bool spare_give(const char *dir, const char *path, size_t room);

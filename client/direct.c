@@ -39,14 +39,28 @@ static void send_part(struct op *op, size_t n, const struct shared_file *file)
     session_send(g, &m);
 }
 
-/* send_parts - as many as were made room for. */
+static void unpause(struct op *op)
+{
+    if (op->paused)
+        DL_DELETE(op->d->g->directs.paused, op);
+    op->paused = false;
+}
+
+/* send_parts - as many as were made room for; it goes on when others made room. */
 static void send_parts(struct op *op)
 {
+    struct directs *ds = &op->d->g->directs;
+
     while (op->parts && op->credit) {
         size_t n = op->bytes - op->sent;
         n = n < BLOB_PART_BYTES ? n : BLOB_PART_BYTES;
         if (op->sent + n - op->acked > DIRECT_WINDOW_BYTES)
             return;
+        if (ds->bytes_out + n > DIRECT_BYTES_MAX) {
+            DL_APPEND(ds->paused, op);
+            op->paused = true;
+            return;
+        }
         send_part(op, n, NULL);
     }
 }
@@ -65,16 +79,22 @@ static void send_first(struct op *op)
         send_part(op, op->bytes < INLINE_BYTES_MAX ? op->bytes : INLINE_BYTES_MAX, NULL);
 }
 
-/* A window is set aside for each payload in parts, so that those that began can go on. */
+/* A window is left free when a payload in parts begins, so that those that began can go on. */
 static size_t at_most_out(const struct op *op)
 {
     return op->bytes <= INLINE_BYTES_MAX ? op->bytes : DIRECT_WINDOW_BYTES;
 }
 
+/* send_waiting - those that have begun first. */
 static void send_waiting(struct grange *g)
 {
     struct directs *ds = &g->directs;
 
+    while (ds->paused && ds->bytes_out + BLOB_PART_BYTES <= DIRECT_BYTES_MAX) {
+        struct op *op = ds->paused;
+        unpause(op);
+        send_parts(op);
+    }
     while (ds->waiting && room_for(g, at_most_out(ds->waiting))) {
         struct op *op = ds->waiting;
         DL_DELETE(ds->waiting, op);
@@ -87,6 +107,7 @@ static void send_waiting(struct grange *g)
 static void free_all(struct grange_direct *d)
 {
     DL_DELETE(d->g->directs.all, d);
+    near_fini_offer(d);
     for (size_t i = 0; i < d->n; i++) {
         near_withdraw(&d->ops[i], false);
         if (!d->all)
@@ -128,6 +149,7 @@ static void stall(struct op *op)
 {
     struct directs *ds = &op->d->g->directs;
 
+    unpause(op);
     op->waits_for_acks = true;
     DL_APPEND(ds->stalled, op);
     next_stream(ds);
@@ -147,7 +169,6 @@ void directs_tell(struct grange_direct *d)
         return;
     calls_add_callback(
         &d->g->calls, &(struct callback){ .direct = d, .on_direct = d->fn, .context = d->context });
-    d->fn = NULL;
     directs_seen(d, d->n);
 }
 
@@ -182,6 +203,7 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
         DL_DELETE(ds->waiting, op);
     }
     near_withdraw(op, false);
+    unpause(op);
     if (op->waits_for_acks)
         DL_DELETE(ds->stalled, op);
     if (op->stream) {
@@ -191,6 +213,8 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
     }
     ds->n_news += d->n_seen == d->n_ended;
     d->order[d->n_ended++] = (size_t)(op - d->ops);
+    if (d->n_ended == d->n)
+        near_fini_offer(d);
     directs_tell(d);
     if (d->freed && d->n_ended == d->n) {
         free_all(d);
@@ -344,6 +368,7 @@ static void on_ack(struct grange *g, const struct message *m)
     near_withdraw(op, true);
     ds->bytes_out -= m->direct_ack.bytes - op->acked;
     op->acked = m->direct_ack.bytes;
+    unpause(op);
     if (!near_fill(op, &m->direct_ack.file))
         send_parts(op);
     send_waiting(g);
@@ -423,6 +448,8 @@ void directs_begin(struct grange_direct *d)
 {
     struct directs *ds = &d->g->directs;
 
+    if (d->g->welcomed)
+        near_write(d);
     DL_APPEND(ds->all, d);
     for (size_t i = 0; i < d->n; i++)
         DL_APPEND(ds->waiting, &d->ops[i]);
@@ -449,6 +476,7 @@ static bool drop(struct op *op)
     m.direct.op = DIRECT_CANCEL;
     m.direct.name = "";
     op->parts = false;
+    unpause(op);
     op->data = NULL;
     session_send(d->g, &m);
     return false;

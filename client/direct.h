@@ -8,7 +8,8 @@
  * bounds for a client leave room, and wait here beyond. A payload over INLINE_BYTES_MAX goes in
  * parts as it is acknowledged, straight from the caller's memory; a result comes likewise, of
  * STREAMS_MAX ops at a time. Where the worker is on the same machine both are files instead
- * (near.h): one copy, none of it sent. docs/protocol.md, Direct calls.
+ * (near.h): one copy, none of it sent, made by the thread that asked and without the lock.
+ * docs/protocol.md, Direct calls.
  *
  * A handle that gathers puts the results where they belong, one after the other in one block: they
  * wait until the lengths of all of them are known. */
@@ -36,16 +37,15 @@ struct op {
     uint64_t ticket; /* 0: has not left */
     bool ended;
     bool parts;                  /* the payload goes in parts, and not all of them went */
+    bool paused;                 /* those that follow have no room until others have ended */
     bool credit;                 /* an acknowledgement of it came: parts may follow */
-    bool offered;                /* it is in the file fd */
     bool waits_for_acks, stream; /* the result comes in parts, and it is not, it is its turn */
     bool known;                  /* how long the result is; 0 when there will be none */
     const char *data;
     size_t bytes;
     uint64_t sent, acked;
-    int fd;
-    char *taken;  /* the name of that file, when it has one: it was a spare */
-    char *result; /* its own, or a part of d->all */
+    struct offer *offer; /* the file that the payload is in; NULL */
+    char *result;        /* its own, or a part of d->all */
     size_t result_bytes, result_room;
     uint64_t total;            /* bytes of the result, once known */
     struct shared_file *shown; /* the file of the result, to be read when there is a place for it */
@@ -53,7 +53,7 @@ struct op {
     int32_t code;
     char *text, *words; /* words: once somebody asked */
     uint64_t wall_us;
-    struct op *prev, *next; /* in directs.waiting or directs.stalled */
+    struct op *prev, *next; /* in one of those lists of directs */
     UT_hash_handle hh;      /* directs.sent */
 };
 
@@ -69,8 +69,9 @@ struct grange_direct {
     size_t *order; /* of the ends */
     bool freed;    /* by its owner; the last of its ops frees it */
     bool gathers;
-    size_t n_known; /* ops; when it gathers */
-    char *all;      /* the block of all results, once all are known; when it gathers */
+    struct offer *offer; /* of a call on several engines, who read one file */
+    size_t n_known;      /* ops; when it gathers */
+    char *all;           /* the block of all results, once all are known; when it gathers */
     size_t all_bytes;
     struct grange_direct *prev, *next;
     struct op ops[];
@@ -78,7 +79,7 @@ struct grange_direct {
 
 struct directs {
     struct op *sent; /* by ticket: those that have left and not ended */
-    struct op *waiting, *stalled;
+    struct op *waiting, *paused, *stalled;
     struct grange_direct *all;
     uint64_t last_ticket, bytes_out;
     uint64_t machine; /* when engines could be on it; 0: they cannot */
@@ -100,7 +101,7 @@ void directs_on_loss(struct grange *g);
 void directs_on_message(struct grange *g, const struct message *m);
 
 /* directs_make - operations on these engines; the share of the payload of op i is set by the caller
- * before directs_begin. */
+ * before directs_begin. directs_begin gives up the lock while it copies. */
 struct grange_direct *directs_make(struct grange *g, enum direct_op op, const uint64_t *engines,
                                    size_t n, const char *name);
 void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);

@@ -270,7 +270,8 @@ struct grange_bytes {
 };
 
 /* grange_call - submits one call of a function that engines of the farm offer, with these bytes (at
- * most 1 GiB, copied). grange_command - one command line for sh. *f is its future (f may be NULL).
+ * most 1 GiB; copied, so that they are the caller's again when it returns). grange_command - one
+ * command line for sh. *f is its future (f may be NULL).
  *
  * They return at once, before the scheduler has heard of it, and many calls go in one message; they
  * wait only while 64 MiB are on their way to the scheduler (GRANGE_ERR_LOST when it is not there to
@@ -512,12 +513,15 @@ int grange_farm_look(struct grange *g, int64_t timeout_ms, struct grange_farm **
  * of item_bytes among the engines in blocks, the first n_items % n engines get one more, and puts
  * each its block as a named value; an engine may get none, which is a value of no bytes.
  *
- * They return at once: *d stands for all of it, and is the caller's to grange_direct_free. An
- * engine may be listed more than once, n may be any number, and 0 has ended at once. The payload is
- * not copied: it must stay as it is until *d has ended or is freed. (Over 256 KiB, and on the
- * machine of the engine, it is written into a file first, of which 256 MiB may be on their way.)
- * What does not fit the bounds of the scheduler (1,024 operations of a client, 64 MiB on their way)
- * waits here for its turn. */
+ * They return without waiting for an engine: *d stands for all of it, and is the caller's to
+ * grange_direct_free. An engine may be listed more than once, n may be any number, and 0 has ended
+ * at once. The payload must stay as it is until *d has ended or is freed: on the way to another
+ * machine it leaves from there, in parts. Over 256 KiB and on the machine of the engine it is
+ * copied once, into a file that the engine maps, before this returns; one for all engines of a
+ * call, who only read it, and one for each of a put, who may change it. 256 MiB, or one payload,
+ * may be on their way so; what is more goes in parts, or is copied when it is its turn. A long
+ * result is copied once out of its file. What does not fit the bounds of the scheduler (1,024
+ * operations of a client, 64 MiB on their way) waits here for its turn. */
 struct grange_direct;
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d);

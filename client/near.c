@@ -129,37 +129,120 @@ static bool has_declined(const struct directs *ds, uint64_t engine)
     return one != NULL;
 }
 
-/* open_file - one that is not used any more, or a new one without a name. */
-static int open_file(struct op *op)
+/* offer - a file with a payload. */
+struct offer {
+    struct directs *ds;
+    const char *data;
+    size_t bytes;
+    unsigned n_users; /* ops, and a handle that has several of them read it */
+    bool named;       /* it has to have a name as long as it is offered: several link it */
+    int fd;           /* -1: it was not written */
+    char *path;       /* its name, which is ours to unlink; NULL: it has none */
+};
+
+static void let_go(struct offer **at)
 {
-    const char *place = op->d->g->directs.place;
+    struct offer *o = *at;
+
+    *at = NULL;
+    if (!o || --o->n_users)
+        return;
+    if (o->fd >= 0)
+        close(o->fd);
+    if (o->path)
+        unlink(o->path);
+    o->ds->bytes_offered -= o->bytes;
+    free(o->path);
+    free(o);
+}
+
+/* claim - an offer of the payload of op, if it may be offered. One alone may have any length. */
+static struct offer *claim(struct op *op)
+{
+    struct grange_direct *d = op->d;
+    struct directs *ds = &d->g->directs;
+
+    if (!ds->machine || op->bytes <= INLINE_BYTES_MAX || has_declined(ds, op->engine))
+        return NULL;
+    struct offer *o = d->offer;
+    if (!o) {
+        if (ds->bytes_offered && ds->bytes_offered + op->bytes > OFFERED_MAX)
+            return NULL;
+        o = calloc(1, sizeof *o);
+        must(o != NULL);
+        o->ds = ds;
+        o->data = op->data;
+        o->bytes = op->bytes;
+        o->fd = -1;
+        ds->bytes_offered += op->bytes;
+        if (d->op == DIRECT_CALL && d->n > 1) { /* what is called only reads it */
+            d->offer = o;
+            o->named = true;
+            o->n_users++;
+        }
+    }
+    o->n_users++;
+    return o;
+}
+
+/* open_file - one that is not used any more, or a new one. */
+static int open_file(struct offer *o)
+{
     char dir[PATH_MAX], path[PATH_MAX];
 
-    spare_path(place, dir, sizeof dir);
-    int fd = spare_take(dir, op->bytes, path, sizeof path);
+    spare_path(o->ds->place, dir, sizeof dir);
+    int fd = spare_take(dir, o->bytes, path, sizeof path);
+    if (fd < 0 && !o->named)
+        return open(o->ds->place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
-        return open(place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    op->taken = strdup(path);
-    must(op->taken != NULL);
+        fd = spare_make(dir, path, sizeof path);
+    if (fd < 0)
+        return -1;
+    o->path = strdup(path);
+    must(o->path != NULL);
     return fd;
+}
+
+/* write_offer - needs no lock. */
+static void write_offer(struct offer *o)
+{
+    if (o->fd >= 0)
+        return;
+    int fd = open_file(o);
+    if (fd >= 0 && move(fd, (char *)o->data, o->bytes, 0, true))
+        o->fd = fd;
+    else if (fd >= 0)
+        close(fd);
+}
+
+void near_write(struct grange_direct *d)
+{
+    struct grange *g = d->g;
+    bool any = false;
+
+    for (size_t i = 0; i < d->n; i++) {
+        d->ops[i].offer = claim(&d->ops[i]);
+        any = any || d->ops[i].offer;
+    }
+    if (!any)
+        return;
+    session_leave(g, 0);
+    for (size_t i = 0; i < d->n; i++)
+        if (d->ops[i].offer)
+            write_offer(d->ops[i].offer);
+    session_enter(g);
 }
 
 bool near_offer(struct op *op, char *path, size_t n, struct shared_file *file)
 {
-    struct directs *ds = &op->d->g->directs;
-
-    if (!ds->machine || op->bytes <= INLINE_BYTES_MAX || has_declined(ds, op->engine) ||
-        ds->bytes_offered + op->bytes > OFFERED_MAX)
+    if (!op->offer && (op->offer = claim(op)) != NULL)
+        write_offer(op->offer);
+    if (!op->offer)
         return false;
-    op->fd = open_file(op);
-    if (op->fd < 0)
-        return false;
-    op->offered = true;
-    ds->bytes_offered += op->bytes;
-    snprintf(path, n, "/proc/%d/fd/%d", (int)getpid(), op->fd);
-    if (move(op->fd, (char *)op->data, op->bytes, 0, true) && shared_of(op->fd, path, file))
+    snprintf(path, n, "/proc/%d/fd/%d", (int)getpid(), op->offer->fd);
+    if (op->offer->fd >= 0 && shared_of(op->offer->fd, path, file))
         return true;
-    near_withdraw(op, false);
+    let_go(&op->offer);
     return false;
 }
 
@@ -167,21 +250,20 @@ void near_withdraw(struct op *op, bool declined)
 {
     struct directs *ds = &op->d->g->directs;
 
-    if (!op->offered)
+    if (!op->offer)
         return;
-    close(op->fd);
-    if (op->taken)
-        unlink(op->taken);
-    free(op->taken);
-    op->taken = NULL;
-    op->offered = false;
-    ds->bytes_offered -= op->bytes;
+    let_go(&op->offer);
     if (!declined || has_declined(ds, op->engine))
         return;
     struct declined *one = calloc(1, sizeof *one);
     must(one != NULL);
     one->engine = op->engine;
     HASH_ADD(hh, ds->declined, engine, sizeof one->engine, one);
+}
+
+void near_fini_offer(struct grange_direct *d)
+{
+    let_go(&d->offer);
 }
 
 bool near_fill(struct op *op, const struct shared_file *file)
