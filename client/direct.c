@@ -172,6 +172,12 @@ void directs_tell(struct grange_direct *d)
     directs_seen(d, d->n);
 }
 
+/* is_over - its owner is done with it, and so are we. */
+static bool is_over(const struct grange_direct *d)
+{
+    return d->freed && d->n_ended == d->n && d->n_reading == 0;
+}
+
 static void place_all(struct grange_direct *d);
 
 /* known - the length of a result that is gathered, or that there is none. */
@@ -216,7 +222,7 @@ static void op_end(struct op *op, enum end_reason reason, int32_t code, const ch
     if (d->n_ended == d->n)
         near_fini_offer(d);
     directs_tell(d);
-    if (d->freed && d->n_ended == d->n) {
+    if (is_over(d)) {
         free_all(d);
     } else if (d->gathers && !d->freed && !op->known) {
         known(op, op->result_bytes);
@@ -249,21 +255,6 @@ static void add_result(struct op *op, const struct message *m)
     op->result_bytes = need;
 }
 
-/* fetch - takes all of the result out of the file, when that is here: it has ended then, whenever
- * the last word comes. */
-static bool fetch(struct op *op, const struct shared_file *file)
-{
-    struct directs *ds = &op->d->g->directs;
-
-    if (!near_fetch(file, op->result, op->total))
-        return false;
-    op->result_bytes = op->total;
-    acknowledge(op);
-    ds->n_lingering++;
-    op_end(op, END_EXIT, 0, "");
-    return true;
-}
-
 /* ---- ends */
 
 static struct shared_file *copy_file(const struct shared_file *file)
@@ -287,6 +278,55 @@ static void place(struct op *op, char *at)
     op->result_room = op->total;
 }
 
+/* fetch - the result, for which there is a place: out of the file that was shown, or in parts. */
+static void fetch(struct op *op)
+{
+    struct directs *ds = &op->d->g->directs;
+
+    if (!op->shown) {
+        stall(op);
+        return;
+    }
+    unpause(op);
+    op->reading = true;
+    op->d->n_reading++;
+    DL_APPEND(ds->to_read, op);
+}
+
+/* was_read - with all of the result it has ended, whenever the last word comes. It may have ended
+ * in another way meanwhile. */
+static void was_read(struct op *op, bool done)
+{
+    struct grange_direct *d = op->d;
+
+    op->reading = false;
+    d->n_reading--;
+    if (is_over(d)) {
+        free_all(d);
+    } else if (!op->ended && !d->freed && !done) {
+        stall(op);
+    } else if (!op->ended && !d->freed) {
+        op->result_bytes = op->total;
+        acknowledge(op);
+        d->g->directs.n_lingering++;
+        op_end(op, END_EXIT, 0, "");
+    }
+}
+
+void directs_read(struct grange *g)
+{
+    struct directs *ds = &g->directs;
+
+    while (ds->to_read) {
+        struct op *op = ds->to_read;
+        DL_DELETE(ds->to_read, op);
+        session_leave(g, 0);
+        bool done = near_fetch(op->shown, op->result, op->total);
+        session_enter(g);
+        was_read(op, done);
+    }
+}
+
 /* place_all - when it is known how long all results are. Those that have not ended come now. */
 static void place_all(struct grange_direct *d)
 {
@@ -297,10 +337,9 @@ static void place_all(struct grange_direct *d)
     char *at = d->all = near_room(d->all_bytes);
     for (size_t i = 0; i < d->n; at += d->ops[i++].total)
         place(&d->ops[i], at);
-    for (size_t i = 0, n = d->n; i < n; i++) {
-        struct op *op = &d->ops[i];
-        if (!op->ended && !(op->shown && fetch(op, op->shown)))
-            stall(op);
+    for (size_t i = 0; i < d->n; i++) {
+        if (!d->ops[i].ended)
+            fetch(&d->ops[i]);
     }
 }
 
@@ -309,17 +348,20 @@ static void begins(struct op *op, const struct message *m)
 {
     const struct shared_file *file = &m->direct_end.file;
 
-    op->total = m->direct_end.total;
     if (op->d->freed) {
         stall(op); /* until its end comes: it was cancelled */
-    } else if (!op->d->gathers) {
-        reserve(op, op->total);
-        if (!fetch(op, file))
-            stall(op);
-    } else if (!op->known) {
-        op->shown = file->path && *file->path ? copy_file(file) : NULL;
+        return;
+    }
+    if (op->known)
+        return;
+    op->total = m->direct_end.total;
+    op->shown = file->path && *file->path ? copy_file(file) : NULL;
+    if (op->d->gathers) {
         known(op, op->total);
         place_all(op->d);
+    } else {
+        reserve(op, op->total);
+        fetch(op);
     }
 }
 
@@ -350,7 +392,7 @@ static void on_end(struct grange *g, const struct message *m)
         send_waiting(g);
     } else if (op->stream) {
         acknowledge(op);
-    } else if (!op->waits_for_acks) {
+    } else if (!op->waits_for_acks && !op->reading) {
         begins(op, m);
     }
 }
@@ -484,14 +526,16 @@ static bool drop(struct op *op)
 
 void directs_drop(struct grange_direct *d)
 {
+    bool ended = d->n_ended == d->n;
+
     d->freed = true;
     d->fn = NULL;
     calls_drop_callbacks(&d->g->calls, d);
     directs_seen(d, SIZE_MAX);
-    if (d->n_ended == d->n) {
+    if (is_over(d))
         free_all(d);
+    if (ended)
         return;
-    }
     for (size_t i = 0, n = d->n; i < n; i++) {
         if (drop(&d->ops[i]))
             return;

@@ -8,8 +8,8 @@
  * bounds for a client leave room, and wait here beyond. A payload over INLINE_BYTES_MAX goes in
  * parts as it is acknowledged, straight from the caller's memory; a result comes likewise, of
  * STREAMS_MAX ops at a time. Where the worker is on the same machine both are files instead
- * (near.h): one copy, none of it sent, made by the thread that asked and without the lock.
- * docs/protocol.md, Direct calls.
+ * (near.h): one copy, none of it sent, made without the lock: of a payload by the thread that
+ * asked, of a result by the one that takes what arrives. docs/protocol.md, Direct calls.
  *
  * A handle that gathers puts the results where they belong, one after the other in one block: they
  * wait until the lengths of all of them are known. */
@@ -40,6 +40,7 @@ struct op {
     bool paused;                 /* those that follow have no room until others have ended */
     bool credit;                 /* an acknowledgement of it came: parts may follow */
     bool waits_for_acks, stream; /* the result comes in parts, and it is not, it is its turn */
+    bool reading;                /* the result is read out of the file `shown` */
     bool known;                  /* how long the result is; 0 when there will be none */
     const char *data;
     size_t bytes;
@@ -62,6 +63,7 @@ struct grange_direct {
     enum direct_op op;
     char *name;
     size_t n, n_ended, n_given; /* n_given: by grange_direct_next */
+    size_t n_reading;           /* without the lock: it stays as long */
     size_t n_seen;              /* ends that its owner knows of */
     ms_t limit_ms;
     grange_direct_callback *fn; /* once all have ended */
@@ -79,7 +81,7 @@ struct grange_direct {
 
 struct directs {
     struct op *sent; /* by ticket: those that have left and not ended */
-    struct op *waiting, *paused, *stalled;
+    struct op *waiting, *paused, *stalled, *to_read;
     struct grange_direct *all;
     uint64_t last_ticket, bytes_out;
     uint64_t machine; /* when engines could be on it; 0: they cannot */
@@ -99,6 +101,8 @@ void directs_fini(struct directs *ds);
 /* What the session passes on. */
 void directs_on_loss(struct grange *g);
 void directs_on_message(struct grange *g, const struct message *m);
+/* directs_read - results that files show; the lock is given up meanwhile. */
+void directs_read(struct grange *g);
 
 /* directs_make - operations on these engines; the share of the payload of op i is set by the caller
  * before directs_begin. directs_begin gives up the lock while it copies. */

@@ -128,6 +128,7 @@ void pump_turn(struct grange *g, ms_t until)
             pthread_cond_signal(&p->idle);
         p->parked = false;
     }
+    directs_read(g);
     pump_callbacks(g);
     pump_wake(g);
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +51,29 @@ static void tell(const struct message *m)
     buf_fini(&b);
 }
 
+static void file_of(const struct job *j, const char *what, char *path, size_t n)
+{
+    snprintf(path, n, "%s/%s-%llu", fake.dir, what, (unsigned long long)j->ticket);
+}
+
+/* unshow - its result is no file any more. */
+static void unshow(struct job *j)
+{
+    char path[100];
+
+    file_of(j, "out", path, sizeof path);
+    if (j->shown)
+        unlink(path);
+    j->shown = false;
+}
+
 static void drop_job(struct job *j)
 {
     sched.jobs[j->ticket % TICKETS] = NULL;
     fake.n_jobs--;
     if (j->begun)
         fake.n_begun--;
+    unshow(j);
     buf_fini(&j->data);
     free(j);
 }
@@ -72,11 +88,6 @@ static void end_job(struct job *j, enum end_reason reason, int32_t code, const c
     m.direct_end.text = text;
     tell(&m);
     drop_job(j);
-}
-
-static void file_of(const struct job *j, const char *what, char *path, size_t n)
-{
-    snprintf(path, n, "%s/%s-%llu", fake.dir, what, (unsigned long long)j->ticket);
 }
 
 /* show - the result is in a file. */
@@ -95,6 +106,8 @@ static void show(struct job *j)
     m.direct_end.total = j->data.n;
     m.direct_end.more = true;
     j->shown = true;
+    if (fake.hides)
+        unlink(path);
     tell(&m);
 }
 
@@ -321,15 +334,12 @@ static void on_ack(const struct message *m)
     struct job *j = sched.jobs[m->direct_ack.ticket % TICKETS];
 
     if (j && j->shown) {
-        char path[100];
-        file_of(j, "out", path, sizeof path);
-        unlink(path);
         if (m->direct_ack.bytes == j->data.n) {
             fake.n_read++;
             end_job(j, END_EXIT, 0, "");
             return;
         }
-        j->shown = false;
+        unshow(j);
     }
     if (!j || m->direct_ack.bytes > j->out)
         return;
@@ -413,6 +423,11 @@ static void *serve(void *arg)
         link_flush(sched.link);
     }
     return NULL;
+}
+
+pthread_t engines_thread(void)
+{
+    return sched.thread;
 }
 
 static void wake(void)

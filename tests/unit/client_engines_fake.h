@@ -8,6 +8,7 @@
  * others give back what they are given. Payloads that are offered as files are declined and results
  * go in parts, until `files` is set. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -28,6 +29,7 @@ struct engines_fake {
     bool says_less;      /* a result is twice as long as was said */
     bool backwards;      /* what was held is released in reverse order */
     bool counts_only;    /* of a payload in a file it looks at the length alone */
+    bool hides;          /* shows files that are not there */
     bool names;          /* declines a file and names one of its own */
     atomic_bool files;   /* takes payloads and shows results as files */
     atomic_uint n_jobs, most_jobs, n_cancelled, n_begun, most_begun, n_offered, n_filled, n_read;
@@ -45,6 +47,7 @@ extern const uint64_t all[ENGINES];
 void engines_setup(void);
 void engines_teardown(void);
 void engines_stop(void);
+pthread_t engines_thread(void);
 /* engines_release - what was held ends, and what comes is not held. */
 void engines_release(void);
 void engines_asked(void); /* returns when the scheduler has taken all that was sent */

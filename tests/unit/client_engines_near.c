@@ -1,6 +1,7 @@
 /* client_engines_near - payloads and results that are files, because the engines are on this
  * machine: how many files are made, how much is written, and who may go on meanwhile. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,29 +15,54 @@
 
 enum { BYTES = 3 << 20 };
 
-static _Atomic uint64_t written; /* into files */
-static atomic_bool asks;         /* while it is written, another thread uses the connection */
+static _Atomic uint64_t written;                           /* into files */
+static enum { NOTHING, LOOKS, FREES, LOSES } _Atomic asks; /* another thread, while it is copied */
+static sem_t freed;
 static char engines_dir[100], spare_dir[120], *data;
 static struct grange_direct *d;
 
+/* use - what another thread does meanwhile. */
 static void *use(void *arg)
 {
-    grange_is_down(g);
+    if (asks == FREES || asks == LOSES) {
+        int how = asks;
+        asks = 0;
+        if (how == LOSES) {
+            engines_stop();
+            cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
+        }
+        grange_direct_free(d);
+        sem_post(&freed);
+    } else {
+        grange_is_down(g);
+    }
     return arg;
 }
 
-/* pwrite - that of the C library, watched. */
+static void meanwhile(void)
+{
+    pthread_t other;
+
+    if (!asks || pthread_equal(pthread_self(), engines_thread()))
+        return;
+    must(pthread_create(&other, NULL, use, NULL) == 0);
+    pthread_join(other, NULL);
+}
+
+/* pwrite, pread - those of the C library, watched. */
 ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
 {
     ssize_t put = syscall(SYS_pwrite64, fd, from, n, at);
-    pthread_t other;
 
     written += put > 0 ? (uint64_t)put : 0;
-    if (asks) {
-        must(pthread_create(&other, NULL, use, NULL) == 0);
-        pthread_join(other, NULL);
-    }
+    meanwhile();
     return put;
+}
+
+ssize_t pread(int fd, void *to, size_t n, off_t at)
+{
+    meanwhile();
+    return syscall(SYS_pread64, fd, to, n, at);
 }
 
 static void setup(void)
@@ -46,7 +72,7 @@ static void setup(void)
     snprintf(spare_dir, sizeof spare_dir, "%s/spare", engines_dir);
     cr_assert_eq(mkdir(engines_dir, 0700), 0); /* a worker has made it */
     written = 0;
-    asks = false;
+    asks = NOTHING;
     fake.files = true;
     data = pattern(BYTES);
 }
@@ -159,9 +185,9 @@ Test(client_engines_near, where_no_file_can_be_made_it_goes_in_parts)
     grange_direct_free(d);
 }
 
-Test(client_engines_near, others_use_the_connection_while_a_payload_is_copied)
+Test(client_engines_near, others_use_the_connection_while_it_is_copied)
 {
-    asks = true;
+    asks = LOOKS;
     ended(grange_direct_put(g, all, 2, "x", data, BYTES, &d));
     grange_direct_free(d);
     ended(grange_direct_call(g, all, 2, "echo", data, BYTES, &d));
@@ -169,6 +195,52 @@ Test(client_engines_near, others_use_the_connection_while_a_payload_is_copied)
     ended(grange_direct_scatter(g, all, 2, "x", data, BYTES, 1, &d));
     grange_direct_free(d);
     cr_expect_eq(written, 4 * BYTES);
+    size_t bytes;
+    void *got;
+    cr_assert_eq(grange_gather(g, all, 2, "x", LONG_MS, &got, &bytes), GRANGE_OK);
+    cr_expect(bytes == BYTES && memcmp(got, data, BYTES) == 0);
+    free(got);
+}
+
+/* A result that nobody wants any more is read to its end, and then goes. */
+Test(client_engines_near, who_frees_it_while_it_is_read)
+{
+    must(sem_init(&freed, 0, 0) == 0);
+    cr_assert_eq(grange_direct_call(g, all, 1, "hold", data, BYTES, &d), GRANGE_OK);
+    asks = FREES;
+    engines_release();
+    must(sem_wait(&freed) == 0);
+    ended(grange_direct_call(g, all, 1, "echo", "x", 1, &d));
+    cr_expect_eq((unsigned)fake.n_cancelled, 1);
+    grange_direct_free(d);
+}
+
+Test(client_engines_near, a_scheduler_that_is_lost_while_it_is_read)
+{
+    must(sem_init(&freed, 0, 0) == 0);
+    cr_assert_eq(grange_direct_call(g, all, 1, "hold", data, BYTES, &d), GRANGE_OK);
+    asks = LOSES;
+    engines_release();
+    must(sem_wait(&freed) == 0);
+}
+
+/* It may have been deleted: then the result comes in parts. */
+Test(client_engines_near, a_file_that_cannot_be_read_comes_in_parts)
+{
+    struct grange_answer a;
+    size_t bytes;
+    void *got;
+
+    fake.hides = true;
+    ended(grange_direct_call(g, all, 1, "echo", data, BYTES, &d));
+    cr_assert_eq(grange_direct_answer(d, 0, &a), GRANGE_OK);
+    cr_expect(a.bytes == BYTES && memcmp(a.data, data, BYTES) == 0);
+    grange_direct_free(d);
+    cr_assert_eq(grange_scatter(g, all, 2, "x", data, BYTES, 1, LONG_MS), GRANGE_OK);
+    cr_assert_eq(grange_gather(g, all, 2, "x", LONG_MS, &got, &bytes), GRANGE_OK);
+    cr_expect(bytes == BYTES && memcmp(got, data, BYTES) == 0);
+    cr_expect_eq((unsigned)fake.n_read, 0);
+    free(got);
 }
 
 /* set_offered - as if so much were on its way in files. */
