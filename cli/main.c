@@ -93,7 +93,10 @@ static const char exit_codes[] =
     "\n"
     "`grange scheduler` ends with 10 when another process has the directory, 11 when its store is\n"
     "damaged, 12 when its store was made by a newer grange, 13 when the disk is full and 14 for\n"
-    "other input/output errors. `grange run` says what that means and exits 3.\n";
+    "other input/output errors. `grange run` says what that means and exits 3.\n"
+    "\n"
+    "`grange worker` ends with 0 when it was told to end, 1 when this machine could not, 20 when\n"
+    "the scheduler does not take it and 21 when there was no scheduler for ten minutes.\n";
 
 static int help(int argc, char **argv)
 {

@@ -268,6 +268,14 @@ static void end_connection(struct worker *w)
     link_close_peer(w->link, w->peer);
 }
 
+static void leave(struct worker *w)
+{
+    if (!w->draining)
+        log_error("event=orphan at=\"%s\" text=\"no scheduler for %lld s; ending\"", w->opt->url,
+                  (long long)clock_patience_ms(ORPHAN_AFTER_MS) / 1000);
+    worker_end(w, w->draining ? WORKER_OK : WORKER_ORPHAN);
+}
+
 static void deed(struct worker *w, const struct act *act)
 {
     struct attempt *a;
@@ -334,7 +342,7 @@ static void deed(struct worker *w, const struct act *act)
         crew_kill_engine(w, act->engine);
         break;
     case ACT_EXIT:
-        worker_end(w, w->draining ? WORKER_OK : WORKER_ORPHAN);
+        leave(w);
         break;
     }
 }

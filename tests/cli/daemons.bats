@@ -62,3 +62,19 @@ stored() { run -0 grange run --dir farm -q true ::: x=1; }
         grange workers --connect ./none.json
 }
 
+
+@test "worker, 21: there was no scheduler for too long" {
+    GRANGE_PATIENCE_PERCENT=1 ends 21 'event=orphan at="ipc://empty/scheduler.sock" text="no scheduler for 6 s; ending"' \
+        grange worker --dir empty -j 1
+}
+
+@test "worker, 0: it was told to end" {
+    run -0 grange up --quiet -n 0
+    exec {told}<> <(:)
+    start worker "$GRANGE" worker --dir .grange -j 1 --name told --ready-fd "$told"
+    ready "$told"
+    run -0 grange drain told
+    finish "$pid"
+    same 0 "$rc"
+    run -0 grange down
+}

@@ -86,3 +86,29 @@ EOF
     *) return 1 ;;
     esac
 }
+
+@test "grange scheduler ends with 13: a disk that is full from the start, one that fills" {
+    cat >script.sh <<'EOF'
+mount -t tmpfs -o size=64k none small
+cd small
+head -c 64k /dev/zero >filler 2>/dev/null
+"$GRANGE" scheduler --dir .grange >../first.out 2>&1
+echo $? >../first.rc
+rm filler
+mount -o remount,size=3m .
+mkfifo ready
+"$GRANGE" scheduler --dir .grange --ready-fd 9 >../second.out 2>&1 9<>ready &
+read -r line <ready
+timeout 500 "$GRANGE" run --study d -j 2 sh ../point.sh {n} ::: n=1:200 >../run.out 2>&1
+echo $? >../run.rc
+wait $!
+echo $? >../second.rc
+EOF
+    run -0 "${in_namespace[@]}" bash script.sh
+    cat first.out second.out run.out
+    same 13 "$(cat first.rc)"
+    grep -qi "no space left" first.out
+    same 13 "$(cat second.rc)"
+    grep -qi "no space left" second.out
+    same 3 "$(cat run.rc)"
+}
