@@ -309,15 +309,11 @@ static int call_main(int argc, char **argv)
         buf_fini(&data);
         return cli_fail(&f);
     }
-    signals_asked(SIGNALS_FARM);
+    signals_asked(a.all || a.n_engines ? SIGNALS_DIRECT : SIGNALS_CALL);
     signals_let(true);
     rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &data);
     grange_close(g);
     buf_fini(&data);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        cli_say("cannot write to stdout: %s", strerror(errno));
-        return CLI_ERROR;
-    }
     return rc;
 }
 

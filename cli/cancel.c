@@ -8,6 +8,7 @@
 #include "cli/local.h"
 #include "cli/look.h"
 #include "cli/points.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/stored.h"
 #include "cli/where.h"
@@ -111,6 +112,14 @@ static enum err find_and_cancel(struct cancel_args *a, uint64_t *touched, struct
     return err;
 }
 
+static void say_count(uint64_t n)
+{
+    struct buf b = { 0 };
+    progress_count(n, &b);
+    cli_say("%s %s cancelled", buf_text(&b), n == 1 ? "point" : "points");
+    buf_fini(&b);
+}
+
 static int cancel_main(int argc, char **argv)
 {
     static struct cancel_args a; /* large */
@@ -124,7 +133,7 @@ static int cancel_main(int argc, char **argv)
     if (a.json)
         printf("{\"cancelled\": %" PRIu64 "}\n", touched);
     else
-        cli_say("%" PRIu64 " %s cancelled", touched, touched == 1 ? "point" : "points");
+        say_count(touched);
     return CLI_OK;
 }
 

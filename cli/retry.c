@@ -10,6 +10,7 @@
 #include "cli/local.h"
 #include "cli/look.h"
 #include "cli/points.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/stored.h"
@@ -69,6 +70,14 @@ static const struct argp argp = {
     0
 };
 
+static void say_count(uint64_t n, const char *what, const char *study)
+{
+    struct buf b = { 0 };
+    progress_count(n, &b);
+    cli_say("%s %s%s of %s will run again", buf_text(&b), what, n == 1 ? "" : "s", study);
+    buf_fini(&b);
+}
+
 static int tell_scheduler(const struct retry_args *a, const struct points *p, const char *what)
 {
     struct buf url = { 0 };
@@ -85,8 +94,7 @@ static int tell_scheduler(const struct retry_args *a, const struct points *p, co
     if (a->control.json)
         printf("{\"retried\": %" PRIu64 "}\n", touched);
     else if (!a->control.quiet)
-        cli_say("%" PRIu64 " %s%s of %s will run again", touched, what, touched == 1 ? "" : "s",
-                p->study);
+        say_count(touched, what, p->study);
     return CLI_OK;
 }
 

@@ -333,6 +333,8 @@ static struct part *part_named(struct session *s, const char *name)
 static enum err take_one(struct session *s, struct part *part, const struct grange_progress *p,
                          ms_t now, struct fault *f)
 {
+    if (s->lost_ms && s->local.joined)
+        display_say(&s->display, "the scheduler is back");
     s->lost_ms = 0;
     part_news(part, p, now);
     count(s);

@@ -23,6 +23,9 @@ static void end_early(int sig)
             "status; the same command goes on\n",
         [SIGNALS_FARM] = "\ngrange: interrupted; what was asked of the farm may have been done: "
                          "grange status\n",
+        [SIGNALS_CALL] = "\ngrange: interrupted; the call stays with the farm: grange status lists "
+                         "it, grange cancel ends it\n",
+        [SIGNALS_DIRECT] = "\ngrange: interrupted; the call is given up\n",
     };
     (void)!write(STDERR_FILENO, said[asked], strlen(said[asked]));
     _exit(CLI_INTERRUPTED);

@@ -18,6 +18,8 @@ enum signals_asked {
     SIGNALS_NOTHING, /* at first */
     SIGNALS_STORING, /* our own scheduler stores the points; there is no worker yet */
     SIGNALS_FARM,    /* a farm may do what it was asked for */
+    SIGNALS_CALL,    /* a call is in the farm's queue */
+    SIGNALS_DIRECT,  /* a call waits at engines, and is given up with its connection */
 };
 void signals_asked(enum signals_asked what);
 /* signals_open - the descriptor they are read from, or -1. */

@@ -239,6 +239,8 @@ static enum err take_news(struct waiting *x, ms_t now, struct fault *f)
         }
         if (rc != GRANGE_OK)
             return fault_set(f, (enum err)rc, "%s", grange_message(x->g));
+        if (x->lost_ms && !x->args->quiet)
+            display_say(&x->display, "the scheduler is back");
         x->lost_ms = 0;
         take_one(x, &p, now);
     }

@@ -198,6 +198,13 @@ static enum err need_scheduler(const struct where_args *a, bool stays, struct wh
     enum err err = where_find(of_parent.connect ? &of_parent : a, w, f);
     if (err || w->up || (!stays && local_serves(w->dir)))
         return err;
+    pid_t pid = 0;
+    if (local_holder(w->dir, &pid) == HOLDER_RUN)
+        return fault_set(f, ERR_LOST,
+                         "no farm is up in %s, but a `grange run` (process %d), which ends by "
+                         "itself; wait for it, or use "
+                         "another directory with --dir",
+                         w->dir, (int)pid);
     struct buf flag = { 0 };
     where_flag(w, &flag);
     fault_set(f, ERR_LOST, "no farm is up in %s; start one: grange up%s", w->dir, buf_text(&flag));

@@ -108,9 +108,10 @@ static enum err load(struct maker *m, const char *path, const char *dir, struct 
 
     if (!dir)
         dir = m->s->words.cwd;
-    if (*path != '/')
+    bool from_stdin = strcmp(path, "-") == 0; /* ./- is the file of that name */
+    if (*path != '/' && !from_stdin)
         buf_addf(&full, "%s/", dir);
-    buf_adds(&full, path);
+    buf_adds(&full, from_stdin ? "/dev/stdin" : path);
     int error = buf_read_file(&data, full.data, SPEC_BYTES_MAX - m->bytes);
     m->bytes += data.n;
     *file = (struct file){ .path = arena_text(&m->s->arena, path), .n = data.n };

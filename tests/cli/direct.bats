@@ -185,7 +185,7 @@ hello" "$output"
     kill -TERM "$pid"
     finish "$pid"
     same 130 "$rc"
-    has "$(cat queued.err)" "interrupted; what was asked of the farm may have been done"
+    has "$(cat queued.err)" "interrupted; the call stays with the farm: grange status lists it, grange cancel ends it"
     run -0 --separate-stderr grange status --connect "$url"
     has "$output" "calls-" # where it is found
 }

@@ -92,11 +92,18 @@ EOF
     grange submit --quiet --study k sh waiter.sh {n} ::: n=1:4
     start wait "$GRANGE" wait k
     wait=$pid
+    start run "$GRANGE" run --study k sh waiter.sh {n} ::: n=1:4
+    run=$pid
     poll_until 20 lines_at_least started 2
     scheduler=$(kept "grange scheduler")
+    poll_until 20 grep -q "using the farm" run.err
     kill -9 "$scheduler"
     poll_until 20 other_scheduler "$scheduler"
+    poll_until 20 grep -q "the scheduler is back" wait.err
+    poll_until 20 grep -q "the scheduler is back" run.err
     touch go
+    finish "$run"
+    same 0 "$rc"
     finish "$wait"
     same 0 "$rc"
     same "4" "$(sort -u started | wc -l)"

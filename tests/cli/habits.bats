@@ -79,3 +79,26 @@ load helper
     has "$(head -1 s.dot)" "digraph"
     same "" "$(ls s.*.*)"
 }
+
+@test "values and tables of stdin: @-, also when the study goes on later" {
+    run -0 bash -c 'seq 3 | "$GRANGE" run --quiet --study s "test {x} != 2" ::: x=@- || test $? = 1'
+    same "1 2 3" "$(sql 'select x from results order by point' | xargs)"
+    run -1 grange retry s --failed
+    run -0 bash -c 'printf "a,b\n1,2\n3,4\n" | "$GRANGE" run --quiet --study t "echo {a} {b}" ::: @-'
+    same "3 4" "$(grange log t 1)"
+    echo 7 >-
+    run -0 grange run --quiet --study u 'echo {x}' ::: x=@./-
+    same 7 "$(grange log u 0)"
+    run -2 grange run 'echo {x}' ::: x=@- # </dev/null
+    has "$output" "file '-' has no line with a value in it"
+}
+
+@test "many points are counted with commas, also when they are cancelled or run again" {
+    run -0 grange up --quiet -n 0
+    run -0 grange submit --study s true '{x}' ::: x=1:1234
+    run -0 grange cancel s
+    same "grange: 1,234 points cancelled" "$output"
+    run -0 grange retry s --failed
+    same "grange: 1,234 points of s will run again" "$output"
+    run -0 grange down
+}

@@ -37,7 +37,7 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     run -0 grange priority s 3
     run -0 grange workers --json
     run -3 grange submit true ::: x=1
-    has "$output" "no farm is up in .grange; start one: grange up"
+    has "$output" "no farm is up in .grange, but a \`grange run\` (process $run_pid), which ends by itself; wait for it"
     start other "$GRANGE" worker -j 1 --label big
     finish "$run_pid"
     same 0 "$rc"
