@@ -82,9 +82,17 @@ def exemptions(path):
             yield f"{path}:{number}", piece, reason.strip() if bar else ""
 
 
+def said_in(path):
+    """A test without its comments, which may speak of an error by chance."""
+    text = path.read_text(errors="replace")
+    if path.suffix in (".c", ".h"):
+        return without_comments(text)
+    return re.sub(r"^\s*#.*", "", text, flags=re.M)
+
+
 def main():
     os.chdir(pathlib.Path(__file__).resolve().parents[2])
-    tests = "\n".join(p.read_text(errors="replace") for p in files("tests")
+    tests = "\n".join(said_in(p) for p in files("tests")
                       if p.suffix in (".c", ".h", ".bats", ".bash", ".txt", ".py") and "lint" not in p.parts)
     tests = re.sub(r'"\s*\n\s*"', "", tests).replace('\\"', '"').replace("\\`", "`").replace("\\$", "$")
     found, texts, owners = list(messages()), {}, {}
