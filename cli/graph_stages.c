@@ -58,6 +58,19 @@ static void point_node(const char *study, uint64_t i, struct buf *out)
     buf_addf(out, "%s/%" PRIu64, study, i);
 }
 
+struct running {
+    uint8_t *states;
+    uint64_t first, n;
+};
+
+static void note_running(void *ctx, lease_id lease, task_id task, worker_id worker, ms_t started_ms)
+{
+    struct running *x = ctx;
+    (void)lease, (void)worker, (void)started_ms;
+    if (task.n - x->first < x->n && x->states[task.n - x->first] == TASK_READY)
+        x->states[task.n - x->first] = TASK_LEASED;
+}
+
 static enum err add_points(struct look *l, const char *stage, struct buf *out, struct fault *f)
 {
     uint64_t n = study_n_points(l->study);
@@ -67,7 +80,10 @@ static enum err add_points(struct look *l, const char *stage, struct buf *out, s
 
     must(states != NULL);
     point_init(&p);
+    struct running running = { states, l->row.array.first.n, n };
     enum err err = reader_states(l->reader, &l->row, states, f);
+    if (!err)
+        err = reader_running(l->reader, &l->row, note_running, &running, f);
     for (uint64_t i = 0; i < n && !err; i++) {
         bool left_out = false;
         study_point(l->study, i, &p);

@@ -280,12 +280,23 @@ static int code_of(const struct op *op)
     }
 }
 
+/* add_reason - as of an attempt at a task, but for what has other causes here. */
+static void add_reason(const struct op *op, struct buf *out)
+{
+    if (op->reason == END_LOST)
+        buf_adds(out, "lost with its engine or the way to it");
+    else if (op->reason == END_NOT_STARTED)
+        buf_addf(out, "not done: %s", grange_strerror(code_of(op)));
+    else
+        reason_words(op->reason, op->code, out);
+}
+
 /* words_of - what happened to op, for a person: "engine 3: killed by SIGSEGV: ...". */
 static void words_of(const struct op *op, struct fault *f)
 {
     struct buf words = { 0 };
 
-    reason_words(op->reason, op->code, &words);
+    add_reason(op, &words);
     if (op->reason == END_EXIT || op->reason == END_NOT_STARTED || op->reason == END_LOST)
         fault_set(f, (enum err)code_of(op), "engine %llu: %s", (unsigned long long)op->engine,
                   *op->text ? op->text : words.data);
@@ -375,7 +386,7 @@ int grange_direct_answer(struct grange_direct *d, size_t i, struct grange_answer
     struct op *op = &d->ops[i];
     if (!op->words) {
         struct buf words = { 0 };
-        reason_words(op->reason, op->code, &words);
+        add_reason(op, &words);
         op->words = words.data;
     }
     *a = (struct grange_answer){

@@ -105,6 +105,10 @@ stopped_once() { [ "$(sqlite3 .grange/grange.db "select count(*) from attempt wh
     has "$output" '"quarantined": 1'
     run grange explain s 0
     has "$output" "quarantined: exit 4"
+    grange up
+    run -1 grange wait s
+    has "$output" "1 quarantined (workers were lost, or the exit code says so)"
+    grange down
 }
 
 @test "words that make no sense are refused with what would be right" {

@@ -7,12 +7,14 @@ setup_more() { export XDG_STATE_HOME=$PWD/state; }
 teardown_more() { "$GRANGE" down --now -d .grange >/dev/null 2>&1 || true; }
 
 @test "a point submits a study of its own to the farm that runs it" {
-    run -0 grange up -n 1 -j 1
-    # One slot: the inner points run once the outer one has ended.
-    run -0 grange run --quiet --study outer sh -c '"$GRANGE" submit --study inner{x} echo {{y}} ::: y=1:3' ::: x=1,2
+    run -0 grange up -n 1 -j 1 --name a
+    run -0 grange up -n 1 -j 1 --dir b --name b
+    # One slot: the inner points run once the outer one has ended. Nothing but what its worker told it leads to a from /.
+    run -0 grange run --quiet --study outer sh -c 'cd / && "$GRANGE" submit --study inner{x} echo {{y}} ::: y=1:3' ::: x=1,2
     run -0 grange wait inner1 inner2 --timeout 60s
     same 3 "$(results inner1 | column state | grep -cx "done")"
     same 3 "$(results inner2 | column state | grep -cx "done")"
+    run -0 grange down --now --dir b
 }
 
 @test "a sweep within a point stays embedded, so that it cannot wait for its own slot" {

@@ -160,6 +160,9 @@ mode_of() { stat -c %a "$1"; }
     jq -e 'has("key") | not' farm/worker.json
     start_worker --connect "$(jq -r '.urls[0]' farm/worker.json)" -j 1
     grange run --connect farm/client.json -q true ::: x=1:3
+    # What runs there may submit, to the same address.
+    grange run --connect farm/client.json -q --study s 'echo "parent=${{GRANGE_PARENT-none}}"' ::: x=1
+    same "parent=$(jq -r '.urls[0]' farm/worker.json)" "$(grange log --connect farm/client.json s 0)"
     run ! grange scheduler --dir other --listen 127.0.0.1:0
     has "$output" "tls+tcp://HOST:PORT"
     for wrong in tls+tcp://127.0.0.1 tls+tcp://:1 tls+tcp://h:x tls+tcp://::1:5 tcp://h:70000 tls+tcp://h:65535; do

@@ -136,6 +136,20 @@ before() { # FIRST SECOND: the line of one is above that of the other in `ran`
     has "$stderr" "install graphviz"
 }
 
+draws() { "$GRANGE" graph wing "${@:2}" | grep -qF "$1"; }
+
+@test "grange graph: what runs is blue" {
+    sed -i 's/echo nodes/while [ ! -e go ]; do sleep 0.02; done; &/' wing.yaml # a point
+    run -0 grange up -j 1
+    run -0 grange submit --quiet wing.yaml
+    poll_until 20 draws 'label="mesh\n1 running", fillcolor="#9ecdf0"'
+    draws '"wing.mesh/0" [label="mesh\npoint 0", fillcolor="#9ecdf0"]' --points
+    draws 'label="simulate\n5 left", fillcolor="#ffffff"'
+    touch go
+    run -0 grange wait wing.collect
+    grange down
+}
+
 @test "grange resume goes on with all stages" {
     sed -i 's/cat {mesh.out}\/m;/[ -e go ] || exit 1; &/' wing.yaml
     run -1 grange run --quiet wing.yaml

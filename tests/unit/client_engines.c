@@ -143,6 +143,7 @@ Test(client_engines, failures_say_what_happened_to_whom)
     cr_assert_eq(grange_direct_answer(d, 1, &a), GRANGE_OK);
     cr_expect_eq(a.code, GRANGE_ERR_NOT_FOUND);
     cr_expect_str_eq(a.error, "there is no such engine");
+    cr_expect_str_eq(a.reason, "not done: not found");
     size_t bytes = 0, i;
     cr_expect_eq(grange_direct_gather(d, NULL, &bytes), GRANGE_ERR_STATE);
     while (grange_direct_next(d, LONG_MS, &i) == GRANGE_OK)
@@ -242,6 +243,7 @@ Test(client_engines, a_lost_scheduler_ends_what_was_on_its_way)
     cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
     cr_assert_eq(grange_direct_answer(d, 1, &a), GRANGE_OK);
     cr_expect_str_eq(a.error, "the scheduler was lost");
+    cr_expect_str_eq(a.reason, "lost with its engine or the way to it");
     cr_assert_eq(grange_direct_call(g, all, 1, "echo", NULL, 0, &late), GRANGE_OK);
     cr_expect_eq(grange_direct_wait(late, LONG_MS), GRANGE_ERR_LOST);
     grange_direct_free(late);
