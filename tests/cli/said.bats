@@ -21,6 +21,11 @@ load helper
     run -3 env PATH=/nowhere "$GRANGE" graph s -o s.svg
     has "$output" "the program dot, which draws, is not here; install graphviz"
     [ ! -s s.svg ]
+    mkdir bin
+    printf '#!/bin/sh\ncat >/dev/null\nexit 1\n' >bin/dot
+    chmod +x bin/dot
+    run -3 env PATH="$PWD/bin:$PATH" "$GRANGE" graph s -o s.svg
+    has "$output" "dot could not draw s.svg"
 }
 
 @test "a condition that leaves out everything is said" {
@@ -107,6 +112,10 @@ long_output() { run -0 grange run --quiet "$@" --study long 'head -c 3000000 /de
     run -0 grange run --quiet --study s echo '{x}' ::: x=1
     run -3 faulty popen:1 graph s -o s.svg
     has "$output" "cannot start dot: Cannot allocate memory"
+    run -3 faulty posix_spawn:1 run true ::: x=1
+    has "$output" "cannot start the scheduler: Resource temporarily unavailable"
+    run -3 faulty posix_spawn:2 run true ::: x=1
+    has "$output" "cannot start the worker: Resource temporarily unavailable"
 }
 
 # A log that is a pipe which nobody reads: who opens it stands still.
@@ -157,4 +166,23 @@ killed_again() {
     same 3 "$rc"
     has "$(cat run.err)" "the scheduler ended 6 times within 10 s; giving up. The last time: the scheduler ended with signal 9 (Killed)"
     has "$(cat run.err)" "its log: .grange/scheduler.log"
+    has "$(cat run.err)" "nothing that was recorded is lost"
+}
+
+@test "a worker that dies again and again" {
+    run -3 grange run --study s 'kill -9 $PPID' ::: x=1:20
+    has "$output" "the worker ended 6 times within 10 s; giving up"
+    has "$output" "its log: .grange/worker.log"
+}
+
+@test "a run beside a scheduler that is up says whose it is; an output that is damaged is said" {
+    start scheduler "$GRANGE" scheduler --dir .grange
+    poll_until 20 test -S .grange/scheduler.sock
+    run -0 grange run -j 1 --study s 'head -c 9999 /dev/zero' ::: x=1
+    has "$output" "using the scheduler in .grange (that of \`grange up\` or \`grange scheduler\`)"
+    kill "$pid"
+    finish "$pid"
+    sqlite3 .grange/grange.db "update output set flags = 1, out = x'00112233'"
+    run -3 grange log s 0
+    has "$output" "stdout of this point cannot be unpacked: the store is damaged"
 }

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,4 +64,16 @@ FILE *popen(const char *command, const char *mode)
         return real(command, mode);
     errno = ENOMEM;
     return NULL;
+}
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+                const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    static unsigned n;
+    static int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                       const posix_spawnattr_t *, char *const[], char *const[]);
+
+    if (!real)
+        find("posix_spawn", &real);
+    return fails("posix_spawn", &n) ? EAGAIN : real(pid, path, files, attr, argv, envp);
 }

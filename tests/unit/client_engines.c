@@ -264,6 +264,8 @@ Test(client_engines, what_makes_no_sense_is_refused_here)
     cr_expect(strstr(grange_message(g), " are possible"), "%s", grange_message(g));
     cr_expect_eq(grange_direct_put(g, all, 1, "x", NULL, (size_t)BLOB_BYTES_MAX + 1, &d),
                  GRANGE_ERR_LIMIT);
+    cr_expect_str_eq(grange_message(g),
+                     "1073741825 bytes for one engine are more than the limit, 1 GiB");
     cr_expect_eq(grange_direct_scatter(g, all, 2, "x", NULL, UINT64_MAX / 2, 16, &d),
                  GRANGE_ERR_LIMIT);
     cr_expect_null(d);

@@ -159,6 +159,7 @@ Test(client_futures, a_future_that_is_not_ready_says_so)
     cr_assert_not(grange_ready(g, f));
     cr_assert_eq(grange_wait(g, f, 50), GRANGE_ERR_TIMEOUT);
     cr_assert_eq(grange_get(g, f, &r), GRANGE_ERR_STATE);
+    cr_assert_str_eq(grange_message(g), "it has not ended yet");
     cr_assert_eq(grange_forget(g, f), GRANGE_ERR_STATE);
     cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
     fake_release(&s);

@@ -98,6 +98,9 @@ Test(client_wrong, too_much)
     says("one key has at most 67108864 calls");
     struct grange_options o = { .key = "k" };
     result(call("x", &o));
+    struct grange_options other = { .key = "k", .cores = 2 };
+    no_call(&other, GRANGE_ERR_USAGE,
+            "key 'k' has been used for another function or with other options: ");
     cr_assert_eq(grange_key_close(g, "k", LONG_MS), GRANGE_OK, "%s", grange_message(g));
     no_call(&o, GRANGE_ERR_STATE, "key 'k' is closed after 1 calls");
     cr_assert_eq(grange_key_close(g, "none", LONG_MS), GRANGE_ERR_NOT_FOUND);

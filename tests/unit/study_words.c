@@ -216,7 +216,8 @@ Test(words, that_are_wrong_say_what_would_be_right)
     char long_name[NAME_BYTES_MAX + 2] = "";
     memset(long_name, 'a', NAME_BYTES_MAX + 1);
     cr_assert(strstr(MESSAGE(.name = long_name), "aaa...' has more than 100 bytes"));
-    cr_assert(strstr(MESSAGE(.name = "a/b"), "'a/b' cannot be the name of a study"));
+    cr_assert(strstr(MESSAGE(.name = "a/b"), "'a/b' cannot be the name of a study; use letters, "
+                                             "digits, _, - and ., and start with a letter"));
     cr_assert(strstr(MESSAGE(.name = "-x"), "cannot be the name"));
     cr_assert(strstr(MESSAGE(.name = ""), "cannot be the name"));
     cr_assert(strstr(MESSAGE(.cwd = "here"), "'here' should start with /"));
@@ -374,7 +375,9 @@ Test(wants, say_where_a_point_may_run_and_whose_turn_it_is)
     cr_assert(strstr(MESSAGE(.require = "a b"), "label 'a b' should be letters"));
     cr_assert(
         strstr(MESSAGE(.require = "a,b,c,d,e,f,g,h,i"), "a point may require at most 8 labels"));
-    cr_assert(strstr(MESSAGE(.least = "soon"), "least 'soon' is no duration"));
+    cr_assert(strstr(MESSAGE(.least = "soon"),
+                     "least 'soon' is no duration; write 30s, 5m, 2h or 1d: "
+                     "a point takes at least so long"));
     cr_assert(strstr(MESSAGE(.backoff = "5s"), "backoff '5s' should be MIN..MAX"));
     cr_assert(strstr(MESSAGE(.backoff = "9s..5s"), "should be MIN..MAX"));
     cr_assert(strstr(MESSAGE(.priority = "high"), "priority 'high' should be a whole number"));
