@@ -2,6 +2,7 @@
  * costs the call that ran there, and the engine; the worker goes on, and so does the next call. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,13 +10,23 @@
 
 static struct driver *d;
 
-static void begin(void)
+static void start(const char *engine)
 {
-    d = driver_open(GRANGE_PROGRAM, (const char *const[]){ "--engine", ROGUE_ENGINE, "--log-level",
+    d = driver_open(GRANGE_PROGRAM, (const char *const[]){ "--engine", engine, "--log-level",
                                                            "quiet", "-j", "1", NULL });
     cr_assert_not_null(d);
+}
+
+static void begin_with(const char *engine)
+{
+    start(engine);
     cr_assert(driver_until(d, d->functions.n > 0)); /* its hello may come without them first */
     driver_array(d, 1, "rogue", "");
+}
+
+static void begin(void)
+{
+    begin_with(ROGUE_ENGINE);
 }
 
 static void end(void)
@@ -44,7 +55,7 @@ static bool is(const struct buf *b, const char *text)
 
 struct deed {
     char name[16];
-    char reason[64];
+    char reason[80];
 };
 
 ParameterizedTestParameters(engine_rogue, costs_its_call_and_its_engine)
@@ -53,7 +64,7 @@ ParameterizedTestParameters(engine_rogue, costs_its_call_and_its_engine)
         { "garbage", "killed: it sent a frame that is too long" },
         { "huge", "killed: it sent a frame that is too long" },
         { "short", "killed: it sent a result that is cut short" },
-        { "other", "killed: it sent a result" },
+        { "other", "killed: it sent a result out of turn" },
         { "hello", "killed: it sent a second hello" },
         { "close", "because it closed its pipe" },
         { "outside", "killed: it sent a result whose file is not there" },
@@ -65,9 +76,8 @@ ParameterizedTestParameters(engine_rogue, costs_its_call_and_its_engine)
     return cr_make_param_array(struct deed, deeds, sizeof deeds / sizeof *deeds);
 }
 
-ParameterizedTest(struct deed *deed, engine_rogue, costs_its_call_and_its_engine)
+static void costs_call_and_engine(const struct deed *deed)
 {
-    begin();
     const struct driver_end *e = queued(1, deed->name);
     cr_expect(e->reason != END_EXIT || e->code != 0, "ended with %d %d", (int)e->reason, e->code);
     cr_expect(strstr(e->error, deed->reason), "%s: %s", deed->name, e->error);
@@ -82,12 +92,84 @@ ParameterizedTest(struct deed *deed, engine_rogue, costs_its_call_and_its_engine
     end();
 }
 
+ParameterizedTest(struct deed *deed, engine_rogue, costs_its_call_and_its_engine)
+{
+    begin();
+    costs_call_and_engine(deed);
+}
+
+ParameterizedTestParameters(engine_rogue, what_it_does_to_the_page_does_too)
+{
+    static struct deed deeds[] = {
+        { "spoil", "killed: it sent a page that is spoiled" },
+        { "cut", "killed: it sent a frame in the page that is cut short or too long" },
+        { "long", "killed: it sent a frame in the page that is cut short or too long" },
+        { "past", "killed: it sent a result of no call" },
+        { "future", "killed: it sent a result of no call" },
+    };
+    return cr_make_param_array(struct deed, deeds, sizeof deeds / sizeof *deeds);
+}
+
+ParameterizedTest(struct deed *deed, engine_rogue, what_it_does_to_the_page_does_too)
+{
+    begin_with(ROGUE_ENGINE " page");
+    costs_call_and_engine(deed);
+}
+
+/* The page belongs to both: what it says of calls that were never made is not believed. */
+Test(engine_rogue, states_of_calls_that_were_never_made)
+{
+    begin_with(ROGUE_ENGINE " page");
+    cr_expect(is(&queued(1, "states")->result, "states"));
+    driver_assign(d, 1, 2, 1, "well", 4);
+    cr_expect(driver_until(d, d->engines[0].restarts > 0));
+    cr_expect(strstr(d->reasons[0], "killed: it sent a page that is spoiled"), "%s", d->reasons[0]);
+    cr_expect(driver_until(d, d->leases[2].ended));
+    cr_expect(is(&d->leases[2].result, "well"), "%s", d->leases[2].error);
+    end();
+}
+
+ParameterizedTestParameters(engine_rogue, a_wrong_hello)
+{
+    static struct deed deeds[] = {
+        { " cut", "killed: it sent a hello that is cut short" },
+        { " version", "killed: it sent another version of the protocol" },
+        { " names", "killed: it sent a hello with wrong names of functions" },
+        { " late", "killed: it sent something before its hello" },
+    };
+    return cr_make_param_array(struct deed, deeds, sizeof deeds / sizeof *deeds);
+}
+
+ParameterizedTest(struct deed *deed, engine_rogue, a_wrong_hello)
+{
+    char engine[sizeof ROGUE_ENGINE + sizeof deed->name];
+
+    snprintf(engine, sizeof engine, "%s%s", ROGUE_ENGINE, deed->name);
+    start(engine);
+    cr_expect(driver_until(d, d->engines[0].restarts > 0));
+    cr_expect(strstr(d->reasons[0], deed->reason), "%s: %s", deed->name, d->reasons[0]);
+    end();
+}
+
+Test(engine_rogue, another_life_has_other_functions)
+{
+    begin_with(ROGUE_ENGINE " moods");
+    queued(1, "garbage");
+    cr_expect(driver_until(d, d->engines[0].restarts > 1));
+    cr_expect(strstr(d->reasons[0], "killed: it sent other functions than the engines before it"),
+              "%s", d->reasons[0]);
+    end();
+}
+
 static void costs_nobody_else_anything(const char *deed, const char *answer, bool engine_ends)
 {
     begin();
     cr_expect(is(&queued(1, deed)->result, answer), "%s", deed);
-    if (engine_ends)
+    if (engine_ends) {
         cr_expect(driver_until(d, d->engines[0].restarts == 1));
+        cr_expect(strstr(d->reasons[0], "killed: it sent a result of no call"), "%s",
+                  d->reasons[0]);
+    }
     cr_expect(is(&queued(2, "well")->result, "well"));
     cr_expect(is(&direct(1, deed)->result, answer), "%s", deed);
     if (engine_ends)

@@ -1,4 +1,6 @@
-"""An engine that does what docs/engine.md forbids, as it is asked: function `rogue`, payload = the deed."""
+"""An engine that does what docs/engine.md forbids, as it is asked: function `rogue`, payload = the deed. With an argument:
+`page`, one that uses the page; else it is what is wrong with its hello."""
+import mmap
 import os
 import struct
 import sys
@@ -67,9 +69,40 @@ def do(deed, call):
     elif deed == "leave":
         outlive()
         os._exit(5)
-    else:
+    elif not (shared and in_page(deed, call)):
         return False
     time.sleep(1000)
+
+
+def ring(data):
+    """Frames in the page; only those of the first life of a page, so that nothing wraps."""
+    at, = struct.unpack_from("<Q", shared, 64)
+    shared[8192 + at:8192 + at + len(data)] = data
+    struct.pack_into("<Q", shared, 64, at + len(data))
+    frame(68, 0, b"")
+
+
+def in_page(deed, call):
+    zeros = struct.pack("<iIQQQQ", 0, 0, 0, 0, 0, 0)
+    if deed == "spoil":
+        struct.pack_into("<Q", shared, 64, 1 << 40)
+        frame(68, 0, b"")
+    elif deed == "cut":
+        ring(struct.pack("<IHHQ", 1000, 65, 0, call) + zeros)
+    elif deed == "long":
+        ring(struct.pack("<IHHQ", 1 << 17, 65, 0, call) + zeros * 4000)
+    elif deed == "past":
+        ring(struct.pack("<IHHQ", 40, 65, 0, call - 1) + zeros)
+    elif deed == "future":
+        ring(struct.pack("<IHHQ", 40, 65, 0, call + 1024) + zeros)
+    elif deed == "states":
+        for n in range(1024):
+            struct.pack_into("<I", shared, 4096 + 4 * n, 1)
+        struct.pack_into("<I", shared, 4096 + 4 * call, 2)
+        return False
+    else:
+        return False
+    return True
 
 
 def harmless(deed, call):
@@ -93,12 +126,39 @@ def harmless(deed, call):
         result(call, deed.encode())
 
 
-page = spool = None
-frame(64, 0, struct.pack("<II", 1, 0) + b"rogue\0rogue\0")
+def begin(call):
+    """What an engine with the page does before a call: offered becomes taken."""
+    if shared:
+        struct.pack_into("<I", shared, 4096 + 4 * (call % 1024), 2)
+
+
+def done(call, deed):
+    if shared and deed != "states":
+        struct.pack_into("<I", shared, 4096 + 4 * (call % 1024), 0)
+
+
+page = spool = shared = None
+mode = sys.argv[1] if len(sys.argv) > 1 else ""
+hello = struct.pack("<II", 2 if mode == "version" else 1, mode == "page") + b"rogue\0rogue\0"
+if mode == "cut":
+    hello = hello[:-1]
+elif mode == "names":
+    hello += b"x" * 60 + b"\0"
+elif mode == "moods":  # each engine has a function of its own
+    hello += b"f%d\0" % os.getpid()
+elif mode == "late":
+    frame(66, 0, struct.pack("<d", 0.5))
+frame(64, 0, hello)
 while True:
     n, kind, flags, call = struct.unpack("<IHHQ", read(16))
     body = read(n)
     if kind == 1:
         page, spool = (word.decode() for word in body[8:].split(b"\0")[:2])
-    elif kind == 2 and not do(body[16:].decode(), call):
-        harmless(body[16:].decode(), call)
+        if mode == "page":
+            shared = mmap.mmap(os.open(page, os.O_RDWR), 1056768)
+    elif kind == 2:
+        deed = body[16:].decode()
+        begin(call)
+        if not do(deed, call):
+            harmless(deed, call)
+        done(call, deed)
