@@ -13,8 +13,8 @@ struct loading {
 struct loaded_calls {
     struct calls *c;
     bool closed;
-    uint64_t n;
-    uint8_t *states; /* [n] */
+    uint64_t n, n_loaded; /* in chunks so far */
+    uint8_t *states;      /* [n] */
     uint64_t first_end;
     struct policy policy;
 };
@@ -110,6 +110,12 @@ static void load_state(void *ctx, uint64_t n, task_id task, enum task_state stat
         a->states[task.n - a->c->first.n] = (uint8_t)state;
 }
 
+static enum err no_chunk(const struct loaded_calls *a, struct fault *f)
+{
+    return fault_set(f, ERR_DAMAGED, "call %llu of '%s' is in no chunk of the store",
+                     (unsigned long long)a->n_loaded, a->c->key);
+}
+
 static enum err load_chunk(void *ctx, const struct chunk_row *row, struct fault *f)
 {
     struct loading *l = ctx;
@@ -120,9 +126,13 @@ static enum err load_chunk(void *ctx, const struct chunk_row *row, struct fault 
 
     if (!a || a->c != c)
         return ERR_NONE; /* it was here before */
-    if (row->at + row->n_calls > a->n || (row->graph && !chunk_graph(row->data, row->bytes, &g)))
+    if (row->at > a->n_loaded)
+        return no_chunk(a, f);
+    if (row->at < a->n_loaded || row->n_calls > a->n - row->at ||
+        (row->graph && !chunk_graph(row->data, row->bytes, &g)))
         return fault_set(f, ERR_DAMAGED, "chunk %llu of the store makes no sense",
                          (unsigned long long)row->n);
+    a->n_loaded += row->n_calls;
     if (!chunk_of(c, row->at)) {
         struct chunk *k = chunk_stored(c, row);
         chunk_add(s, c, k);
@@ -172,6 +182,8 @@ static enum err load_ends(struct loading *l, study_id study, struct fault *f)
     if (!err)
         err = store_chunks(l->s->store, study, (array_id){ 0 }, load_chunk, l, f);
     for (size_t i = 0; i < n && !err; i++) {
+        if (a[i].n_loaded < a[i].n)
+            return no_chunk(&a[i], f);
         if (a[i].closed)
             core_step(l->s->core, l->s->now,
                       &(struct event){ .kind = EV_APPEND,

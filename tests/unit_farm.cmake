@@ -1,6 +1,7 @@
 grange_unit_test(farm LINK grange_certs grange_farm)
 grange_unit_test(link_greet LINK grange_proto)
 grange_unit_test(link_tls LINK grange_proto grange_certs)
+grange_unit_test(link_no_tls LINK grange_proto)
 foreach(name link_greet link_tls)
   if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
     target_include_directories(unit_${name} BEFORE PRIVATE plain)

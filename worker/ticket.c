@@ -224,9 +224,7 @@ static void begin(struct worker *w, const struct message *m)
     c->total = m->direct.more ? m->direct.total : m->direct.data_bytes;
     HASH_ADD(hh, w->crew->by_ticket, id, sizeof c->id, c);
     DL_APPEND(w->crew->engines[c->engine].arriving, c);
-    if (c->total > BLOB_BYTES_MAX)
-        refuse(w, c, ERR_LIMIT, "the payload is over 1 GiB");
-    else if (!make_room(w, c, &m->direct.file))
+    if (!make_room(w, c, &m->direct.file))
         refuse(w, c, ERR_IO, "the worker has no room for the payload");
     else if (c->in.path && c->in.fd < 0)
         ready(w, &w->crew->engines[c->engine]);

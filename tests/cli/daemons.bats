@@ -78,3 +78,29 @@ stored() { run -0 grange run --dir farm -q true ::: x=1; }
     same 0 "$rc"
     run -0 grange down
 }
+
+@test "worker, 1: a directory that cannot be" {
+    ends 1 "grange: worker: /dev/null/farm: Not a directory" grange worker --dir /dev/null/farm
+    TMPDIR=/dev/null ends 1 "grange: worker: cannot make a scratch directory: Not a directory" \
+        grange worker --connect ipc://"$PWD"/none
+}
+
+@test "scheduler, 11: the array of a study is missing in the store" {
+    stored
+    sqlite3 farm/grange.db "update study set name = 'lost', active = 1; delete from array"
+    ends 11 "study 'lost' has no array in the store" grange scheduler --dir farm
+}
+
+@test "a point whose directory is gone, and a worker that cannot start a process" {
+    start scheduler "$GRANGE" scheduler --dir farm
+    poll_until 20 test -S farm/scheduler.sock
+    mkdir here
+    (cd here && grange submit --dir ../farm --study lost true ::: x=1)
+    rmdir here
+    run -0 grange submit --dir farm --study s true ::: x=1:9
+    start worker faulty pipe2:8 worker --dir farm -j 1
+    run -1 grange wait --dir farm lost
+    has "$(grange explain --dir farm lost)" "cannot change to the directory '$PWD/here': No such file or directory"
+    run -0 grange wait --dir farm s # the worker's trouble costs no retry
+    same "cannot start a process: Too many open files" "$(DIR=farm sql 'select error from attempt where reason = 9')"
+}

@@ -71,6 +71,14 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
     works
 }
 
+@test "too many looks at once: one is refused, and whoever comes when they are over is not" {
+    farm
+    works
+    same $'welcome\nrefused 4: too many look into the store of this farm at once; try again\nrefused 11: a client does not send this\nclosed' \
+        "$(attack many-looks | grep -v '^message')" # those are pages of the others
+    run -0 grange status --connect farm/client.json
+}
+
 @test "what asks for something that is not there is told what is missing" {
     farm
     mkdir -p farm/blobs/0000000000000002 # can be opened, and not be read

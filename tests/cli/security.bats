@@ -65,7 +65,7 @@ mode_of() { stat -c %a "$1"; }
     jq --argjson u "$(jq .urls farm/client.json)" '.urls = $u' lie2.json >lie4.json
     chmod 600 lie*.json
     run -20 grange worker --connect lie.json
-    has "$output" "credentials of a client"
+    has "$output" "grange: the scheduler refused this worker: these are the credentials of a client"
     run ! grange run --connect lie2.json -q true ::: x=1
     has "$output" "credentials of a worker"
     run -20 grange worker --connect lie3.json

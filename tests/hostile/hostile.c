@@ -167,6 +167,17 @@ static void looks(int fd)
     results(fd);
 }
 
+/* One look more than there may be at once. The first ones stay: their next page is not asked for.
+ */
+static void many_looks(int fd)
+{
+    hello(fd, ROLE_CLIENT, WIRE_VERSION);
+    for (size_t i = 0; i <= LOOKS_MAX; i++)
+        say(fd,
+            &(struct message){ .kind = MSG_LOOK, .look = { .request = 1 + i, .verb = "status" } });
+    results(fd);
+}
+
 /* What is well formed and asks for what is not there, or cannot be. */
 static void asks(int fd)
 {
@@ -262,6 +273,8 @@ int main(int argc, char **argv)
         asks(fd);
     } else if (strcmp(mode, "looks") == 0) {
         looks(fd);
+    } else if (strcmp(mode, "many-looks") == 0) {
+        many_looks(fd);
     } else if (strcmp(mode, "worker-invents") == 0) {
         hello(fd, ROLE_WORKER, WIRE_VERSION);
         results(fd);

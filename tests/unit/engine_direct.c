@@ -200,6 +200,56 @@ Test(engine_direct, a_file_that_is_not_what_was_said_is_declined)
     end();
 }
 
+static void refused(uint64_t ticket, enum err code, const char *text)
+{
+    cr_assert(driver_until(d, d->tickets[ticket].ended), "'%s' was not said", text);
+    EXPECT_END(&d->tickets[ticket], END_NOT_STARTED, (int)code);
+    cr_expect_str_eq(d->tickets[ticket].error, text);
+}
+
+Test(engine_direct, a_payload_that_is_not_what_was_said_is_refused)
+{
+    double *x = all_of(1);
+    struct message m = { .kind = MSG_DIRECT };
+    char path[64];
+
+    begin();
+    int fd = file_in(d->dir, x, path, sizeof path);
+    m.direct.ticket = 1;
+    m.direct.op = DIRECT_PUT;
+    m.direct.name = "x";
+    m.direct.total = BYTES - 8;
+    m.direct.more = true;
+    m.direct.machine = machine_id();
+    cr_assert(shared_of(fd, path, &m.direct.file));
+    driver_send(d, &m); /* declined, and a file named that the client may fill, which it did not */
+    m.direct.filled = true;
+    m.direct.name = "";
+    driver_send(d, &m);
+    refused(1, ERR_MALFORMED, "the payload is not as long as was said");
+    m = (struct message){ .kind = MSG_DIRECT };
+    m.direct.ticket = 2;
+    m.direct.op = DIRECT_PUT;
+    m.direct.name = "x";
+    m.direct.more = true;
+    m.direct.total = 10;
+    m.direct.data = "more than ten";
+    m.direct.data_bytes = 13;
+    driver_send(d, &m);
+    refused(2, ERR_MALFORMED, "the parts of the payload are not as long as was said");
+    m.direct.ticket = 3;
+    m.direct.data_bytes = 5;
+    driver_send(d, &m);
+    m.direct.more = false; /* its last */
+    m.direct.name = "";
+    m.direct.data_bytes = 4;
+    driver_send(d, &m);
+    refused(3, ERR_MALFORMED, "the parts of the payload are not as long as was said");
+    close(fd);
+    free(x);
+    end();
+}
+
 Test(engine_direct, a_long_result_is_shown_as_a_file)
 {
     double *x = all_of(5), first;
