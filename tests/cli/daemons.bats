@@ -92,15 +92,18 @@ stored() { run -0 grange run --dir farm -q true ::: x=1; }
 }
 
 @test "a point whose directory is gone, and a worker that cannot start a process" {
+    local library
+    library=$(dirname "$GRANGE")/../tests/nth.so
+    [ -e "$library" ] || skip "what lets calls fail is not built under sanitizers"
     start scheduler "$GRANGE" scheduler --dir farm
     poll_until 20 test -S farm/scheduler.sock
     mkdir here
     (cd here && grange submit --dir ../farm --study lost true ::: x=1)
     rmdir here
     run -0 grange submit --dir farm --study s true ::: x=1:9
-    start worker faulty pipe2:8 worker --dir farm -j 1
+    start worker env LD_PRELOAD="$library" GRANGE_FAULT=pipe2:8 "$GRANGE" worker --dir farm -j 1
     run -1 grange wait --dir farm lost
-    has "$(grange explain --dir farm lost)" "cannot change to the directory '$PWD/here': No such file or directory"
+    has "$(grange explain --dir farm lost 0)" "cannot change to the directory '$PWD/here': No such file or directory"
     run -0 grange wait --dir farm s # the worker's trouble costs no retry
     same "cannot start a process: Too many open files" "$(DIR=farm sql 'select error from attempt where reason = 9')"
 }

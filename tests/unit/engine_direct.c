@@ -2,9 +2,11 @@
  * payloads and results that are files, and what others see of a value that changes meanwhile. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +207,27 @@ static void refused(uint64_t ticket, enum err code, const char *text)
     cr_assert(driver_until(d, d->tickets[ticket].ended), "'%s' was not said", text);
     EXPECT_END(&d->tickets[ticket], END_NOT_STARTED, (int)code);
     cr_expect_str_eq(d->tickets[ticket].error, text);
+}
+
+Test(engine_direct, a_payload_that_finds_no_room_is_refused)
+{
+    enum {
+        ROOM = 3 << 20,
+        MORE = 2 * ROOM
+    }; /* bytes of a file; the page of an engine needs 1 MiB */
+    char *x = calloc(MORE, 1);
+
+    cr_assert_not_null(x);
+    signal(SIGXFSZ, SIG_IGN); /* the worker inherits both */
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ ROOM, ROOM }), 0);
+    begin();
+    driver_direct_long(d, 1, 0, DIRECT_PUT, "x", x, MORE);
+    refused(1, ERR_IO, "the worker cannot store the payload");
+    driver_direct_long(d, 2, 0, DIRECT_PUT, "x", x, BYTES);
+    cr_assert(driver_until(d, d->tickets[2].ended));
+    EXPECT_END(&d->tickets[2], END_EXIT, 0);
+    free(x);
+    end();
 }
 
 Test(engine_direct, a_payload_that_is_not_what_was_said_is_refused)
