@@ -12,9 +12,9 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "cli/control.h"
+#include "cli/offered.h"
 #include "scheduler/scheduler.h"
 #include "study/study.h"
-#include "worker/offer.h"
 #include "worker/worker.h"
 
 enum { LISTEN_MAX = 7 }; /* the socket and two listeners each are within LISTENERS_MAX */
@@ -223,33 +223,6 @@ static error_t add_plugin(const char *arg, struct worker_options *o)
 /* Repeated options, as one text with commas. */
 static struct buf worker_labels, worker_resources;
 
-static error_t parse_joined(struct buf *all, const char *arg, const char **word)
-{
-    struct offer offer;
-    struct fault f;
-    bool labels = all == &worker_labels;
-
-    if (!arg[0])
-        return cli_bad("--%s: an empty value offers nothing; leave it out",
-                       labels ? "label" : "resource");
-    buf_addf(all, "%s%s", all->n ? "," : "", arg);
-    *word = buf_text(all);
-    enum err err = offer_parse(&offer, labels ? *word : NULL, labels ? NULL : *word, &f);
-    offer_fini(&offer);
-    return err ? cli_bad("%s", f.text) : 0;
-}
-
-static error_t parse_size(const char *arg, uint64_t *mib)
-{
-    struct policy p = { 0 };
-    struct fault f;
-
-    if (study_parse_memory(arg, &p, &f))
-        return cli_bad("--memory: %s", f.text);
-    *mib = p.needs.memory_mib;
-    return 0;
-}
-
 static error_t parse_end(const char *arg, ms_t *end_ms)
 {
     struct tm tm = { .tm_isdst = -1 };
@@ -276,6 +249,7 @@ static error_t parse_end(const char *arg, ms_t *end_ms)
 static error_t parse_worker(int key, char *arg, struct argp_state *state)
 {
     struct worker_options *o = state->input;
+    error_t rc;
     switch (key) {
     case 'd':
         o->dir = arg;
@@ -297,11 +271,15 @@ static error_t parse_worker(int key, char *arg, struct argp_state *state)
     case OPT_MEMORY:
         return cli_number("--memory-mib", arg, 1, 1 << 30, &o->memory_mib);
     case OPT_SIZE:
-        return parse_size(arg, &o->memory_mib);
+        return offered_memory(arg, &o->memory_mib);
     case OPT_LABEL:
-        return parse_joined(&worker_labels, arg, &o->labels);
+        rc = offered_label(&worker_labels, arg);
+        o->labels = buf_text(&worker_labels);
+        return rc;
     case OPT_RESOURCE:
-        return parse_joined(&worker_resources, arg, &o->resources);
+        rc = offered_resource(&worker_resources, arg);
+        o->resources = buf_text(&worker_resources);
+        return rc;
     case OPT_END:
         return parse_end(arg, &o->end_ms);
     case OPT_LOG:

@@ -200,7 +200,10 @@ static void say_to_do(struct facts *x, bool serves)
     buf_addf(&x->why, "%s: ", task_state_name(x->state));
     if (last) {
         buf_adds(&x->why, "to be run again (");
-        reason_words(last->row.reason, last->row.code, &x->why);
+        if (last->row.reason == END_REVOKED) /* whose words say the same once more */
+            buf_adds(&x->why, "stopped");
+        else
+            reason_words(last->row.reason, last->row.code, &x->why);
         buf_adds(&x->why, ")");
     } else {
         buf_adds(&x->why, "not started yet");

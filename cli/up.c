@@ -15,6 +15,7 @@
 #include "cli/control.h"
 #include "cli/keeper.h"
 #include "cli/local.h"
+#include "cli/offered.h"
 #include "cli/where.h"
 #include "farm/connection.h"
 #include "farm/registry.h"
@@ -37,6 +38,7 @@ struct up_args {
     char name[NAME_BYTES_MAX + 1];
     bool registered; /* this directory is in the list of farms */
     bool name_given, workers_given, slots_given, json, quiet;
+    struct buf labels, resources; /* of all of them, to be checked */
 };
 
 static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64_t max,
@@ -48,7 +50,7 @@ static error_t parse_u32(const char *what, const char *arg, uint64_t min, uint64
     return rc;
 }
 
-/* hand_on - an option of the workers; they say what is wrong with its value. */
+/* hand_on - an option of the workers. */
 static error_t hand_on(struct up_args *a, const char *option, const char *value)
 {
     if (a->keep.n_worker_args + 2 > KEEPER_WORKER_ARGS_MAX)
@@ -89,6 +91,7 @@ static error_t add_listen(struct up_args *a, const char *url)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct up_args *a = state->input;
+    error_t rc;
     switch (key) {
     case 'n':
         a->workers_given = true;
@@ -106,13 +109,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_ENGINE:
         return hand_on(a, "--engine", arg);
     case OPT_LABEL:
-        return hand_on(a, "--label", arg);
+        rc = offered_label(&a->labels, arg);
+        return rc ? rc : hand_on(a, "--label", arg);
     case OPT_MEMORY:
-        return hand_on(a, "--memory", arg);
+        rc = offered_memory(arg, &(uint64_t){ 0 });
+        return rc ? rc : hand_on(a, "--memory", arg);
     case OPT_RESOURCE:
-        return hand_on(a, "--resource", arg);
+        rc = offered_resource(&a->resources, arg);
+        return rc ? rc : hand_on(a, "--resource", arg);
     case OPT_GRACE:
-        return hand_on(a, "--grace", arg);
+        rc = cli_duration("--grace", arg, 0, 1000 * GRACE_MAX_S, &(ms_t){ 0 });
+        return rc ? rc : hand_on(a, "--grace", arg);
     case OPT_NAME:
         a->name_given = true;
         snprintf(a->name, sizeof a->name, "%s", arg);
@@ -440,6 +447,8 @@ static int up_main(int argc, char **argv)
     static struct up_args a;
     a = (struct up_args){ .name = WHERE_FARM_DEFAULT, .keep = { .n_workers = 1, .sync = "full" } };
     int rc = cli_parse(&verb_up, argc, argv, &a);
+    buf_fini(&a.labels);
+    buf_fini(&a.resources);
     if (rc >= 0)
         return rc;
     struct fault f;

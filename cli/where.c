@@ -30,6 +30,8 @@ error_t where_option(int key, char *arg, struct where_args *a)
 
 /* ---- finding it ---- */
 
+enum { OTHERS_SHOWN = 600 }; /* bytes of farms that are up, in a message */
+
 static bool has_store(const char *dir)
 {
     char path[WHERE_DIR_MAX + 16];
@@ -190,6 +192,21 @@ static const char *parent(const struct where_args *a)
     return named ? NULL : from_environment("GRANGE_PARENT");
 }
 
+/* add_others - the farms of this user that are up, where none was named. */
+static void add_others(const struct where_args *a, struct buf *out)
+{
+    struct farm *farms = NULL;
+    size_t n = 0, up = 0;
+    struct fault f;
+    if (a->connect || a->farm || a->dir || registry_list(&farms, &n, &f))
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (farms[i].state == FARM_UP)
+            buf_addf(out, "%s%s (%s)", up++ ? ", " : "; or name one that is: --farm ",
+                     farms[i].name, farms[i].dir);
+    free(farms);
+}
+
 /* need_scheduler - `stays`: one that does not end with the `grange run` that it serves. */
 static enum err need_scheduler(const struct where_args *a, bool stays, struct where *w,
                                struct fault *f)
@@ -205,9 +222,12 @@ static enum err need_scheduler(const struct where_args *a, bool stays, struct wh
                          "itself; wait for it, or use "
                          "another directory with --dir",
                          w->dir, (int)pid);
-    struct buf flag = { 0 };
+    struct buf flag = { 0 }, others = { 0 };
     where_flag(w, &flag);
-    fault_set(f, ERR_LOST, "no farm is up in %s; start one: grange up%s", w->dir, buf_text(&flag));
+    add_others(a, &others);
+    fault_set(f, ERR_LOST, "no farm is up in %s; start one: grange up%s%.*s", w->dir,
+              buf_text(&flag), OTHERS_SHOWN, buf_text(&others));
+    buf_fini(&others);
     buf_fini(&flag);
     return ERR_LOST;
 }
@@ -226,7 +246,9 @@ enum err where_connect(const struct where *w, struct grange **g, struct fault *f
     int rc = grange_connect(w->connect[0] ? w->connect : buf_text(&url), WHERE_CONNECT_MS, g, why,
                             sizeof why);
     where_name(w, &name);
-    if (rc)
+    if (rc && strstr(w->connect, "://") && strstr(why, w->connect)) /* it says where by itself */
+        fault_set(f, (enum err)rc, "%s", why);
+    else if (rc)
         fault_set(f, (enum err)rc, "cannot connect to %s: %s", buf_text(&name), why);
     buf_fini(&url);
     buf_fini(&name);

@@ -1,6 +1,7 @@
 /* connect - which scheduler a connection is to. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "client/embed.h"
@@ -65,8 +66,19 @@ static enum err no_answer(struct grange *g, const char *url, ms_t waited, struct
     char why[200];
 
     link_trouble(g->link, why, sizeof why);
-    return fault_set(f, ERR_TIMEOUT, "no scheduler answered at %s within %lld ms%s%s%s", url,
-                     (long long)waited, *why ? " (" : "", why, *why ? ")" : "");
+    bool named = strncmp(why, url, strlen(url)) == 0 && why[strlen(url)] == ':'; /* not once more */
+    return fault_set(f, ERR_TIMEOUT, "no scheduler answered at %s within %.2g s%s%s", url,
+                     (double)waited / 1000, *why && !named ? ": " : "",
+                     named ? why + strlen(url) : why);
+}
+
+/* not_accepted - the certificates do not fit: which file would. */
+static enum err not_accepted(const struct connection *c, const struct fault *why, struct fault *f)
+{
+    char text[CONNECTION_STALE_MAX];
+
+    connection_stale(c, CONNECTION_CLIENT, text, sizeof text);
+    return fault_set(f, ERR_PERMISSION, "%s%s", why->text, text);
 }
 
 /* try - one of the addresses. */
@@ -82,7 +94,9 @@ static enum err try(const struct connection *c, unsigned i, ms_t until, struct g
     do
         pump_turn(*g, until);
     while (!(*g)->welcomed && !(*g)->refused && clock_mono_ms() < until);
-    if ((*g)->refused)
+    if ((*g)->refused && (*g)->not_accepted)
+        err = not_accepted(c, &(*g)->refusal, f);
+    else if ((*g)->refused)
         *f = (*g)->refusal, err = f->code;
     else if (!(*g)->welcomed)
         err = no_answer(*g, c->urls[i], until - from, f);

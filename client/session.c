@@ -404,6 +404,7 @@ static void not_accepted(struct grange *g)
     char why[200];
 
     link_trouble(g->link, why, sizeof why);
+    g->not_accepted = true;
     refuse(g, ERR_PERMISSION, why);
 }
 

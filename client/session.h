@@ -65,6 +65,7 @@ struct grange {
     bool down;         /* and its farm too; it has not come back */
     ms_t down_ms;      /* when it said that last */
     bool refused;      /* our hello, for good: refusal says why */
+    bool not_accepted; /* that was the handshake: a matter of certificates */
     ms_t heard_ms, beat_ms, lost_ms;
     ms_t turn_ms; /* when the pump last looked */
     uint64_t instance, number;

@@ -15,6 +15,9 @@
 #include "farm/secret.h"
 
 enum { FORMAT = 1 }; /* of connection files */
+#define STALE                                                                                      \
+    ": %s may be of another farm, or of this one before its keys were made anew; the file that "   \
+    "counts is "
 
 const char *connection_role_name(enum connection_role role)
 {
@@ -268,6 +271,26 @@ enum err connection_write(const char *path, const struct connection *c, struct f
     free(text);
     json_decref(root);
     return err;
+}
+
+void connection_stale(const struct connection *c, enum connection_role role, char *text,
+                      unsigned size)
+{
+    const char *name = connection_role_name(role);
+    bool here = c->host && strcmp(c->host, farm_host()) == 0;
+    char path[PATH_MAX] = "";
+
+    if (c->dir)
+        connection_path(c->dir, role, path, sizeof path);
+    if (!c->file)
+        *text = '\0';
+    else if (here && strcmp(path, c->file) == 0)
+        snprintf(text, size, ": is another scheduler at that address, or a clock wrong? %s is ours",
+                 path);
+    else if (c->dir && c->host)
+        snprintf(text, size, STALE "%s%s%s", c->file, here ? "" : c->host, here ? "" : ":", path);
+    else
+        snprintf(text, size, STALE "the %s.json that its scheduler wrote last", c->file, name);
 }
 
 /* ---- finding */

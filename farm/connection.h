@@ -52,6 +52,13 @@ enum err connection_write(const char *path, const struct connection *c, struct f
 /* connection_path - DIR/worker.json or DIR/client.json into `path` of size bytes. */
 void connection_path(const char *dir, enum connection_role role, char *path, unsigned size);
 
+/* connection_stale - what to say behind the words of a handshake that failed, when the connection
+ * came from a file: that it is of another farm or of one that was made anew, and which file is not.
+ * "" when it came from none. */
+enum { CONNECTION_STALE_MAX = 2 * 4096 + 400 };
+void connection_stale(const struct connection *c, enum connection_role role, char *text,
+                      unsigned size);
+
 /* connection_find - what a person named, as it follows from its form:
  *   SCHEME://..     that URL, without credentials
  *   a file          a connection file

@@ -272,7 +272,11 @@ void link_note_trouble(struct link *l, enum err reason)
     if (reason == ERR_PERMISSION)
         note(l, "one side does not accept the other's certificate");
     else if (reason != ERR_NONE)
-        note(l, "it closed the connection at once");
+        note(l, strncmp(l->targets[l->target].url, "tcp://", 6) == 0
+                    ? "it closed the connection at once; is it tls+tcp:// there?"
+                : l->targets[l->target].tls
+                    ? "it closed the connection at once; is it tcp:// there?"
+                    : "it closed the connection at once");
 }
 
 void link_trouble(struct link *l, char *text, size_t size)

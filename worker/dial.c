@@ -50,6 +50,16 @@ static void tell_children(const struct connection *c)
     }
 }
 
+static void note_stale(struct worker *w, const struct connection *c)
+{
+    char text[CONNECTION_STALE_MAX];
+
+    connection_stale(c, CONNECTION_WORKER, text, sizeof text);
+    free(w->stale);
+    w->stale = strdup(text);
+    must(w->stale != NULL);
+}
+
 static enum err dial(struct worker *w, struct link *link, struct fault *f)
 {
     struct connection c;
@@ -62,6 +72,7 @@ static enum err dial(struct worker *w, struct link *link, struct fault *f)
         err = link_dial(link, c.urls[i], &with, f);
     tell_children(&c);
     place_dialled(w, &c);
+    note_stale(w, &c);
     if (c.file)
         snprintf(w->file, sizeof w->file, "%s", c.file);
     w->file_mark = c.mark;

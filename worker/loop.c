@@ -157,8 +157,7 @@ static void not_accepted(struct worker *w)
     log_error("event=not_accepted text=\"%s\"", why);
     if (w->ever_welcomed)
         return;
-    fprintf(stderr, "grange: %s (is %s the worker.json that the scheduler there wrote last?)\n",
-            why, w->opt->url);
+    fprintf(stderr, "grange: %s%s\n", why, w->stale ? w->stale : "");
     worker_end(w, WORKER_REFUSED);
 }
 
@@ -267,7 +266,10 @@ static void say_lonely(struct worker *w)
         w->lonely_at = MS_NEVER;
     if (w->now < w->lonely_at)
         return;
-    log_error("event=no_scheduler at=\"%s\" text=\"nobody answers there; waiting\"", w->opt->url);
+    char why[200];
+    link_trouble(w->link, why, sizeof why);
+    log_error("event=no_scheduler at=\"%s\" text=\"nobody answers there; waiting\"%s%s%s",
+              w->opt->url, *why ? " error=\"" : "", why, *why ? "\"" : "");
     w->lonely_at = MS_NEVER;
 }
 
@@ -434,6 +436,7 @@ static void worker_close(struct worker *w)
     if (w->link)
         link_free(w->link);
     place_close(w);
+    free(w->stale);
     agent_free(w->agent);
     acts_fini(&w->acts);
     order_drop_all(w);

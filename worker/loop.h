@@ -59,6 +59,7 @@ struct worker {
 
     char file[PATH_MAX]; /* the connection file; "": there is none */
     uint64_t file_mark;  /* as it was read */
+    char *stale;         /* what to say when the scheduler does not accept it */
     ms_t look_at;        /* whether there is another */
     struct link *link;
     peer_id peer; /* the scheduler; 0: not connected */

@@ -196,7 +196,7 @@ EOF
     has "$output" '"resources": ["gpus=2"]'
     has "$output" '"memory_mib": 2048'
     grange down
-    run -3 grange up --resource gpus=many
+    run -2 grange up --resource gpus=many
     has "$output" "gpus"
     run -2 grange up --plugin no-such-file.so
     has "$output" "no-such-file.so"

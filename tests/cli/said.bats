@@ -60,8 +60,81 @@ load helper
 
 @test "a place where nobody listens is named" {
     run -3 grange workers --connect "ipc://$PWD/none.sock"
-    has "$output" "cannot connect to"
-    has "$output" "none.sock"
+    same "grange: no scheduler answered at ipc://$PWD/none.sock within 10 s: Connection refused" "$output"
+}
+
+@test "a connection file of another farm is said to be one, and which file counts" {
+    local side url
+    run -0 grange up --quiet --name lab -n 0 --listen tls+tcp://127.0.0.1:0
+    mkdir old
+    cp .grange/*.json old/
+    run -0 grange down
+    mv .grange gone
+    run -0 grange up --quiet --name lab -n 0 --listen tls+tcp://127.0.0.1:0
+    for side in client worker; do
+        url=$(jq -r '.urls[0]' .grange/$side.json)
+        jq --arg u "$url" '.urls = [$u]' old/$side.json >$side.json
+        chmod 600 $side.json
+    done
+    run -3 grange submit --connect client.json true ::: x=1
+    has "$output" "cannot connect to the farm lab at client.json: $(jq -r '.urls[0]' client.json): one side does not accept the other's certificate: $PWD/client.json may be of another farm, or of this one before its keys were made anew; the file that counts is $PWD/.grange/client.json"
+    run -20 grange worker --connect worker.json
+    has "$output" "$PWD/worker.json may be of another farm, or of this one before its keys were made anew; the file that counts is $PWD/.grange/worker.json"
+    jq '.host = "elsewhere"' worker.json >far.json
+    jq 'del(.host)' worker.json >nowhere.json
+    chmod 600 far.json nowhere.json
+    run -20 grange worker --connect far.json
+    has "$output" "the file that counts is elsewhere:$PWD/.grange/worker.json"
+    run -20 grange worker --connect nowhere.json
+    has "$output" "the file that counts is the worker.json that its scheduler wrote last"
+    mv .grange/worker.json of.json
+    cp worker.json .grange/
+    run -20 grange worker --connect .grange/worker.json # the place is right, what is in it is not
+    has "$output" "is another scheduler at that address, or a clock wrong? $PWD/.grange/worker.json is ours"
+    run -0 grange down
+}
+
+@test "an address with the wrong scheme is said to be one; where nobody is, once" {
+    local plain tls
+    run -0 grange up --quiet --name safe -n 0 --dir safe --listen tls+tcp://127.0.0.1:0
+    run -0 grange up --quiet --name open -n 0 --dir open --listen tcp://127.0.0.1:0
+    plain=$(jq -r '.urls[0]' open/client.json)
+    tls=$(jq -r '.urls[0]' safe/client.json)
+    jq --arg u "tls+$plain" '.urls = [$u] | .host = "elsewhere"' safe/client.json >mixed.json
+    chmod 600 mixed.json
+    start one "$GRANGE" status --connect "${tls#tls+}"
+    one=$pid
+    start two "$GRANGE" status --connect mixed.json
+    two=$pid
+    start three "$GRANGE" status --connect "ipc://$PWD/none.sock"
+    finish "$pid"
+    same 3 "$rc"
+    same "grange: no scheduler answered at ipc://$PWD/none.sock within 10 s: Connection refused" "$(cat three.err)"
+    finish "$one"
+    same 3 "$rc"
+    same "grange: no scheduler answered at ${tls#tls+} within 10 s: it closed the connection at once; is it tls+tcp:// there?" "$(cat one.err)"
+    finish "$two"
+    same 3 "$rc"
+    same "grange: cannot connect to the farm safe at mixed.json: no scheduler answered at tls+$plain within 10 s: it closed the connection at once; is it tcp:// there?" "$(cat two.err)"
+    # A worker goes on trying, and says so.
+    start worker "$GRANGE" worker --connect "${tls#tls+}" # whose port for clients this is
+    poll_until 20 grep -q 'event=no_scheduler .*it closed the connection at once; is it tls+tcp:// there?' worker.err
+    run -3 grange submit true ::: x=1
+    has "$output" "no farm is up in .grange; start one: grange up; or name one that is: --farm open ($PWD/open), safe ($PWD/safe)"
+    run -3 grange submit --dir none true ::: x=1
+    has_not "$output" "or name one that is"
+    run -0 grange down --dir safe
+    run -0 grange down --dir open
+}
+
+@test "what was stopped is said once to run again" {
+    waiter
+    run -0 grange up --quiet -j 1
+    run -0 grange submit --quiet --study s sh waiter.sh {x} ::: x=1
+    poll_until 20 lines_at_least started 1
+    run -0 grange hold s --now
+    poll_until 20 eval 'grange explain s 0 | grep -q "ready: to be run again (stopped); the study is on hold"'
+    run -0 grange down --now
 }
 
 # long_output - the study "long", whose point printed more than a store keeps: it is in a file.

@@ -129,6 +129,10 @@ times() {
     refuse "--label: at most 32 options for workers" up $(times 33 --label a)
     refuse "--dir needs the name of a directory" up --dir ''
     refuse "--plugin: cannot read './none.so': No such file or directory" up --plugin ./none.so
+    refuse "resource 'gpus=many' should be NAME=NUMBER, for example gpus=2" up --resource gpus=many
+    refuse "label 'a b' should be letters, digits" up --label 'a b'
+    refuse "--memory: memory 'lots' is no amount; write 512M or 2G" up --memory lots
+    refuse "--grace: 'lots' is no duration" up --grace lots
     refuse "--plugin: cannot read './none.so': No such file or directory" worker --plugin ./none.so
     refuse "--name: " up --name a/b
     refuse "--end-time: '2020-01-01T00:00' is over" worker --end-time 2020-01-01T00:00
