@@ -1,4 +1,4 @@
-#include "client_fake.h"
+#include "client_fake_inner.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include "base/must.h"
 #include "proto/wire.h"
 
-static void answer(struct fake *s, peer_id to, const struct message *m)
+void fake_answer(struct fake *s, peer_id to, const struct message *m)
 {
     struct buf b = { 0 };
 
@@ -20,362 +20,167 @@ static void answer(struct fake *s, peer_id to, const struct message *m)
     buf_fini(&b);
 }
 
-static void refuse(struct fake *s, peer_id to, uint64_t request, enum err code, const char *text)
+void fake_refuse(struct fake *s, peer_id to, uint64_t request, enum err code, const char *text)
 {
     struct message m = { .kind = MSG_REFUSED };
 
     m.refused.request = request;
     m.refused.code = (uint32_t)code;
     m.refused.text = text;
-    answer(s, to, &m);
+    fake_answer(s, to, &m);
 }
 
-static void reply(struct fake *s, peer_id to, uint64_t request, uint64_t n)
+void fake_reply(struct fake *s, peer_id to, uint64_t request, uint64_t n)
 {
     struct message m = { .kind = MSG_REPLY };
 
     m.reply.request = request;
     m.reply.n = n;
-    answer(s, to, &m);
+    fake_answer(s, to, &m);
 }
 
-/* ---- arrays */
+/* ---- connections */
 
-static struct fake_array *by_id(struct fake *s, uint32_t id)
+static void on_hello(struct fake *s, peer_id from)
 {
-    return id >= 1 && id <= s->n_arrays ? &s->arrays[id - 1] : NULL;
-}
+    struct message m = { .kind = MSG_WELCOME };
 
-static uint64_t first_of(const struct fake_array *a)
-{
-    return 1 + a->id * 1000000ULL;
-}
-
-static const char *payload(const struct fake_array *a, uint64_t i, size_t *n)
-{
-    const size_t *at = (const size_t *)(const void *)a->sizes.data;
-    size_t end = i + 1 < a->n ? at[i + 1] : a->payloads.n;
-
-    *n = end - at[i];
-    return a->payloads.data + at[i];
-}
-
-static bool begins(const struct fake_array *a, uint64_t i, const char *with)
-{
-    size_t n;
-    const char *data = payload(a, i, &n);
-
-    return n >= strlen(with) && memcmp(data, with, strlen(with)) == 0;
-}
-
-static void end_call(struct fake *s, struct fake_array *a, uint64_t i)
-{
-    while (a->ended.n <= i)
-        buf_addc(&a->ended, 0);
-    if ((begins(a, i, "hold") && !s->released) || a->ended.data[i])
-        return;
-    a->ended.data[i] = 1;
-    buf_add(&a->order, &i, sizeof i);
-}
-
-/* send_ends - those that the collector has not had. */
-static void send_ends(struct fake *s, struct fake_array *a)
-{
-    const uint64_t *order = (const uint64_t *)(const void *)a->order.data;
-    static const struct worker_name worker = { "w1", "node17" };
-    static const struct call_extra broken = { .error = "it broke",
-                                              .out = "",
-                                              .err = "it broke\n",
-                                              .err_bytes = 9,
-                                              .err_total = 9,
-                                              .out_file = "",
-                                              .err_file = "" };
-    size_t n = a->order.n / sizeof *order - a->sent;
-
-    if (!a->collector.n || n == 0)
-        return;
-    struct call_end *ends = calloc(n, sizeof *ends);
-    struct call_extra long_result = broken, unmet = { .error = "", .out_file = "", .err_file = "" };
-    must(ends != NULL);
-    for (size_t k = 0; k < n; k++) {
-        struct call_end *e = &ends[k];
-        size_t bytes;
-        e->index = order[a->sent + k];
-        bool fail = begins(a, e->index, "fail"), kill = begins(a, e->index, "kill");
-        e->state = fail || kill ? TASK_FAILED : TASK_DONE;
-        e->reason = kill ? END_SIGNAL : END_EXIT;
-        if (begins(a, e->index, "skip")) {
-            e->state = TASK_UNMET;
-            e->reason = END_UNMET;
-            unmet.because.n = first_of(a) + e->index - 1;
-        }
-        e->code = fail ? 3 : kill ? 9 : 0;
-        e->attempts = 1;
-        e->submitted_ms = 1000000;
-        e->started_ms = 1000010;
-        e->ended_ms = 1000020 + (ms_t)k;
-        e->wall_us = 500;
-        e->user_us = 300;
-        e->sys_us = 100;
-        e->maxrss_kib = 2048;
-        e->extra = fail ? &broken : e->reason == END_UNMET ? &unmet : NULL;
-        e->result = fail || kill ? "" : payload(a, e->index, &bytes);
-        e->result_bytes = fail || kill ? 0 : (uint32_t)bytes;
-        if (!fail && !kill && bytes > INLINE_BYTES_MAX) { /* one a message, in these tests */
-            long_result.error = long_result.err = "";
-            long_result.err_bytes = 0;
-            long_result.blob = (uint64_t)a->id << 32 | e->index;
-            long_result.blob_bytes = bytes;
-            e->extra = &long_result;
-            e->result_bytes = 0;
-        }
-    }
-    struct message m = { .kind = MSG_ENDS };
-    m.ends.array.n = a->id;
-    m.ends.ends = ends;
-    m.ends.n = n;
-    m.ends.workers = &worker;
-    m.ends.n_workers = 1;
-    a->sent += n;
-    m.ends.cursor = a->sent;
-    m.ends.caught_up = true;
-    answer(s, a->collector, &m);
-    free(ends);
-}
-
-/* ---- what a client asks */
-
-static void on_open(struct fake *s, peer_id from, const struct message *asked)
-{
-    struct message m = { .kind = MSG_OPENED };
-    struct fake_array *a = NULL;
-    char spec[400];
-
-    s->n_opens++;
-    snprintf(spec, sizeof spec, "%.*s", (int)asked->open.spec_bytes,
-             (const char *)asked->open.spec);
-    for (unsigned i = 0; i < s->n_arrays; i++)
-        if (strcmp(s->arrays[i].key, asked->open.key) == 0)
-            a = &s->arrays[i];
-    if (s->refuse_spec && strstr(spec, s->refuse_spec)) {
-        refuse(s, from, asked->open.request, ERR_USAGE, "no such policy");
-        return;
-    }
-    if (!a && !*spec) {
-        refuse(s, from, asked->open.request, ERR_NOT_FOUND, "no calls have this key");
-        return;
-    }
-    if (!a) {
-        must(s->n_arrays < FAKE_ARRAYS_MAX);
-        a = &s->arrays[s->n_arrays++];
-        a->id = s->n_arrays;
-        snprintf(a->key, sizeof a->key, "%s", asked->open.key);
-        snprintf(a->study, sizeof a->study, "%s", asked->open.study);
-        snprintf(a->spec, sizeof a->spec, "%s", spec);
-    }
-    m.opened.request = asked->open.request;
-    m.opened.study = "calls";
-    m.opened.id.n = 1;
-    m.opened.array.n = a->id;
-    m.opened.first.n = first_of(a);
-    m.opened.n = a->n;
-    m.opened.closed = a->closed;
-    answer(s, from, &m);
-}
-
-static struct fake_blob *blob(struct fake *s, uint64_t id)
-{
-    struct fake_blob *b = s->blobs;
-
-    while (b < s->blobs + s->n_blobs && b->id != id)
-        b++;
-    if (b == s->blobs + s->n_blobs) {
-        must(s->n_blobs++ < FAKE_BLOBS_MAX);
-        b->id = id;
-    }
-    return b;
-}
-
-static void on_blob(struct fake *s, peer_id from, const struct message *asked)
-{
-    struct fake_blob *b = blob(s, asked->blob.blob);
-    struct message m = { .kind = MSG_BLOB_ACK };
-
-    if (++s->n_parts == s->drop_part) {
+    s->n_hellos++;
+    s->peers[s->n_peers++ % 4] = from;
+    if (s->refuse_hello) {
+        fake_refuse(s, from, 0, ERR_LIMIT, "1024 clients are connected; that is the limit");
         link_close_peer(s->link, from);
         return;
     }
-    if (asked->blob.offset == b->data.n)
-        buf_add(&b->data, asked->blob.data, asked->blob.data_bytes);
-    m.blob_ack.blob = b->id;
-    m.blob_ack.offset = b->data.n;
-    m.blob_ack.done = b->data.n == asked->blob.total;
-    m.blob_ack.text = "";
-    answer(s, from, &m);
+    m.welcome.version = s->version ? s->version : WIRE_VERSION;
+    m.welcome.program = "grange 9.9";
+    m.welcome.epoch = 3;
+    m.welcome.owner = "run 4711";
+    fake_answer(s, from, &m);
 }
 
-static void on_want(struct fake *s, peer_id from, const struct message *asked)
-{
-    struct fake_array *a = by_id(s, (uint32_t)(asked->blob_want.blob >> 32));
-    struct message m = { .kind = MSG_BLOB };
-    size_t n, at = asked->blob_want.offset;
-    const char *data = payload(a, asked->blob_want.blob & UINT32_MAX, &n);
-
-    if (++s->n_parts == s->drop_part) {
-        link_close_peer(s->link, from);
-        return;
-    }
-    if (memcmp(data, "gone", 4) == 0) {
-        m.kind = MSG_BLOB_ACK;
-        m.blob_ack.blob = asked->blob_want.blob;
-        m.blob_ack.code = ERR_NOT_FOUND;
-        m.blob_ack.text = "it is no longer there";
-        answer(s, from, &m);
-        return;
-    }
-    for (uint32_t i = 0; i < asked->blob_want.parts && at < n; i++) {
-        m.blob.blob = asked->blob_want.blob;
-        m.blob.offset = at;
-        m.blob.total = n;
-        m.blob.data = data + at;
-        m.blob.data_bytes = n - at < BLOB_PART_BYTES ? n - at : BLOB_PART_BYTES;
-        answer(s, from, &m);
-        at += m.blob.data_bytes;
-    }
-}
-
-static void take_calls(struct fake *s, struct fake_array *a, const struct message *m)
-{
-    const char *data = m->append.payloads;
-    const struct blob_ref *ref = m->append.blobs;
-
-    for (uint64_t i = 0; i < m->append.n; i++) {
-        uint8_t rule = m->append.rules ? m->append.rules[i] : 0;
-        if (m->append.at + i >= a->n) {
-            buf_add(&a->sizes, &a->payloads.n, sizeof a->payloads.n);
-            if (ref < m->append.blobs + m->append.n_blobs && ref->call == i) {
-                const struct buf *b = &blob(s, ref++->blob)->data;
-                buf_add(&a->payloads, b->data, b->n);
-            }
-            buf_add(&a->payloads, data, m->append.sizes[i]);
-            buf_add(&a->rules, &rule, 1);
-            a->n++;
-        }
-        data += m->append.sizes[i];
-    }
-    for (size_t i = 0; i < m->append.n_edges; i++) {
-        struct edge e = m->append.edges[i];
-        e.call += m->append.at;
-        buf_add(&a->edges, &e, sizeof e);
-    }
-    a->closed = a->closed || m->append.close;
-}
-
-static void on_append(struct fake *s, peer_id from, const struct message *asked)
-{
-    struct fake_array *a = by_id(s, asked->append.array.n);
-    struct message m = { .kind = MSG_APPENDED };
-    bool drop = ++s->n_appends == s->drop_append;
-
-    must(a && asked->append.at <= a->n); /* a gap: the client is wrong */
-    if (drop && !s->drop_after) {
-        link_close_peer(s->link, from);
-        return;
-    }
-    if (s->refuse_calls && asked->append.n &&
-        strncmp(asked->append.payloads, s->refuse_calls, strlen(s->refuse_calls)) == 0) {
-        refuse(s, from, asked->append.request, ERR_USAGE, "cycle: 3 -> 7 -> 3");
-        return;
-    }
-    uint64_t before = a->n;
-    take_calls(s, a, asked);
-    s->n_appended_calls += (unsigned)(a->n - before);
-    for (uint64_t i = before; i < a->n; i++)
-        end_call(s, a, s->backwards ? a->n - 1 - (i - before) : i);
-    if (drop) {
-        link_close_peer(s->link, from);
-        return;
-    }
-    if (s->deaf)
-        return;
-    m.appended.request = asked->append.request;
-    m.appended.array.n = a->id;
-    m.appended.n = a->n;
-    m.appended.closed = a->closed;
-    answer(s, from, &m);
-    send_ends(s, a);
-}
-
-static void on_collect(struct fake *s, peer_id from, const struct message *asked)
-{
-    struct fake_array *a = by_id(s, asked->collect.array.n);
-
-    s->n_collects++;
-    if (!a) {
-        refuse(s, from, asked->collect.request, ERR_NOT_FOUND, "there is no such array");
-        return;
-    }
-    a->collector = from;
-    a->shares = asked->collect.shares;
-    a->sent = asked->collect.cursor;
-    reply(s, from, asked->collect.request, 0);
-    send_ends(s, a);
-}
+/* ---- studies */
 
 static void on_submit(struct fake *s, peer_id from, const struct message *asked)
 {
     struct message m = { .kind = MSG_SUBMITTED };
-    struct fake_array *a = &s->arrays[s->n_arrays++];
-    size_t at = 0;
 
-    a->id = s->n_arrays;
-    for (a->n = 0; a->n < 5; a->n++) {
-        buf_add(&a->sizes, &at, sizeof at);
-        end_call(s, a, a->n);
+    s->submit_requests += asked->submit.request;
+    if (++s->n_submits == s->drop_submit) {
+        link_close_peer(s->link, from);
+        return;
     }
+    if (asked->submit.resume && strcmp(asked->submit.study, "sweep") != 0) {
+        fake_refuse(s, from, asked->submit.request, ERR_NOT_FOUND, "no study is called so");
+        return;
+    }
+    const struct fake_array *a = fake_sweep(s);
     m.submitted.request = asked->submit.request;
     m.submitted.study = "sweep";
     m.submitted.id.n = 7;
     m.submitted.array.n = a->id;
-    m.submitted.first.n = first_of(a);
-    m.submitted.counts.n = 5;
-    answer(s, from, &m);
+    m.submitted.first.n = fake_first(a);
+    m.submitted.counts.n = a->n;
+    m.submitted.counts.lost = asked->submit.spec_bytes;
+    m.submitted.counts.failed = asked->submit.retry_failed;
+    m.submitted.template_changed = asked->submit.fresh;
+    fake_answer(s, from, &m);
+}
+
+static void on_follow(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct running_point slow[2] = { { 4, 9000, 0.5 }, { 2, 10, 0.5 } };
+    struct message m = { .kind = MSG_PROGRESS };
+
+    s->n_follows++;
+    if (strcmp(asked->follow.study, "none") == 0) {
+        fake_refuse(s, from, asked->follow.request, ERR_NOT_FOUND, "no study is called 'none'");
+        return;
+    }
+    m.progress.study = asked->follow.study;
+    m.progress.state = STUDY_HELD;
+    m.progress.counts.n = 10;
+    m.progress.counts.done = (uint64_t)s->n_follows;
+    m.progress.slots = 4;
+    m.progress.running = slow;
+    m.progress.n_running = 2;
+    fake_answer(s, from, &m);
+}
+
+static void on_watch(struct fake *s, peer_id from, const struct message *asked)
+{
+    struct farm_worker worker = { .id = { 3 },
+                                  .name = "w1",
+                                  .host = "h1",
+                                  .labels = "os=linux",
+                                  .resources = "gpus=2",
+                                  .why = "",
+                                  .n_done = 17,
+                                  .slots = 4,
+                                  .end_ms = 99 };
+    struct farm_study study = {
+        .name = "sweep", .priority = -5, .weight = 3, .running_max = 8, .submitted_ms = 123456
+    };
+    struct message m = { .kind = MSG_FARM };
+
+    study.counts.done = 6;
+    m.farm.request = asked->watch.request;
+    m.farm.since_ms = 1000;
+    m.farm.n_clients = 2;
+    m.farm.n_ended = 17;
+    m.farm.workers = &worker;
+    m.farm.n_workers = 1;
+    m.farm.studies = &study;
+    m.farm.n_studies = 1;
+    fake_answer(s, from, &m);
+}
+
+static void on_control(struct fake *s, peer_id from, const struct message *asked)
+{
+    s->verb = asked->control.verb;
+    s->number = asked->control.number;
+    fake_reply(s, from, asked->control.request, 4);
 }
 
 static void on_message(struct fake *s, peer_id from, const struct message *asked)
 {
-    struct message m = { .kind = MSG_WELCOME };
-
+    if (fake_calls(s, from, asked))
+        return;
     switch (asked->kind) {
     case MSG_HELLO:
-        s->peers[s->n_peers++ % 4] = from;
-        m.welcome.version = WIRE_VERSION;
-        m.welcome.program = "fake";
-        m.welcome.epoch = 1;
-        m.welcome.owner = "";
-        answer(s, from, &m);
-        break;
-    case MSG_OPEN:
-        on_open(s, from, asked);
-        break;
-    case MSG_APPEND:
-        on_append(s, from, asked);
-        break;
-    case MSG_COLLECT:
-        on_collect(s, from, asked);
-        break;
-    case MSG_BLOB:
-        on_blob(s, from, asked);
-        break;
-    case MSG_BLOB_WANT:
-        on_want(s, from, asked);
+        on_hello(s, from);
         break;
     case MSG_SUBMIT:
         on_submit(s, from, asked);
         break;
+    case MSG_FOLLOW:
+        on_follow(s, from, asked);
+        break;
+    case MSG_WATCH:
+        on_watch(s, from, asked);
+        break;
+    case MSG_CONTROL:
+        on_control(s, from, asked);
+        break;
+    case MSG_BEAT:
+        s->n_beats++;
+        break;
+    case MSG_BYE:
+        s->n_byes++;
+        break;
+    case MSG_SHUTDOWN:
+        s->n_shutdowns++;
+        fake_answer(s, from, &(struct message){ .kind = MSG_BYE });
+        break;
+    case MSG_HOLD:
+        fake_reply(s, from, asked->hold.request, asked->hold.now ? 3 : 0);
+        break;
     case MSG_CANCEL:
         s->n_cancelled += (unsigned)asked->cancel.n;
-        reply(s, from, asked->cancel.request, asked->cancel.n);
+        fake_reply(s, from, asked->cancel.request, asked->cancel.all ? 10 : asked->cancel.n);
+        break;
+    case MSG_RETRY:
+        fake_reply(s, from, asked->retry.request, asked->retry.failed ? 20 : asked->retry.n);
         break;
     default:
         break;
@@ -391,7 +196,7 @@ static void take_all(struct fake *s)
     struct fault f;
 
     while (link_take(s->link, &ev)) {
-        if (ev.kind != LINK_FRAME)
+        if (ev.kind != LINK_FRAME || s->mute)
             continue;
         if (wire_decode(ev.data, ev.n, &m, &f) != ERR_NONE) {
             fprintf(stderr, "the client sent: %s\n", f.text);
@@ -399,35 +204,6 @@ static void take_all(struct fake *s)
         }
         on_message(s, ev.peer, &m);
         message_fini(&m);
-    }
-    link_flush(s->link);
-}
-
-static void end_held(struct fake *s)
-{
-    for (unsigned k = 0; s->released && k < s->n_arrays; k++) {
-        for (uint64_t i = 0; i < s->arrays[k].n; i++)
-            if (begins(&s->arrays[k], i, "hold"))
-                end_call(s, &s->arrays[k], i);
-        send_ends(s, &s->arrays[k]);
-    }
-    link_flush(s->link);
-}
-
-static void say_held(struct fake *s)
-{
-    for (unsigned k = 0; k < s->n_arrays; k++) {
-        struct fake_array *a = &s->arrays[k];
-        struct message m = { .kind = MSG_ENDS };
-        m.ends.array.n = a->id;
-        m.ends.cursor = a->sent;
-        m.ends.shares = &s->said;
-        m.ends.n_shares = 1;
-        for (uint64_t i = 0; a->shares && a->collector.n && i < a->n; i++) {
-            s->said.id = i;
-            if (!a->ended.data[i])
-                answer(s, a->collector, &m);
-        }
     }
     link_flush(s->link);
 }
@@ -441,9 +217,9 @@ static void *play(void *arg)
 
     while (!s->stopping) {
         take_all(s);
-        end_held(s);
+        fake_end_held(s);
         if (s->saying) {
-            say_held(s);
+            fake_say_held(s);
             s->saying = false;
         }
         poll(fds, 2, -1);
@@ -454,7 +230,7 @@ static void *play(void *arg)
     for (unsigned i = 0; s->going_down && i < s->n_peers && i < 4; i++) {
         struct message m = { .kind = MSG_BYE };
         m.bye.down = true;
-        answer(s, s->peers[i], &m);
+        fake_answer(s, s->peers[i], &m);
     }
     link_free(s->link);
     return NULL;
@@ -509,19 +285,4 @@ void fake_say(struct fake *s, double share, const char *text)
     s->said.text = text;
     s->saying = true;
     wake(s);
-}
-
-void fake_fini(struct fake *s)
-{
-    for (unsigned i = 0; i < s->n_blobs; i++)
-        buf_fini(&s->blobs[i].data);
-    for (unsigned i = 0; i < s->n_arrays; i++) {
-        struct fake_array *a = &s->arrays[i];
-        buf_fini(&a->payloads);
-        buf_fini(&a->sizes);
-        buf_fini(&a->ended);
-        buf_fini(&a->order);
-        buf_fini(&a->edges);
-        buf_fini(&a->rules);
-    }
 }

@@ -1,6 +1,7 @@
 #ifndef GRANGE_TESTS_CLIENT_FAKE_H
 #define GRANGE_TESTS_CLIENT_FAKE_H
-/* client_fake - a scheduler of calls as the tests of futures need it, in a thread: it keeps arrays
+/* client_fake - a scheduler as the tests of the library need it, in a thread. A study is "sweep",
+ * of FAKE_POINTS points that have ended; one that is followed says something once. It keeps arrays
  * by key, takes appends and ends calls at once. What a payload begins with says how: "fail" exits
  * with 3, "hold" waits for fake_release, "kill" is ended by signal 9, "skip" is skipped because of
  * the call before it; all else is done and gives its payload back. Arrays stay when the fake is
@@ -14,7 +15,7 @@
 #include "proto/link.h"
 #include "proto/message.h"
 
-enum { FAKE_ARRAYS_MAX = 64, FAKE_BLOBS_MAX = 8 };
+enum { FAKE_ARRAYS_MAX = 64, FAKE_BLOBS_MAX = 8, FAKE_POINTS = 5 };
 
 struct fake_blob {
     uint64_t id;
@@ -54,10 +55,18 @@ struct fake {
     bool backwards;           /* the calls of one append end in reverse order */
     const char *refuse_spec;  /* Opens whose spec has this are refused */
     const char *refuse_calls; /* appends that begin with this payload are refused */
-    bool deaf;                /* takes appends without answering */
+    uint32_t version;         /* of the protocol, in its welcome */
+    bool refuse_hello;
+    bool mute;            /* takes connections and says nothing */
+    unsigned drop_submit; /* closes the connection instead of answering this submit; 1.. */
+    bool deaf;            /* takes appends without answering */
     atomic_bool stopping, released, saying, going_down;
     struct call_share said;
     atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
+    atomic_uint n_hellos, n_submits, n_follows, n_beats, n_byes, n_shutdowns;
+    _Atomic uint64_t submit_requests; /* their numbers, added up */
+    atomic_int verb;                  /* of the last Control, */
+    atomic_llong number;              /* and its number */
 };
 
 void fake_start(struct fake *s); /* s->url is set */
