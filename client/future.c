@@ -205,7 +205,7 @@ static bool split(const char *key, char *name, size_t name_bytes, uint64_t *inde
     memcpy(name, key, (size_t)(colon - key));
     name[colon - key] = '\0';
     *index = strtoull(colon + 1, &rest, 10);
-    return rest != colon + 1 && !*rest && *index < POINTS_MAX && colon[1] != '-';
+    return colon[1] >= '0' && colon[1] <= '9' && !*rest && *index < POINTS_MAX;
 }
 
 /* look_for - waits until the series is open; whether it has the index. */

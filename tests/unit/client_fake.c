@@ -87,24 +87,29 @@ static void on_submit(struct fake *s, peer_id from, const struct message *asked)
     fake_answer(s, from, &m);
 }
 
-static void on_follow(struct fake *s, peer_id from, const struct message *asked)
+static void tell_of(struct fake *s, peer_id to, const char *study)
 {
     struct running_point slow[2] = { { 4, 9000, 0.5 }, { 2, 10, 0.5 } };
     struct message m = { .kind = MSG_PROGRESS };
 
-    s->n_follows++;
-    if (strcmp(asked->follow.study, "none") == 0) {
-        fake_refuse(s, from, asked->follow.request, ERR_NOT_FOUND, "no study is called 'none'");
-        return;
-    }
-    m.progress.study = asked->follow.study;
+    m.progress.study = study;
     m.progress.state = STUDY_HELD;
     m.progress.counts.n = 10;
     m.progress.counts.done = (uint64_t)s->n_follows;
     m.progress.slots = 4;
     m.progress.running = slow;
     m.progress.n_running = 2;
-    fake_answer(s, from, &m);
+    fake_answer(s, to, &m);
+}
+
+static void on_follow(struct fake *s, peer_id from, const struct message *asked)
+{
+    if (++s->n_follows == 1 && s->garbage)
+        link_send(s->link, from, "\xff\xff\xff", 3);
+    else if (strcmp(asked->follow.study, "none") == 0)
+        fake_refuse(s, from, asked->follow.request, ERR_NOT_FOUND, "no study is called 'none'");
+    else
+        tell_of(s, from, asked->follow.study);
 }
 
 static void on_watch(struct fake *s, peer_id from, const struct message *asked)
@@ -222,14 +227,18 @@ static void *play(void *arg)
             fake_say_held(s);
             s->saying = false;
         }
+        const char *study = atomic_exchange(&s->telling, NULL);
+        for (unsigned i = 0; study && i < s->n_peers && i < 4; i++)
+            tell_of(s, s->peers[i], study);
+        link_flush(s->link);
         poll(fds, 2, -1);
         if (fds[1].revents)
             must(read(s->wake_fd, &count, sizeof count) == sizeof count);
     }
     take_all(s);
-    for (unsigned i = 0; s->going_down && i < s->n_peers && i < 4; i++) {
+    for (unsigned i = 0; (s->going_down || s->says_bye) && i < s->n_peers && i < 4; i++) {
         struct message m = { .kind = MSG_BYE };
-        m.bye.down = true;
+        m.bye.down = s->going_down;
         fake_answer(s, s->peers[i], &m);
     }
     link_free(s->link);
@@ -284,5 +293,11 @@ void fake_say(struct fake *s, double share, const char *text)
     s->said.share = share;
     s->said.text = text;
     s->saying = true;
+    wake(s);
+}
+
+void fake_tell(struct fake *s, const char *study)
+{
+    s->telling = study;
     wake(s);
 }

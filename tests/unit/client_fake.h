@@ -57,10 +57,15 @@ struct fake {
     const char *refuse_calls; /* appends that begin with this payload are refused */
     uint32_t version;         /* of the protocol, in its welcome */
     bool refuse_hello;
+    bool garbage;         /* answers the first Follow with bytes that are no message */
+    bool says_bye;        /* when it is stopped */
+    bool spread;          /* call i was submitted 10 i ms after the first, and took a second */
+    bool says_all;        /* fake_say: of calls that have ended too */
     bool mute;            /* takes connections and says nothing */
     unsigned drop_submit; /* closes the connection instead of answering this submit; 1.. */
     bool deaf;            /* takes appends without answering */
     atomic_bool stopping, released, saying, going_down;
+    const char *_Atomic telling; /* a study */
     struct call_share said;
     atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
     atomic_uint n_hellos, n_submits, n_follows, n_beats, n_byes, n_shutdowns;
@@ -75,6 +80,8 @@ void fake_down(struct fake *s);    /* the same, and says that its farm ends */
 void fake_release(struct fake *s); /* what was held ends, and what comes is not held */
 /* fake_say - of every call that is held, to who wants it; the text is static. */
 void fake_say(struct fake *s, double share, const char *text);
+/* fake_tell - those who are connected, how far a study is that nobody asked about just now. */
+void fake_tell(struct fake *s, const char *study);
 void fake_fini(struct fake *s);
 
 #endif

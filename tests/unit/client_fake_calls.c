@@ -81,6 +81,10 @@ static void send_ends(struct fake *s, struct fake_array *a)
         e->submitted_ms = 1000000;
         e->started_ms = 1000010;
         e->ended_ms = 1000020 + (ms_t)k;
+        if (s->spread) {
+            e->submitted_ms += 10 * (ms_t)e->index;
+            e->ended_ms = e->submitted_ms + 1000;
+        }
         e->wall_us = 500;
         e->user_us = 300;
         e->sys_us = 100;
@@ -350,7 +354,7 @@ void fake_say_held(struct fake *s)
         m.ends.n_shares = 1;
         for (uint64_t i = 0; a->shares && a->collector.n && i < a->n; i++) {
             s->said.id = i;
-            if (!a->ended.data[i])
+            if (s->says_all || !a->ended.data[i])
                 fake_answer(s, a->collector, &m);
         }
     }
