@@ -208,3 +208,15 @@ left_there() { find there -mindepth 1 ! -name worker.json ! -path there/state ! 
     finish "$worker_pid"
     grange log o 0 | cmp - noise
 }
+
+@test "a long stream that its worker cannot read any more stays there too" {
+    library=$(dirname "$GRANGE")/../tests/nth.so
+    [ -e "$library" ] || skip "what lets calls fail is not built under sanitizers"
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    LD_PRELOAD=$library GRANGE_FAULT=pread:1 far_worker
+    run -0 grange run --quiet --study o 'head -c 3000000 /dev/zero; true {n}' ::: n=1
+    has "$(sql 'select out_file from output')" "$(hostname):$PWD/there/state/grange/kept/far-"
+    has "$(cat worker.log)" 'error="the worker cannot read it"'
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+}

@@ -246,3 +246,12 @@ took() { sqlite3 .grange/grange.db "select printf('%.3f', sum(wall_us) / 1e6) fr
     run --separate-stderr -1 grange run --json --study m sh model.sh {T} 1 ::: T=12,13
     same "1 1" "$(jq -r '"\(.done) \(.failed)"' <<<"$output")"
 }
+
+@test "a study whose view nobody has made is said" {
+    run -0 grange run --quiet --study s echo '{x}' ::: x=1
+    sqlite3 .grange/grange.db "update study set view = null, rows_sql = null"
+    run -3 grange results s
+    has "$output" ".grange/grange.db: this study has no results view yet; \`grange run\` makes it"
+    run -0 grange run --quiet --study s echo '{x}' ::: x=1
+    run -0 grange results s
+}

@@ -77,3 +77,16 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
         find("posix_spawn", &real);
     return fails("posix_spawn", &n) ? EAGAIN : real(pid, path, files, attr, argv, envp);
 }
+
+ssize_t pread(int fd, void *data, size_t bytes, off_t at)
+{
+    static unsigned n;
+    static ssize_t (*real)(int, void *, size_t, off_t);
+
+    if (!real)
+        find("pread", &real);
+    if (!fails("pread", &n))
+        return real(fd, data, bytes, at);
+    errno = EIO;
+    return -1;
+}

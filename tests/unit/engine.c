@@ -480,3 +480,20 @@ Test(engine, one_that_cannot_start_says_why)
     cr_expect_str_eq(d->reasons[0], "exit 9: no such interpreter");
     end();
 }
+
+Test(engine, a_call_of_commands_without_its_command_line_cannot_start)
+{
+    static const char spec[] = "{\"calls\":{\"commands\":true}}";
+    struct message m = { .kind = MSG_SPEC };
+
+    PLUGIN("1");
+    m.spec.array.n = 1;
+    m.spec.first.n = UINT64_C(1) << 26;
+    m.spec.spec = spec;
+    m.spec.spec_bytes = strlen(spec);
+    driver_send(d, &m);
+    struct driver_end *e = call(1, 1, NULL, 0);
+    cr_expect_eq(e->reason, END_NOT_STARTED);
+    cr_expect(strstr(e->error, "a call of an array of commands without one"), "%s", e->error);
+    end();
+}

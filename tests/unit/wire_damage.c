@@ -41,6 +41,9 @@ static const char *const damage[] = {
     "an engine in state ",
     "an engine of no worker",
     "a worker in state ",
+    "ends without their columns",
+    "leases without their ends",
+    "a direct call of kind ",
 };
 enum { N_DAMAGE = sizeof damage / sizeof *damage };
 static bool said[N_DAMAGE];
