@@ -59,7 +59,7 @@ Test(client_ends, arrays_without_a_key_are_closed_with_the_connection_and_others
     result(call("y", &(struct grange_options){ .key = "mine" }));
     finish();
     cr_expect(s.arrays[0].closed);
-    cr_expect_not(s.arrays[1].closed);
+    cr_expect(!s.arrays[1].closed);
 }
 
 Test(client_ends, the_key_of_a_future_is_no_negative_number)
@@ -305,7 +305,7 @@ static struct grange_bytes item(void *context, uint64_t i)
     struct seen *seen = context;
 
     seen->asked = i + 1;
-    cr_assert_leq(seen->asked - seen->taken, GRANGE_MAP_AHEAD);
+    cr_assert(seen->asked - seen->taken <= GRANGE_MAP_AHEAD);
     snprintf(seen->text, sizeof seen->text, i >= seen->hold_from ? "hold" : "%d", (int)i);
     return (struct grange_bytes){ seen->text, strlen(seen->text) };
 }
@@ -333,7 +333,7 @@ Test(client_ends, a_map_submits_so_many_ahead_and_forgets_results)
     cr_assert_eq(grange_future_open(g, "m:7", LONG_MS, &f), GRANGE_OK);
     cr_expect_eq(grange_get(g, f, &r), GRANGE_ERR_NOT_FOUND, "it is still there");
     finish();
-    cr_expect_not(s.arrays[0].closed, "its key is its program's");
+    cr_expect(!s.arrays[0].closed, "its key is its program's");
 }
 
 Test(client_ends, a_map_that_is_stopped_cancels_the_rest)
@@ -346,7 +346,7 @@ Test(client_ends, a_map_that_is_stopped_cancels_the_rest)
                      GRANGE_ERR_STATE);
         says("item 1: the map was stopped by its program");
         cr_expect_eq(seen.taken, 2);
-        cr_expect_geq((unsigned)s.n_cancelled, 2); /* those that are held */
+        cr_expect(s.n_cancelled >= 2); /* those that are held */
         finish();
         cr_expect(s.arrays[0].closed, "its array is its own");
         cr_expect(strncmp(s.arrays[0].study, "calls-", 6) == 0, "%s", s.arrays[0].study);
@@ -410,7 +410,7 @@ Test(client_ends, who_asks_for_several_hears_of_each_and_of_what_was_said_before
         grange_ready(g, first);
     cr_expect_eq(heard_id, 2 * first.id + 1);
     cr_assert_eq(grange_on_progress(g, first, 1, hear, NULL), GRANGE_OK); /* at once */
-    cr_expect_gt((unsigned)n_heard, 2);
+    cr_expect(n_heard > 2);
     fake_release(&s);
     result(first);
     finish();
