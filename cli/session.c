@@ -21,7 +21,6 @@ enum {
     CONNECT_MS = 10000,
     SUBMIT_MS = 600000,    /* a spec of the largest size, joined with a store of the largest */
     ASK_MS = 3000,         /* a short request */
-    LOST_MAX_MS = 10000,   /* a daemon that went away may come back within this */
     SILENT_MAX_MS = 10000, /* our own scheduler, once lost (LOST_AFTER_MS), may be busy that long */
     TURN_MS = 1000,        /* between two looks at everything, at the most */
     TERM_GRACE_MS = 2000,  /* SIGTERM and SIGHUP leave less time than Ctrl-C */
@@ -449,27 +448,14 @@ static enum err take_signals(struct session *s, ms_t now, struct fault *f)
     return err;
 }
 
-static enum err lost_for_good(const struct session *s, struct fault *f)
-{
-    struct buf name = { 0 };
-    where_name(&s->control->where, &name);
-    if (grange_is_down(s->g))
-        fault_set(f, ERR_LOST, "%s was shut down; what ended is kept, and the same command goes on",
-                  buf_text(&name));
-    else
-        fault_set(f, ERR_LOST, "%s went away and did not come back within %g s", buf_text(&name),
-                  (double)clock_patience_ms(LOST_MAX_MS) / 1000);
-    buf_fini(&name);
-    return ERR_LOST;
-}
-
 static enum err look_after(struct session *s, ms_t now, struct fault *f)
 {
     if (s->level == 1 && now >= s->stop_now_ms)
         stop_now(s, now);
     if (s->lost_ms && s->local.joined &&
-        (now - s->lost_ms > clock_patience_ms(LOST_MAX_MS) || grange_is_down(s->g)))
-        return lost_for_good(s, f);
+        (now - s->lost_ms > clock_patience_ms(WHERE_LOST_MS) || grange_is_down(s->g)))
+        return where_lost(&s->control->where, grange_is_down(s->g),
+                          "what ended is kept, and the same command goes on", f);
     if (s->lost_ms && now - s->lost_ms > clock_patience_ms(SILENT_MAX_MS) &&
         local_kill_scheduler(&s->local)) {
         display_say(&s->display, "the scheduler does not answer any more; killing it");

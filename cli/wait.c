@@ -21,7 +21,6 @@
 enum {
     OPT_TIMEOUT = 400,
     WAITS_MAX = 64,              /* studies at a time: what a connection follows; refused */
-    LOST_MAX_MS = 10000,         /* a scheduler that went away may come back within this */
     TURN_MS = 1000,              /* heartbeats */
     NEWS_AT_ONCE_MS = 20,        /* and the first of them is due; a descriptor says when it came */
     TIMEOUT_MAX_MS = 2000000000, /* 23 days */
@@ -254,23 +253,6 @@ static bool all_over(const struct waiting *x)
     return over;
 }
 
-static enum err lost(const struct waiting *x, struct fault *f)
-{
-    struct buf name = { 0 };
-    where_name(&x->args->where, &name);
-    if (grange_is_down(x->g))
-        fault_set(f, ERR_LOST,
-                  "%s was shut down; when it is up again the same command may be given again",
-                  buf_text(&name));
-    else
-        fault_set(f, ERR_LOST,
-                  "%s went away and did not come back within %g s; the same command may be "
-                  "given again",
-                  buf_text(&name), (double)clock_patience_ms(LOST_MAX_MS) / 1000);
-    buf_fini(&name);
-    return ERR_LOST;
-}
-
 static enum err timed_out(struct waiting *x, struct fault *f)
 {
     for (size_t i = 0; i < x->args->n && !x->args->quiet; i++)
@@ -295,7 +277,7 @@ static bool out_of_time(const struct waiting *x, ms_t now, ms_t until, ms_t begu
     bool known = true;
     for (size_t i = 0; i < x->args->n; i++)
         known = known && x->studies[i].known;
-    return now >= until && (known || x->lost_ms || now - begun >= clock_patience_ms(LOST_MAX_MS));
+    return now >= until && (known || x->lost_ms || now - begun >= clock_patience_ms(WHERE_LOST_MS));
 }
 
 static int sleep_ms(const struct waiting *x, ms_t now, ms_t until)
@@ -321,8 +303,9 @@ static enum err wait_all(struct waiting *x, struct fault *f)
         if (out_of_time(x, now, until, begun))
             return timed_out(x, f);
         if (x->lost_ms &&
-            (now - x->lost_ms >= clock_patience_ms(LOST_MAX_MS) || grange_is_down(x->g)))
-            return lost(x, f);
+            (now - x->lost_ms >= clock_patience_ms(WHERE_LOST_MS) || grange_is_down(x->g)))
+            return where_lost(&x->args->where, grange_is_down(x->g),
+                              "the same command may be given again", f);
         if (x->pace.n) /* something was heard */
             show(x, now);
         struct pollfd fds[] = { { .fd = grange_fd(x->g), .events = POLLIN },

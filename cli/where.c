@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/local.h"
 #include "cli/signals.h"
 #include "farm/connection.h"
@@ -278,6 +279,19 @@ enum err where_open_farm(const struct where_args *a, struct where *w, struct gra
 }
 
 /* ---- saying it ---- */
+
+enum err where_lost(const struct where *w, bool shut_down, const char *then, struct fault *f)
+{
+    struct buf name = { 0 };
+    where_name(w, &name);
+    if (shut_down)
+        fault_set(f, ERR_LOST, "%s was shut down; %s", buf_text(&name), then);
+    else
+        fault_set(f, ERR_LOST, "%s went away and did not come back within %g s; %s",
+                  buf_text(&name), (double)clock_patience_ms(WHERE_LOST_MS) / 1000, then);
+    buf_fini(&name);
+    return ERR_LOST;
+}
 
 void where_flag(const struct where *w, struct buf *out)
 {

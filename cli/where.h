@@ -19,7 +19,11 @@
 #include "cli/cli.h"
 #include "client/grange.h"
 
-enum { WHERE_DIR_MAX = 4096, WHERE_CONNECT_MS = 10000 };
+enum {
+    WHERE_DIR_MAX = 4096,
+    WHERE_CONNECT_MS = 10000,
+    WHERE_LOST_MS = 10000 /* a scheduler that went away may come back within this */
+};
 #define WHERE_FARM_DEFAULT "default"
 
 struct where_args { /* what was typed; NULL: not given */
@@ -75,6 +79,10 @@ enum err where_open(const struct where_args *a, struct where *w, struct grange *
                     struct fault *f);
 enum err where_open_farm(const struct where_args *a, struct where *w, struct grange **g,
                          struct fault *f);
+
+/* where_lost - ERR_LOST: it did not come back in that time, or it was shut down; and what the
+ * person may do then. */
+enum err where_lost(const struct where *w, bool shut_down, const char *then, struct fault *f);
 
 /* where_flag - " --dir DIR" or " --connect FILE", quoted for sh, or "" when nothing need be said:
  * for commands that are printed. where_name - "the farm NAME in DIR", for sentences. */

@@ -177,11 +177,11 @@ has_child() {
     same "" "$(ls -d grange-?????? 2>/dev/null || true)"
 }
 
-# killing WHAT PROGRAM - its 200,000 calls, while the daemon is killed again and again.
+# killing WHAT many|web - 200,000 calls of the program many, while the daemon is killed again and again.
 killing() {
     # shellcheck disable=SC2046
-    cc -std=c17 -O1 -Wall -Wextra -Werror -o "$2" "$GRANGE_SOURCE/tests/cli/$2.c" $(pkg-config --cflags --libs grange)
-    start "$2" "./$2" "$build/lib/collatz.so" 200000
+    cc -std=c17 -O1 -Wall -Wextra -Werror -o many "$GRANGE_SOURCE/tests/cli/many.c" $(pkg-config --cflags --libs grange)
+    start "$2" ./many "$build/lib/collatz.so" 200000 "$2"
     for line in "up 0" "submitted 200000" "got 50001" "got 150003"; do
         poll_until 60 grep -q "^$line" "$2.out"
         daemon=$(pgrep -P "$pid" -f "grange $1" || true)

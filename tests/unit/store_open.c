@@ -51,6 +51,18 @@ static void add_array(uint32_t id, uint64_t first, uint64_t n)
     commit(&ch, 1);
 }
 
+/* after - a connection of its own, once SQL was done in it. */
+static sqlite3 *after(const char *sql)
+{
+    char path[100];
+    sqlite3 *db;
+
+    db_file(path, sizeof path);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, 0, 0, 0), SQLITE_OK);
+    return db;
+}
+
 /* The first column of what SQL gives, in a connection of its own. */
 static int64_t ask(const char *sql)
 {
@@ -155,26 +167,14 @@ Test(store_open, the_advice_for_a_damaged_file_works)
 
 Test(store_open, somebody_elses_database_is_left_alone)
 {
-    char path[100];
-    sqlite3 *db;
-
-    db_file(path, sizeof path);
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "CREATE TABLE mine(x)", 0, 0, 0), SQLITE_OK);
-    sqlite3_close(db);
+    sqlite3_close(after("CREATE TABLE mine(x)"));
     refused(ERR_DAMAGED, "not one that Grange made");
 }
 
 Test(store_open, a_store_of_a_newer_grange_is_left_alone)
 {
-    char path[100];
-    sqlite3 *db;
-
     fill();
-    db_file(path, sizeof path);
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 7", 0, 0, 0), SQLITE_OK);
-    sqlite3_close(db);
+    sqlite3_close(after("PRAGMA user_version = 7"));
     refused(ERR_VERSION, "newer Grange (schema 7, this one knows 3)");
 }
 
@@ -196,14 +196,8 @@ Test(store_open, a_directory_that_is_not_there_is_said)
 
 Test(store_open, a_lock_that_another_program_keeps_is_said)
 {
-    char path[100];
-    sqlite3 *db;
-
     fill();
-    db_file(path, sizeof path);
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", 0, 0, 0),
-                 SQLITE_OK);
+    sqlite3 *db = after("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_BUSY, "%s", f.text);
     cr_assert_not_null(strstr(f.text, "another program holds its lock; close it and try again"));
     sqlite3_close(db);

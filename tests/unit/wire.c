@@ -13,15 +13,6 @@
 
 TestSuite(wire, .timeout = 300);
 
-static struct message decoded(const struct buf *b)
-{
-    struct message m;
-    struct fault f;
-
-    cr_assert_eq(wire_decode(b->data, b->n, &m, &f), ERR_NONE, "%s", f.text);
-    return m;
-}
-
 /* ---- the tests */
 
 Test(wire, every_kind_comes_back_with_every_field)
@@ -34,7 +25,7 @@ Test(wire, every_kind_comes_back_with_every_field)
         wire_sample(i, &m);
         seen[m.kind] = true;
         wire_encode(&m, &b);
-        struct message back = decoded(&b);
+        struct message back = wire_decoded(&b);
         wire_same(&m, &back);
         message_fini(&back);
         buf_fini(&b);
@@ -229,7 +220,7 @@ Test(wire, a_study_may_be_as_large_as_its_limit_and_no_larger)
     m.spec.spec_bytes = SPEC_BYTES_MAX;
     wire_encode(&m, &b);
     cr_assert(b.n <= FRAME_BYTES_MAX);
-    struct message back = decoded(&b);
+    struct message back = wire_decoded(&b);
     cr_assert_eq(back.spec.spec_bytes, (size_t)SPEC_BYTES_MAX);
     message_fini(&back);
     buf_fini(&b);
@@ -378,7 +369,7 @@ Test(wire, results_of_calls_are_small)
     m.results.n = N;
     wire_encode(&m, &b);
     cr_assert_lt(b.n, (size_t)N * 24, "%zu bytes", b.n);
-    struct message back = decoded(&b);
+    struct message back = wire_decoded(&b);
     wire_same(&m, &back);
     message_fini(&back);
     buf_fini(&b);
@@ -393,7 +384,7 @@ Test(wire, a_hello_of_another_version_is_understood_so_far_as_to_refuse_it)
     m.hello.role = (enum role)77;
     m.hello.slots = 0;
     wire_encode(&m, &b);
-    struct message back = decoded(&b);
+    struct message back = wire_decoded(&b);
     cr_assert_eq(back.hello.version, WIRE_VERSION + 1);
     cr_assert_str_eq(back.hello.program, "grange 0.1.0");
     message_fini(&back);

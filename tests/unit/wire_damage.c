@@ -13,15 +13,6 @@
 
 TestSuite(wire_damage, .timeout = 300);
 
-static struct message decoded(const struct buf *b)
-{
-    struct message m;
-    struct fault f;
-
-    cr_assert_eq(wire_decode(b->data, b->n, &m, &f), ERR_NONE, "%s", f.text);
-    return m;
-}
-
 /* What is said of messages that are damaged so that they are still messages. */
 static const char *const damage[] = {
     "not a message of grange",
@@ -73,7 +64,7 @@ static bool survives(const char *data, size_t n)
     }
     struct buf b = { 0 };
     wire_encode(&m, &b);
-    struct message again = decoded(&b);
+    struct message again = wire_decoded(&b);
     wire_same(&m, &again);
     message_fini(&again);
     message_fini(&m);

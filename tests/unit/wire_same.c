@@ -3,6 +3,17 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "proto/wire.h"
+
+struct message wire_decoded(const struct buf *b)
+{
+    struct message m;
+    struct fault f;
+
+    cr_assert_eq(wire_decode(b->data, b->n, &m, &f), ERR_NONE, "%s", f.text);
+    return m;
+}
+
 /* ---- equality, field by field: encoding both and comparing bytes would miss a forgotten field */
 
 static void same_text(const char *a, const char *b)
