@@ -120,3 +120,34 @@ Test(store_halt, calls_that_were_appended_count)
     expect(&a, 1, 1);
     expect(&b, 1, 2);
 }
+
+/* expect_study - as whoever starts next reads it. */
+static void expect_study(bool active, bool halted)
+{
+    struct study_row row;
+    bool found;
+
+    store_close(st);
+    cr_assert_eq(store_open(dir, STORE_SYNC_FULL, &st, &f), ERR_NONE, "%s", f.text);
+    cr_assert_eq(store_find_study(st, "s", &found, &row, &f), ERR_NONE, "%s", f.text);
+    cr_assert(found);
+    cr_expect(row.active == active && row.halted == halted, "active %d, halted %d", row.active,
+              row.halted);
+}
+
+Test(store_halt, that_a_study_was_halted_is_kept)
+{
+    struct change a = ruled_array(1, 1, 10);
+    struct change state = { .kind = CHG_STUDY_STATE, .study = { 1 } };
+
+    commit(&a, 1);
+    state.halted = true;
+    commit(&state, 1);
+    expect_study(false, true);
+    state.halted = false; /* on hold */
+    commit(&state, 1);
+    expect_study(false, false);
+    state.active = true;
+    commit(&state, 1);
+    expect_study(true, false);
+}
