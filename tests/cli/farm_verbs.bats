@@ -415,6 +415,23 @@ top_says() { grange top | grep -q "$1"; }
     grange down
 }
 
+longest_in_top() { "$GRANGE" top | sed -n 's/^  \([a-z]*\) point .*/\1/p' | xargs; }
+older_first() { [ "$(longest_in_top)" = "older newer" ]; }
+
+@test "top: what runs longest comes first, of whichever study" {
+    waiter
+    grange up -n 1 -j 2
+    grange run --quiet --study newer true # a name that the farm has known for longer
+    for study in older newer; do
+        grange submit --quiet --study "$study" sh waiter.sh "$study"
+        poll_until 20 grep -q "$study" started
+    done
+    poll_until 20 older_first # one look may have heard of one only
+    touch go
+    grange wait older newer
+    grange down
+}
+
 @test "top on a terminal draws until q, and gives the terminal back" {
     grange up -n 1 -j 1
     command -v script >/dev/null || skip "script(1) is not there"
