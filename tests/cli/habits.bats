@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154,SC1083
+# shellcheck disable=SC2154,SC1083,SC2094,SC2016
 # What who is new does: output that nobody takes, names that are kept, words in the wrong place.
 load helper
 
@@ -12,10 +12,8 @@ load helper
     for verb in status 'status --json' 'explain s 0' 'explain s 0 --json' 'results s' 'graph s' 'log s 0' farms 'farms --json' workers 'workers --json' \
         'workers --watch' top up help 'help run' --version 'completion zsh' 'submit --study s echo {x} ::: x=1:3' \
         'run --json --study s echo {x} ::: x=1:3' 'run --dry-run echo {x} ::: x=1' 'wait --json s' 'cancel --json s'; do
-        # shellcheck disable=SC2016
         run -3 bash -c '"$GRANGE" $0 </dev/null >/dev/full' "$verb"
         has "$output" "cannot write"
-        # shellcheck disable=SC2016
         run -141 bash -c '"$GRANGE" $0 </dev/null >&"$gone"' "$verb"
     done
     exec {gone}>&-

@@ -107,12 +107,18 @@ gone() {
 
 lines_at_least() { [ -f "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
 
+# stat_line FILE - a file of /proc as `line`, without a process for each; not where it has gone.
+stat_line() {
+    line=
+    { IFS= read -r -d '' line <"$1"; } 2>/dev/null || [ -n "$line" ]
+}
+
 # descendants PID - all processes below it, by the chain of parents in /proc.
 descendants() {
     local stat pid ppid rest line
     local -A parent=()
     for stat in /proc/[0-9]*/stat; do
-        line=$(cat "$stat" 2>/dev/null) || continue
+        stat_line "$stat" || continue
         pid=${line%% *}
         rest=${line##*) }
         rest=${rest#* }
@@ -130,7 +136,7 @@ descendants() {
 children() {
     local stat line rest
     for stat in /proc/[0-9]*/stat; do
-        line=$(cat "$stat" 2>/dev/null) || continue
+        stat_line "$stat" || continue
         rest=${line##*) }
         rest=${rest#* }
         [ "${rest%% *}" != "$1" ] || echo "${line%% *}"

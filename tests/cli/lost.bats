@@ -54,7 +54,7 @@ comes_back() {
     run -0 grange down --now
     finish "$waiting"
     same 3 "$rc"
-    has "$(cat waiting.err)" "was shut down; when it is up again the same command may be given again"
+    has "$(cat waiting.err)" "was shut down; the same command may be given again"
     has_not "$(cat waiting.err)" "went away"
     finish "$running"
     same 3 "$rc"

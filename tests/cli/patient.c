@@ -1,5 +1,5 @@
-/* patient URL COMMAND - waits for a command on a farm, whatever happens to that: prints "waiting",
- * each time it is lost why, and after how many milliseconds it was told, and what came of it. */
+/* patient URL COMMAND - waits for a command on a farm, whatever happens to that; patient URL --open
+ * KEY for one that another program submitted. Prints "waiting", each time it is lost why, and after how many milliseconds it was told, and what came of it. */
 #include <grange.h>
 #include <stdio.h>
 #include <time.h>
@@ -29,8 +29,11 @@ int main(int argc, char **argv)
 
     if (argc < 3 || grange_connect(argv[1], 60000, &g, why, sizeof why))
         return say(why), 1;
-    grange_command(g, argv[2], &o, &f);
-    if (grange_flush(g, 60000))
+    if (argc > 3)
+        code = grange_future_open(g, argv[3], 60000, &f);
+    else
+        code = grange_command(g, argv[2], &o, &f);
+    if (code || grange_flush(g, 60000))
         return say(grange_message(g)), 1;
     say("waiting");
     for (long long last = 0; (code = grange_wait(g, f, GRANGE_FOREVER)) == GRANGE_ERR_LOST;) {

@@ -10,6 +10,8 @@ setup_more() {
     net="gr$$-$BATS_TEST_NUMBER"
     hosts=()
     declare -gA workers=()
+    own_mounts=()
+    ! unshare --mount true 2>/dev/null || own_mounts=(--mount)
     mkdir -m 700 farm
     hosts 2>why || skip "no network namespaces, bridges or pairs of interfaces here: $(head -1 why)"
 }
@@ -17,7 +19,7 @@ setup_more() {
 hosts() {
     ip netns add "$net-switch" || return
     hosts+=(switch)
-    ip -n "$net-switch" link add br0 type bridge && ip -n "$net-switch" link set br0 up && host sched 1 && host one 2 &&
+    ip_at switch link add br0 type bridge && ip_at switch link set br0 up && host sched 1 && host one 2 &&
         host two 3 && host desk 4
 }
 
@@ -29,23 +31,29 @@ teardown_more() {
     done
 }
 
+# ip_at HOST ... - `ip -n`, which wants mounts of its own and so a root that is a mount point: not so in a chroot.
+ip_at() { nsenter --net="/run/netns/$net-$1" ip "${@:2}"; }
+
 # host NAME N - a new one, at 10.77.0.N.
 host() {
     ip netns add "$net-$1" || return
     hosts+=("$1")
-    ip -n "$net-$1" link add eth0 type veth peer name "$1" netns "$net-switch" &&
-        ip -n "$net-switch" link set "$1" master br0 up &&
-        ip -n "$net-$1" addr add "10.77.0.$2/24" dev eth0 &&
-        ip -n "$net-$1" link set lo up && ip -n "$net-$1" link set eth0 up && mkdir "$1" && at "$1" true
+    ip_at "$1" link add eth0 type veth peer name "$1" netns "$net-switch" &&
+        ip_at switch link set "$1" master br0 up &&
+        ip_at "$1" addr add "10.77.0.$2/24" dev eth0 &&
+        ip_at "$1" link set lo up && ip_at "$1" link set eth0 up && mkdir "$1" && at "$1" true
 }
 
-# door HOST - `into`: what goes before a command to run it there, under its name. What it must not see is empty.
+# door HOST - `into`: what goes before a command to run it there, under its name. What it must not see is empty, where
+# that can be: below a root that is no mount point it has no mounts of its own.
 door() {
-    into=(ip netns exec "$net-$1" unshare --uts --mount sh -ec '
+    local hidden=-
+    [ "${#own_mounts[@]}" = 0 ] || [ "$1" = sched ] || hidden=$BATS_TEST_TMPDIR/farm
+    into=(nsenter --net="/run/netns/$net-$1" unshare --uts "${own_mounts[@]}" sh -ec '
         hostname "$0"
-        [ "$0" = sched ] || mount -t tmpfs -o mode=755 none "$1"
+        [ "$1" = - ] || mount -t tmpfs -o mode=755 none "$1"
         shift
-        exec "$@"' "$1" "$BATS_TEST_TMPDIR/farm")
+        exec "$@"' "$1" "$hidden")
 }
 
 # end_host NAME - kill -9 for every process on it, and no other.
@@ -55,8 +63,8 @@ end_host() {
     [ "${#pids[@]}" = 0 ] || kill -9 "${pids[@]}" 2>/dev/null || true
 }
 
-unplug() { ip -n "$net-switch" link set "$1" down; }
-plug() { ip -n "$net-switch" link set "$1" up; }
+unplug() { ip_at switch link set "$1" down; }
+plug() { ip_at switch link set "$1" up; }
 
 # on HOST NAME COMMAND... - in the background there, as helper's start.
 on() {
@@ -176,7 +184,6 @@ while [ ! -e go ] && [ "$2" = one ]; do sleep 0.02; done # a point
 echo "value $1"
 SLOW
     cat >where.sh <<'WHERE'
-[ -d /sys/class/net/eth0 ] || exit 9
 exec sh slow.sh "$1" "$(ip -o -4 addr show eth0 | grep -q 10.77.0.2/ && echo one || echo two)"
 WHERE
     farm one two
@@ -190,6 +197,37 @@ WHERE
     [ "$(DIR=farm sql 'select count(*) from ended where state = 3')" = 12 ]
     lost=$(grep one ran | cut -d' ' -f1)
     grep -qx "$lost two" ran
+}
+
+@test "over a restart of the scheduler: a run on a third host draws its progress, a program waits for a future that it opened" {
+    local patient
+    patient=$(cd "$(dirname "$GRANGE")/.." && pwd)/examples/example_patient
+    waiter
+    farm one two
+    on desk run "$GRANGE" run --connect desk/client.json --study s sh waiter.sh {x} ::: x=1,2,3
+    run=$pid
+    poll_until 20 grep -q "s: 0 of 3 ended, 0 done, 0 failed, 2 running, 1 left" run.err
+    on desk first "$patient" desk/client.json "echo p >>started; cat go"
+    poll_until 20 grep -q '^waiting' first.out
+    kill -9 "$pid"
+    poll_until 20 gone "$pid"
+    on desk opened "$patient" desk/client.json --open patient:0
+    opened=$pid
+    poll_until 20 grep -q '^waiting' opened.out
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    scheduler
+    poll_until 20 grep -q "the scheduler went away; waiting for it to come back" run.err
+    poll_until 20 grep -q "the scheduler is back" run.err
+    has_not "$(cat opened.out)" "done"
+    : >go
+    finish "$run"
+    same 0 "$rc"
+    has "$(cat run.err)" "s: 3 points: 3 done"
+    finish "$opened"
+    same 0 "$rc"
+    same "done" "$(tail -n 1 opened.out)"
+    same 4 "$(wc -l <started)" # what ran went on
 }
 
 @test "a host that has client.json and nothing else runs, sees and steers studies" {
