@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,13 +60,23 @@ void streams_drop(struct worker *w, struct attempt *a)
     ahead_drop(w, &a->long_err.ahead);
 }
 
+static void again(struct long_stream *s, const char **name)
+{
+    if (!s->opened || s->ahead.failed)
+        return;
+    ahead_again(&s->ahead);
+    free(s->name);
+    s->name = NULL;
+    *name = "";
+}
+
 void streams_gone(struct worker *w)
 {
     struct known *k, *next;
 
     HASH_ITER(hh, w->attempts, k, next)
     {
-        ahead_again(&k->attempt->long_out.ahead);
-        ahead_again(&k->attempt->long_err.ahead);
+        again(&k->attempt->long_out, &k->attempt->body.out_file);
+        again(&k->attempt->long_err, &k->attempt->body.err_file);
     }
 }

@@ -220,3 +220,23 @@ left_there() { find there -mindepth 1 ! -name worker.json ! -path there/state ! 
     kill -TERM "$worker_pid"
     finish "$worker_pid"
 }
+
+@test "a long stream whose scheduler is killed while it comes is there once, and whole" {
+    head -c 60000000 /dev/urandom >noise
+    start scheduler "$GRANGE" scheduler --dir .grange --listen tls+tcp://127.0.0.1:0
+    scheduler=$pid
+    poll_until 20 test -s .grange/worker.json
+    far_worker
+    grange submit --quiet --study o 'echo x >>ran; cat noise; true {n}' ::: n=1
+    poll_until 60 bash -c 'ls .grange/blobs/* 2>/dev/null'
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    start scheduler "$GRANGE" scheduler --dir .grange --listen tls+tcp://127.0.0.1:0
+    poll_until 60 grange wait o --quiet
+    grange log o 0 | cmp - noise
+    same 1 "$(wc -l <ran)"
+    same 1 "$(find .grange/blobs -type f | wc -l)"
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    same "" "$(left_there)"
+}
