@@ -233,7 +233,6 @@ static enum err of_key(struct grange *g, const struct grange_options *o, struct 
         free((*s)->spec), free((*s)->study);
         (*s)->spec = copy(spec), (*s)->study = copy(study);
         (*s)->picked = false;
-        (*s)->cursor = 0;
         series_on_loss(g, *s); /* to be opened with its spec */
     } else if (*s && (strcmp((*s)->spec, spec) != 0 || strcmp((*s)->study, study) != 0)) {
         return fault_set(f, ERR_USAGE,
@@ -472,7 +471,7 @@ void series_on_loss(struct grange *g, struct series *s)
 
 bool series_is_wanted(const struct series *s)
 {
-    return !s->refused && (s->newest || s->n_ended < (s->picked ? s->n_wanted : s->n));
+    return !s->refused && s->n_ended < (s->picked ? s->n_wanted : s->n);
 }
 
 /* gone - the scheduler has fewer calls than it had said were durable: its store is another one. */

@@ -3,7 +3,7 @@ foreach(name wire wire_damage)
     SOURCES unit/wire_samples.c unit/wire_samples_farm.c unit/wire_same.c unit/wire_same_farm.c)
 endforeach()
 grange_unit_test(link LINK grange_proto)
-foreach(name client client_futures client_many client_progress client_lost client_wrong client_verbs client_ends)
+foreach(name client client_futures client_many client_progress client_lost client_wrong client_verbs client_ends client_again)
   grange_unit_test(${name} SOURCES unit/client_fake.c unit/client_fake_calls.c LINK grange_client)
 endforeach()
 foreach(name client_engines client_engines_told client_engines_near)
@@ -11,7 +11,7 @@ foreach(name client_engines client_engines_told client_engines_near)
 endforeach()
 
 # Under the thread sanitizer: the two with threads, and what they send. Without Criterion's sandbox.
-foreach(name wire wire_damage link client client_futures client_many client_progress client_lost client_wrong client_verbs client_ends client_engines
+foreach(name wire wire_damage link client client_futures client_many client_progress client_lost client_wrong client_verbs client_ends client_again client_engines
     client_engines_told client_engines_near)
   if(GRANGE_SANITIZE STREQUAL "thread" AND TARGET unit_${name})
     target_include_directories(unit_${name} BEFORE PRIVATE plain)

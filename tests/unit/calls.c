@@ -37,18 +37,6 @@ static struct {
     enum err code;
 } client;
 
-static void open_key(const char *key, const char *with)
-{
-    struct message m = { .kind = MSG_OPEN };
-
-    m.open.request = 1;
-    m.open.key = key;
-    m.open.study = "s";
-    m.open.spec = with;
-    m.open.spec_bytes = strlen(with);
-    stage_say(&s.client, &m);
-}
-
 static void append(uint64_t at, uint64_t n, bool close)
 {
     uint32_t sizes[BATCH];
@@ -126,7 +114,7 @@ static void on_client(struct stage *stage, const struct message *m)
     switch (m->kind) {
     case MSG_WELCOME:
         client.array.n = 0;
-        open_key("k", spec);
+        stage_open_key(&s, "k", spec);
         break;
     case MSG_OPENED:
         client.array = m->opened.array;
@@ -287,17 +275,17 @@ Test(calls, an_append_is_done_once_and_a_gap_is_refused)
     append(100, 1, false);
     turn_until_refused();
     cr_assert(strstr(client.refused, "closed"), "%s", client.refused);
-    open_key("other", "");
+    stage_open_key(&s, "other", "");
     turn_until_refused();
     cr_assert(client.code == ERR_NOT_FOUND && strstr(client.refused, "'other'"));
-    open_key("other", "{\"calls\":{}}");
+    stage_open_key(&s, "other", "{\"calls\":{}}");
     turn_until_refused();
     cr_assert(client.code == ERR_USAGE && strstr(client.refused, "commands"));
-    open_key("other", "{\"calls\":{\"function\":\"echo\"},\"timeot\":\"3s\"}");
+    stage_open_key(&s, "other", "{\"calls\":{\"function\":\"echo\"},\"timeot\":\"3s\"}");
     turn_until_refused();
     cr_assert(strstr(client.refused, "did you mean 'timeout'?"), "%s", client.refused);
     client.n = 0;
-    open_key("other", spec);
+    stage_open_key(&s, "other", spec);
     array_id old = client.array;
     while (client.array.n == old.n || client.sent)
         stage_turn(&s);
@@ -421,7 +409,7 @@ static void client_blob(struct stage *stage, const struct message *m)
 {
     switch (m->kind) {
     case MSG_WELCOME:
-        open_key("k", spec);
+        stage_open_key(&s, "k", spec);
         break;
     case MSG_OPENED:
         client.array = m->opened.array;

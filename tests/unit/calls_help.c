@@ -229,3 +229,15 @@ void stage_turn(struct stage *s)
     link_flush(s->client.link);
     link_flush(s->worker.link);
 }
+
+void stage_open_key(struct stage *s, const char *key, const char *spec)
+{
+    struct message m = { .kind = MSG_OPEN };
+
+    m.open.request = 1;
+    m.open.key = key;
+    m.open.study = "s";
+    m.open.spec = spec ? spec : "{\"calls\":{\"function\":\"echo\"}}";
+    m.open.spec_bytes = strlen(m.open.spec);
+    stage_say(&s->client, &m);
+}

@@ -41,5 +41,8 @@ void stage_kill(struct stage *s); /* kill -9, and reaped */
 /* stage_turn - waits for something, and hands it on; fails the test after a long silence. */
 void stage_turn(struct stage *s);
 void stage_say(struct peer_of *p, const struct message *m);
+/* stage_open_key - the client opens an array of study "s": of the function "echo", or what `spec`
+ * says. */
+void stage_open_key(struct stage *s, const char *key, const char *spec);
 
 #endif

@@ -37,19 +37,6 @@ static void teardown(void)
 }
 TestSuite(calls_shares, .init = setup, .fini = teardown, .timeout = 300);
 
-static void open_key(const char *key)
-{
-    static const char spec[] = "{\"calls\":{\"function\":\"echo\"}}";
-    struct message m = { .kind = MSG_OPEN };
-
-    m.open.request = 1;
-    m.open.key = key;
-    m.open.study = "s";
-    m.open.spec = spec;
-    m.open.spec_bytes = strlen(spec);
-    stage_say(&s.client, &m);
-}
-
 static void collect(void)
 {
     struct message m = { .kind = MSG_COLLECT };
@@ -79,7 +66,7 @@ static void on_client(struct stage *stage, const struct message *m)
 {
     (void)stage;
     if (m->kind == MSG_WELCOME)
-        open_key("k");
+        stage_open_key(&s, "k", NULL);
     else if (m->kind == MSG_REPLY)
         seen.n_replies++;
     else if (m->kind == MSG_OPENED) {
@@ -203,7 +190,7 @@ Test(calls_shares, who_follows_the_study_sees_it_too)
     struct message m = { .kind = MSG_FOLLOW };
 
     both_run();
-    open_key("k2");
+    stage_open_key(&s, "k2", NULL);
     while (seen.n_leases < 4)
         stage_turn(&s);
     m.follow.request = 9;

@@ -41,19 +41,6 @@ TestSuite(calls_slow, .init = setup, .fini = teardown, .timeout = 300);
 
 /* --- who submits, and reads */
 
-static void open_key(void)
-{
-    static const char spec[] = "{\"calls\":{\"function\":\"echo\"}}";
-    struct message m = { .kind = MSG_OPEN };
-
-    m.open.request = 1;
-    m.open.key = fast.key;
-    m.open.study = "s";
-    m.open.spec = spec;
-    m.open.spec_bytes = strlen(spec);
-    stage_say(&s.client, &m);
-}
-
 static void collect(void)
 {
     struct message m = { .kind = MSG_COLLECT };
@@ -88,7 +75,7 @@ static void on_client(struct stage *stage, const struct message *m)
 {
     (void)stage;
     if (m->kind == MSG_WELCOME)
-        open_key();
+        stage_open_key(&s, fast.key, NULL);
     else if (m->kind == MSG_OPENED) {
         fast.array = m->opened.array;
         collect();
@@ -185,7 +172,7 @@ static void run(const char *key)
     fast.array.n = 0;
     fast.sent = fast.seen = 0;
     if (s.client.welcome)
-        open_key();
+        stage_open_key(&s, fast.key, NULL);
     while (fast.seen < N)
         stage_turn(&s);
 }
@@ -200,7 +187,7 @@ Test(calls_slow, who_does_not_read_costs_little_and_misses_nothing)
     fast.key = "b";
     fast.array.n = 0;
     fast.sent = fast.seen = 0;
-    open_key();
+    stage_open_key(&s, fast.key, NULL);
     while (!fast.array.n)
         stage_turn(&s);
     slow_open();

@@ -182,6 +182,8 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
         break;
     case MSG_CANCEL:
         s->n_cancelled += (unsigned)asked->cancel.n;
+        s->cancel_array = asked->cancel.array.n;
+        s->cancel_home = strcmp(asked->cancel.study, "calls") == 0;
         fake_reply(s, from, asked->cancel.request, asked->cancel.all ? 10 : asked->cancel.n);
         break;
     case MSG_RETRY:

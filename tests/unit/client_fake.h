@@ -57,6 +57,8 @@ struct fake {
     const char *refuse_calls; /* appends that begin with this payload are refused */
     uint32_t version;         /* of the protocol, in its welcome */
     bool refuse_hello;
+    bool forgets;         /* with that part, all parts of the blob that it had */
+    bool refuse_parts;    /* of blobs: there is no room */
     bool garbage;         /* answers the first Follow with bytes that are no message */
     bool says_bye;        /* when it is stopped */
     bool spread;          /* call i was submitted 10 i ms after the first, and took a second */
@@ -70,6 +72,10 @@ struct fake {
     atomic_uint n_opens, n_appends, n_appended_calls, n_cancelled, n_collects, n_parts;
     atomic_uint n_hellos, n_submits, n_follows, n_beats, n_byes, n_shutdowns;
     _Atomic uint64_t submit_requests; /* their numbers, added up */
+    atomic_uint most_calls;           /* in one append */
+    atomic_uint cancel_array;         /* of the last Cancel, */
+    atomic_bool cancel_home;          /* and whether it named the study of the calls */
+    _Atomic uint64_t cursor;          /* of the last Collect */
     atomic_int verb;                  /* of the last Control, */
     atomic_llong number;              /* and its number */
 };

@@ -173,7 +173,16 @@ static void on_blob(struct fake *s, peer_id from, const struct message *asked)
     struct message m = { .kind = MSG_BLOB_ACK };
 
     if (++s->n_parts == s->drop_part) {
+        if (s->forgets)
+            buf_clear(&b->data);
         link_close_peer(s->link, from);
+        return;
+    }
+    if (s->refuse_parts) {
+        m.blob_ack.blob = b->id;
+        m.blob_ack.code = ERR_DISK_FULL;
+        m.blob_ack.text = "there is no room for it";
+        fake_answer(s, from, &m);
         return;
     }
     if (asked->blob.offset == b->data.n)
@@ -248,6 +257,8 @@ static void on_append(struct fake *s, peer_id from, const struct message *asked)
     struct message m = { .kind = MSG_APPENDED };
     bool drop = ++s->n_appends == s->drop_append;
 
+    if (asked->append.n > s->most_calls)
+        s->most_calls = (unsigned)asked->append.n;
     must(a && asked->append.at <= a->n); /* a gap: the client is wrong */
     if (drop && !s->drop_after) {
         link_close_peer(s->link, from);
@@ -288,7 +299,7 @@ static void on_collect(struct fake *s, peer_id from, const struct message *asked
     }
     a->collector = from;
     a->shares = asked->collect.shares;
-    a->sent = asked->collect.cursor;
+    a->sent = s->cursor = asked->collect.cursor;
     fake_reply(s, from, asked->collect.request, 0);
     send_ends(s, a);
 }
