@@ -1,7 +1,7 @@
 #include "worker/ahead.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -9,6 +9,12 @@
 #include "base/must.h"
 #include "base/rng.h"
 #include "worker/loop.h"
+
+void ahead_fini(struct ahead *a)
+{
+    free(a->why);
+    a->why = NULL;
+}
 
 uint64_t ahead_draw(struct worker *w)
 {
@@ -28,7 +34,8 @@ static void leave(struct worker *w, struct ahead *a)
 static void fail(struct worker *w, struct ahead *a, enum err code, const char *text)
 {
     a->failed = code;
-    snprintf(a->why, sizeof a->why, "%s", text);
+    a->why = strdup(text);
+    must(a->why != NULL);
     leave(w, a);
 }
 

@@ -23,10 +23,12 @@ struct ahead {
     bool unsure;     /* how much the scheduler has, since a connection was lost */
     bool there;      /* all of it is, and durable */
     enum err failed; /* the scheduler, or the disk, has refused it for good */
-    char why[200];   /* what was said then */
+    char *why;       /* what was said then, malloc'd */
     struct ahead *prev, *next;
 };
 
+/* ahead_fini - of one that is not listed. */
+void ahead_fini(struct ahead *a);
 /* ahead_draw - a number for a blob, which nobody else has. */
 uint64_t ahead_draw(struct worker *w);
 /* ahead_done - whether it is there or has failed. Else it goes, and its lease is among the results

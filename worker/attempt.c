@@ -57,6 +57,7 @@ static void free_stream(struct long_stream *s)
 {
     if (s->ahead.fd >= 0)
         close(s->ahead.fd);
+    ahead_fini(&s->ahead);
     free(s->path);
     free(s->name);
 }

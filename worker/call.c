@@ -78,6 +78,7 @@ void call_free(struct call *c)
     payload_unref(c->payload);
     matter_fini(&c->in);
     matter_fini(&c->out);
+    ahead_fini(&c->ahead);
     free(c->name);
     free(c->error);
     free(c->said);

@@ -27,7 +27,7 @@ static void open_file(struct attempt *a, struct long_stream *s)
         return;
     }
     s->ahead.failed = ERR_IO;
-    snprintf(s->ahead.why, sizeof s->ahead.why, "cannot read it: %s", strerror(errno));
+    must(asprintf(&s->ahead.why, "cannot read it: %s", strerror(errno)) > 0);
 }
 
 static bool sent(struct worker *w, struct attempt *a, struct long_stream *s, const char **name)
