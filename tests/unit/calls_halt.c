@@ -1,0 +1,113 @@
+/* calls_halt: a halt rule stops a study of calls, and it stays stopped when another scheduler
+ * starts, until somebody who may append to it opens it again. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/unit/calls_help.h"
+
+enum { N = 3 };
+
+static struct stage s;
+static struct {
+    array_id array;
+    size_t n_leases;
+    lease_id leases[N];
+    task_id tasks[N];
+    bool looks; /* it opens the key without a spec, as who only wants to know */
+    unsigned n_progress;
+    enum study_state state;
+} seen;
+
+static void open_key(void)
+{
+    static const char spec[] = "{\"calls\":{\"function\":\"echo\"},\"halt\":\"soon,fail=1\"}";
+    struct message m = { .kind = MSG_OPEN };
+
+    m.open.request = 1;
+    m.open.key = "k";
+    m.open.study = "s";
+    m.open.spec = seen.looks ? "" : spec;
+    m.open.spec_bytes = seen.looks ? 0 : strlen(spec);
+    stage_say(&s.client, &m);
+}
+
+static void append(void)
+{
+    static const uint32_t sizes[N] = { 0 };
+    struct message m = { .kind = MSG_APPEND };
+
+    m.append.request = 2;
+    m.append.array = seen.array;
+    m.append.n = N;
+    m.append.sizes = sizes;
+    stage_say(&s.client, &m);
+}
+
+static void follow(void)
+{
+    struct message m = { .kind = MSG_FOLLOW };
+
+    m.follow.request = 3;
+    m.follow.study = "s";
+    stage_say(&s.client, &m);
+}
+
+static void on_client(struct stage *stage, const struct message *m)
+{
+    (void)stage;
+    if (m->kind == MSG_WELCOME) {
+        open_key();
+    } else if (m->kind == MSG_OPENED) {
+        seen.array = m->opened.array;
+        if (!m->opened.n)
+            append();
+        follow();
+    } else if (m->kind == MSG_PROGRESS) {
+        seen.n_progress++;
+        seen.state = m->progress.state;
+    }
+}
+
+static void on_worker(struct stage *stage, const struct message *m)
+{
+    (void)stage;
+    for (size_t i = 0; m->kind == MSG_ASSIGN && i < m->assign.n; i++) {
+        cr_assert_lt(seen.n_leases, (size_t)N, "calls of a halted study were given out again");
+        seen.leases[seen.n_leases] = m->assign.grants[i].lease;
+        seen.tasks[seen.n_leases++] = m->assign.grants[i].task;
+    }
+}
+
+static void first_one_fails(void)
+{
+    struct end_row row = { .task = seen.tasks[0],
+                           .lease = seen.leases[0],
+                           .state = TASK_FAILED,
+                           .reason = END_EXIT,
+                           .code = 1,
+                           .started_ms = 1700000000000,
+                           .ended_ms = 1700000000001 };
+
+    stage_say(&s.worker, &(struct message){ .kind = MSG_RESULTS, .results = { &row, 1 } });
+}
+
+Test(calls_halt, outlives_the_scheduler, .timeout = 300)
+{
+    stage_open(&s);
+    s.hold_back = true;
+    s.on_client = on_client;
+    s.on_worker = on_worker;
+    while (seen.n_leases < N)
+        stage_turn(&s);
+    first_one_fails();
+    while (seen.state != STUDY_HALTED)
+        stage_turn(&s);
+    stage_kill(&s);
+    seen.n_progress = 0;
+    seen.looks = true;
+    stage_start(&s);
+    while (!seen.n_progress)
+        stage_turn(&s);
+    cr_expect_eq(seen.state, STUDY_HALTED, "it is %d", (int)seen.state);
+    stage_close(&s);
+}
