@@ -84,6 +84,10 @@ EOF
     run -1 grange wait h
     has "$output" "1 failed, 3 left (it halted)"
     grange down
+    grange up -n 1 -j 1 # it is halted for whoever starts next, too
+    run -1 grange wait --timeout 5m h
+    has "$output" "1 failed, 3 left (it halted)"
+    grange down
 }
 
 @test "wait: the scheduler is killed and comes back" {

@@ -98,12 +98,19 @@ static void say_counts(const struct state *s, study_id study, struct buf *said)
         const char *name;
         uint64_t n;
     } counts[] = {
-        { "ready", k->ready },         { "blocked", k->blocked },
-        { "waiting", k->waiting },     { "running", k->running },
-        { "done", k->done },           { "failed", k->failed },
-        { "cancelled", k->cancelled }, { "skipped", k->skipped },
-        { "unmet", k->unmet },         { "quarantined", k->quarantined },
-        { "reused", k->reused },       { "lost", k->lost },
+        { "ready", k->ready },
+        { "blocked", k->blocked },
+        { "waiting", k->waiting },
+        { "running", k->running },
+        { "done", k->done },
+        { "warned", k->warned },
+        { "failed", k->failed },
+        { "cancelled", k->cancelled },
+        { "skipped", k->skipped },
+        { "unmet", k->unmet },
+        { "quarantined", k->quarantined },
+        { "reused", k->reused },
+        { "lost", k->lost },
     };
     buf_addf(said, "a%u %s%s n=%" PRIu64, (unsigned)cs.array.n, modes[cs.mode],
              cs.ended ? " ended" : "", k->n);
@@ -219,6 +226,8 @@ static bool asked(struct state *s, ms_t now, const char *verb, struct words *w, 
         for (uint64_t i = 0; i < a.n; i++)
             buf_addf(said, "%s%s", i ? " " : "",
                      task_state_name(core_task_state(s->core, (task_id){ a.first.n + i })));
+        if (a.counts.warned)
+            buf_addf(said, " warned=%" PRIu64, a.counts.warned);
     } else if (strcmp(verb, "slowest") == 0) {
         struct core_running running[8];
         size_t n = core_slowest(s->core, (study_id){ (uint32_t)words_number(w, "study", 1) }, now,

@@ -56,7 +56,7 @@ static void order_words(struct words *w, struct scripted *s)
     s->ev.order = n ? s->order : NULL;
 }
 
-/* states=rrdfcsq: a letter a task. */
+/* states=rrdfcsq: a letter a task; D: done, with a warning. */
 static void states_words(struct words *w, struct scripted *s, uint64_t n)
 {
     static const char letters[] = "rwldfcsqbu";
@@ -67,10 +67,10 @@ static void states_words(struct words *w, struct scripted *s, uint64_t n)
     if (strlen(text) != n)
         words_wrong(w, "states needs one letter a point", text);
     for (uint64_t i = 0; i < n; i++) {
-        const char *at = strchr(letters, text[i]);
+        const char *at = strchr(letters, text[i] == 'D' ? 'd' : text[i]);
         if (!at)
-            words_wrong(w, "states are r, d, f, c, s, q, u", text);
-        s->states[i] = (uint8_t)(at - letters);
+            words_wrong(w, "states are r, d, D, f, c, s, q, u", text);
+        s->states[i] = (uint8_t)((at - letters) | (text[i] == 'D' ? STATE_WARNED : 0));
     }
     s->ev.states = s->states;
 }
