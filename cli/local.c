@@ -90,7 +90,7 @@ static void nap(ms_t ms)
 enum err local_start(struct local *l, bool any, struct fault *f)
 {
     enum err err = secret_home(l->dir, f);
-    ms_t until = clock_mono_ms() + OWNER_GONE_MS;
+    ms_t until = clock_mono_ms() + clock_patience_ms(OWNER_GONE_MS);
     bool started = false;
     while (!err && !started && !l->joined) {
         pid_t pid = 0;

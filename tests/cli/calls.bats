@@ -119,8 +119,10 @@ graph() { ./calls "$url" wing fit graph; }
     run -2 grange log wing none:0
     has "$output" "wing has no calls under the key of 'none:0'; it has the key fit"
     run -2 grange log wing fit:6
-    has "$output" "has 6 calls so far"
+    has "$output" "fit has 6 calls so far, from 0 on: none is fit:6"
     run -0 grange down
+    run -3 grange retry wing fit:2
+    has "$output" "wing is a study of calls, and no farm is up that could run them; start one, which goes on with it: grange up"
 }
 
 @test "retry runs failed calls again, and what was skipped because of them" {

@@ -63,6 +63,7 @@ echo $? >../second.rc
 EOF
     run -0 "${in_namespace[@]}" bash script.sh
     cat first.out second.out
+    has "$(cat first.out)" "there is no space left for .grange; nothing was started"
     same 3 "$(cat first.rc)"
     grep -qi "no space left" first.out
     same 0 "$(cat second.rc)"

@@ -84,6 +84,7 @@ looks_from_afar() {
     run -1 grange wait --connect client.json t
     run -2 grange resume --connect client.json
     run -2 grange run --connect client.json -j 1 'true {n}' ::: n=1
+    has "$output" "-j starts a worker beside those of the farm, here; with --connect the farm has only its own"
     run -3 grange submit --connect worker.json 'true {n}' ::: n=1
     has "$output" "client.json"
     run -0 grange down --connect client.json

@@ -236,7 +236,7 @@ EOF
     grange submit --quiet --study d sh waiter.sh {n} ::: n=1:6
     poll_until 20 lines_at_least started 2
     run -0 grange drain "$(worker_name 1)"
-    has "$output" "gets nothing new"
+    has "$output" "$(worker_name 1) gets nothing new and ends when its running points have ended"
     run -0 grange workers
     has "$output" "draining"
     touch go
@@ -265,6 +265,7 @@ EOF
     grange submit --quiet --study d sh waiter.sh {n} ::: n=1:2
     poll_until 20 lines_at_least started 2
     run -0 grange drain "$(worker_name 1)" --now
+    has "$output" "ends when its running points have been stopped; they will run elsewhere"
     poll_until 20 workers_do_not_say "$(worker_name 1)"
     touch go
     run -0 grange wait d
@@ -348,7 +349,7 @@ EOF
     has "$output" "h goes on"
     poll_until 20 lines_at_least started 4
     run -0 grange hold h --now
-    has "$output" "2 running points are stopped"
+    has "$output" "h is on hold; 2 running points are stopped and will run again"
     touch go
     run -0 grange release h
     finish "$wait"

@@ -31,6 +31,7 @@ each_verb() {
     run -2 grange status --farm lap
     has "$output" "lap"
     run -0 grange drain "$(grange workers --farm lab --json | jq -r '.workers[0].worker')" --farm lab --grace 1s
+    has "$output" "ends when its running points have ended, or at the end of the grace"
     poll_until 20 bash -c '[ "$("$GRANGE" workers --farm lab --json | jq "[.workers[] | select(.state == \"up\")] | length")" = 0 ]'
     run -0 grange down --farm lab
 }

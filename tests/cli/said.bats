@@ -259,3 +259,92 @@ killed_again() {
     run -3 grange log s 0
     has "$output" "stdout of this point cannot be unpacked: the store is damaged"
 }
+
+@test "what a table lacks, where else a point printed, points that are new, a directory without a name" {
+    run -0 grange run --quiet --study s -m 'e=regex:no (\d+)' 'echo 12345 >&2; true {x}' ::: x=1
+    run -0 grange results s
+    has "$output" "note: metric 'e' was not found in 1 of 1 points that are done"
+    run -0 grange log s 0
+    has "$output" "note: it printed 6 bytes to stderr: grange log s 0 --stderr"
+    run -0 grange run --study s 'echo new {x}' ::: x=1
+    has "$output" "the command or its input files differ from those of earlier points of this study: these are new points"
+    mkdir gone
+    cd gone
+    rmdir ../gone
+    run -3 grange run --dir "$BATS_TEST_TMPDIR/d" true ::: x=1
+    has "$output" "the current directory cannot be named: No such file or directory"
+    cd ..
+}
+
+@test "a farm that has no engines, that is up already, that is down, that is without its scheduler" {
+    run -0 grange up --quiet --name lab -n 1 -j 1
+    run -3 grange call --all f
+    has "$output" "there are no engines; start workers with --plugin or --engine"
+    run -2 grange up --listen tcp://127.0.0.1:0
+    has "$output" " is up already; --listen is for its start: grange down, then up again"
+    run -0 grange down
+}
+
+@test "a farm that goes down, whose scheduler is gone, that was killed" {
+    waiter
+    run -0 grange up --quiet --name lab -n 1 -j 1
+    run -0 grange submit --quiet --study s sh waiter.sh '{x}' ::: x=1
+    poll_until 20 lines_at_least started 1
+    start down "$GRANGE" down --drain
+    poll_until 20 grep -q ending .grange/lock
+    run -3 grange up
+    has "$output" "is going down, and waits for points that run: up again once it is down; grange down --now does not wait"
+    touch go
+    finish "$pid"
+    same 0 "$rc"
+    run -0 grange up --quiet --name lab -n 1 -j 1
+    keeper_there
+    read -r scheduler _ <.grange/lock
+    kill -STOP "$keeper"
+    kill -9 "$scheduler"
+    poll_until 20 gone "$scheduler"
+    run -3 grange up
+    has "$output" " has a keeper but no scheduler just now: it is being started again, or cannot be; see "
+    # shellcheck disable=SC2046
+    kill -9 "$keeper" $(descendants "$keeper")
+    poll_until 20 gone "$keeper"
+    run -3 grange workers --farm lab
+    has "$output" "the farm lab is not up; start it with: grange up --name lab --dir $PWD/.grange"
+}
+
+@test "a keeper that is killed before its farm is ready" {
+    mkdir -m 700 .grange .grange/log
+    mkfifo .grange/log/scheduler.log
+    start up "$GRANGE" up -n 1
+    poll_until 20 keeper_there
+    kill -9 "$keeper"
+    finish "$pid"
+    same 3 "$rc"
+    has "$(cat up.err)" "the keeper ended before all was ready"
+}
+
+keeper_there() {
+    keeper=$(basename -a .grange/keepers/* | grep -x '[0-9]*')
+}
+
+@test "the scheduler of a run that is gone, which does not end" {
+    waiter
+    start run "$GRANGE" run --study s sh waiter.sh '{x}' ::: x=1
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    read -r scheduler _ <.grange/lock
+    kill -STOP "$scheduler"
+    kill -9 "$run"
+    GRANGE_PATIENCE_PERCENT=1 run -3 grange run --study t true ::: x=1
+    has "$output" "the scheduler of a \`grange run\` that is gone (process $run) still has .grange; see .grange/scheduler.log"
+    kill -9 "$scheduler"
+}
+
+@test "a scheduler that grange down cannot end is named" {
+    mkdir -m 700 farm
+    exec {lock}<>farm/lock
+    flock "$lock"
+    echo "4711 daemon" >&"$lock"
+    run -3 grange down --dir farm --now
+    has "$output" "the scheduler of farm (process 4711) does not end; see its log"
+}

@@ -98,6 +98,7 @@ times() {
     refuse "'--json' is an option of grange run among the values after ':::'; write it before the command, or, if it is a value, as a factor: x=--json" \
         run echo ::: a --json
     refuse "after ':::', 'b' is a plain value and 'x=1' is a factor; a group holds either factors" run echo ::: b x=1
+    refuse "'::::' is not known here; write ':::' before factors such as T=1,2,3, x=@FILE for a file with a value a line" run echo :::: x=1
     refuse "there is nothing after ':::'; factors such as T=280:320:10" run echo :::
     # shellcheck disable=SC2046
     refuse "--metric was given more than 512 times" run $(times 513 --metric m=regex:x) true ::: x=1

@@ -264,6 +264,7 @@ Test(client_ends, a_set_counts_what_has_ended)
     cr_expect(t.wall_ms >= 20 && t.serial_us == 4 * 500 && t.cpu_us == 4 * 400);
     cr_assert_eq(grange_forget(g, next), GRANGE_OK);
     cr_expect_eq(grange_set_add(set, next, 1), GRANGE_ERR_NOT_FOUND);
+    says("what was added to the set is no future of its connection");
     finish();
 }
 

@@ -179,6 +179,7 @@ Test(client_engines, those_that_ended_come_in_their_order)
     cr_expect(!grange_direct_ready(held));
     struct grange_answer a;
     cr_expect_eq(grange_direct_answer(held, 0, &a), GRANGE_ERR_STATE);
+    cr_expect_str_eq(grange_message(g), "this engine has not answered yet");
     grange_direct_free(held);
 }
 

@@ -369,6 +369,7 @@ Test(client_futures, a_key_opens_the_same_future_again_elsewhere)
     cr_assert_eq(grange_future_key(g, f, key, sizeof key), GRANGE_OK);
     cr_assert_str_eq(key, "fit:eu:1");
     cr_assert_eq(grange_future_key(g, f, key, 3), GRANGE_ERR_LIMIT);
+    cr_assert_str_eq(grange_message(g), "there is no room for the key; GRANGE_KEY_BYTES is enough");
     result(f);
     cr_assert_eq(grange_future_key(g, held, key, sizeof key), GRANGE_OK);
     grange_close(g);

@@ -117,7 +117,8 @@ Test(farm, a_secret_that_others_can_read_is_refused)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         put(path, "x", wrong[i]);
         cr_assert_eq(secret_read(path, &text, &f), ERR_PERMISSION, "mode %o", wrong[i]);
-        contains("chmod 600");
+        contains(" holds a secret, and others may read or write it (mode 06");
+        contains("make it private: chmod 600");
         contains(path);
     }
     cr_assert_eq(text.n, 0);
@@ -210,7 +211,7 @@ Test(farm, what_is_wrong_with_a_connection_file_is_named)
         const char *says;
     } cases[] = {
         { "", ERR_MALFORMED, "line 1" },
-        { "[]", ERR_MALFORMED, "one JSON object" },
+        { "[]", ERR_MALFORMED, "line 1: a connection file is one JSON object" },
         { "{\"grange\":1,\"grange\":1}", ERR_MALFORMED, "duplicate" },
         { "{}", ERR_MALFORMED, ": field 'grange': is missing: this is no connection file" },
         { "{\"grange\":2}", ERR_VERSION, ": format 2, and this program knows 1: upgrade it" },
@@ -223,9 +224,9 @@ Test(farm, what_is_wrong_with_a_connection_file_is_named)
           "every address is ipc://PATH, tcp://HOST:PORT or tls+tcp://HOST:PORT" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[7]}", ERR_MALFORMED, "'urls'" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tcp://a:1\"],\"farm\":3}", ERR_MALFORMED,
-          "'farm'" },
+          "field 'farm': must be a text that is not empty" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tls+tcp://a:1\"]}", ERR_MALFORMED,
-          "'ca'" },
+          "field 'ca': is missing, and tls+tcp:// needs it" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tls+tcp://a:1\"],\"ca\":\"x\"}",
           ERR_MALFORMED, "is not in PEM format" },
         { "{\"grange\":1,\"role\":\"worker\",\"urls\":[\"tcp://a:1\",\"tcp://a:1\",\"tcp://a:1\","
@@ -437,7 +438,7 @@ Test(farm, keys_are_made_once_and_kept_private)
     cr_assert_eq(certs_open(dir, &again, &f), ERR_PERMISSION, "%s", f.text);
     put(at, "{\"for_workers\":{\"ca\":\"x\"}}", 0600);
     cr_assert_eq(certs_open(dir, &again, &f), ERR_DAMAGED);
-    contains("for_workers");
+    contains("field 'for_workers' is missing or not whole; remove the file and new keys are made");
     farm_keys_fini(&k);
 }
 

@@ -282,7 +282,7 @@ Test(metric, wrong_words_are_explained)
     check_wrong("x=json@o:a", "must be one of");
     check_wrong("x=csv:o", "csv:FILE:COLUMN");
     check_wrong("x=csv:o:", "is no column");
-    check_wrong("x=csv:o:0", "is no column");
+    check_wrong("x=csv:o:0", "'0' is no column; give a name of the header or a number from 1");
     char name[NAME_BYTES_MAX + 20] = "";
     memset(name, 'a', NAME_BYTES_MAX + 1);
     snprintf(name + NAME_BYTES_MAX + 1, 19, "=regex:a");

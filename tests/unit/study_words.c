@@ -207,14 +207,15 @@ Test(words, that_are_wrong_say_what_would_be_right)
     cr_assert(strstr(f.text, "there is no command to run"));
     cr_assert(strstr(MESSAGE(COMMAND("")), "the command is empty"));
     cr_assert(strstr(MESSAGE(COMMAND(" \t")), "the command is empty"));
-    cr_assert(
-        strstr(MESSAGE(COMMAND("x"), .function = "noop"), "or the function 'noop', not both"));
+    cr_assert(strstr(MESSAGE(COMMAND("x"), .function = "noop"),
+                     "a study runs a command or the function 'noop', not both"));
     cr_assert(strstr(MESSAGE(.function = ""), "the name of a function has 1 to 100 bytes"));
     cr_assert(
         strstr(MESSAGE(.function = "noop", .restart = "./x"), "a function has no restart command"));
     cr_assert(strstr(MESSAGE(.restart = " "), "the restart command is empty"));
     char long_name[NAME_BYTES_MAX + 2] = "";
     memset(long_name, 'a', NAME_BYTES_MAX + 1);
+    cr_assert(strstr(MESSAGE(.name = long_name), "the study's name 'aaa"));
     cr_assert(strstr(MESSAGE(.name = long_name), "aaa...' has more than 100 bytes"));
     cr_assert(strstr(MESSAGE(.name = "a/b"), "'a/b' cannot be the name of a study; use letters, "
                                              "digits, _, - and ., and start with a letter"));

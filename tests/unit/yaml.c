@@ -251,17 +251,22 @@ Test(yaml, wrong_types_name_line_and_key)
     check_wrong(COMMAND "factors: T\n", "study.yaml:2: key 'factors' must be a mapping");
     check_wrong(COMMAND "factors:\n  T: {a: b}\n", "study.yaml:3: factor 'T' must be a text");
     check_wrong(COMMAND "factors: {T: []}\n", "study.yaml:2: factor 'T' has no values");
-    check_wrong(COMMAND "factors:\n  T:\n", "study.yaml:3: factor 'T' has no value; an empty text is ''");
+    check_wrong(COMMAND "factors:\n  T:\n",
+                "study.yaml:3: factor 'T' has no value; an empty text is ''");
     check_wrong(COMMAND "factors:\n  T:\n  - 1\n  -\n", "study.yaml:5: factor 'T' has no value");
     check_wrong(COMMAND "factors: {'@x.csv': 1}\n",
                 "study.yaml:2: '@x.csv' is no name of a factor");
     check_wrong(COMMAND "factors: [{a: 1, b: 2}]\n", "study.yaml:2: an item of 'factors' is one");
-    check_wrong(COMMAND "lists: [1, 2]\n", "study.yaml:2: key 'lists' must be a list of lists; this item is a text");
+    check_wrong(COMMAND "lists: [1, 2]\n",
+                "study.yaml:2: key 'lists' must be a list of lists; this item is a text");
     check_wrong(COMMAND "lists: 1\n",
                 "study.yaml:2: key 'lists' must be a list of lists, not a text");
     check_wrong(COMMAND "shuffle: maybe\n",
                 "study.yaml:2: key 'shuffle': 'maybe' must be yes or no");
     check_wrong(COMMAND "task: 3\n", "study.yaml:2: key 'task' must be a mapping");
+    check_wrong(COMMAND "exit: {75: 'retry,3:ok'}\n",
+                "study.yaml:2: key 'exit': '75: retry,3:ok' must be a status and retry, fail, ok, "
+                "warn or quarantine");
     check_wrong(COMMAND "exit: {75: {a: b}}\n", "study.yaml:2: key 'exit' must be a text");
     check_wrong(COMMAND "study: \"a\\0b\"\n", "study.yaml:2: key 'study' has a zero byte");
 }
