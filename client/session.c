@@ -69,7 +69,6 @@ void session_close(struct grange *g)
     directs_fini(&g->directs);
     pump_fini(&g->pump);
     pthread_mutex_destroy(&g->lock);
-    buf_fini(&g->scratch);
     free(g);
 }
 
@@ -128,9 +127,12 @@ void session_mark_news(struct grange *g)
 
 void session_put(struct grange *g, const struct message *m)
 {
-    buf_clear(&g->scratch);
-    wire_encode(m, &g->scratch);
-    link_send(g->link, g->peer, g->scratch.data, g->scratch.n);
+    struct buf *frame = link_begin(g->link, g->peer);
+
+    if (!frame)
+        return;
+    wire_encode(m, frame);
+    link_end(g->link);
 }
 
 void session_send(struct grange *g, const struct message *m)

@@ -76,7 +76,6 @@ struct grange {
     int epoll_fd, news_fd; /* grange_fd: the link's, or news_fd when something is here already */
     bool news_marked;      /* news_fd is readable */
     struct fault refusal;
-    struct buf scratch;
     struct calls calls;
     struct directs directs;
     char *file;                /* the connection file; NULL: there is none */

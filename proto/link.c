@@ -154,26 +154,48 @@ static void mark_dirty(struct link *l, struct peer *p)
     p->dirty = true;
 }
 
-void link_send(struct link *l, peer_id peer, const void *data, size_t n)
+struct buf *link_begin(struct link *l, peer_id peer)
 {
+    uint32_t header = 0;
+
+    pthread_mutex_lock(&l->lock);
+    struct peer *p = link_find(l, peer);
+    if (!p || p->closed || p->ending) {
+        pthread_mutex_unlock(&l->lock);
+        return NULL;
+    }
+    l->framing = p;
+    l->frame_at = p->out.n;
+    buf_add(&p->out, &header, HEADER_BYTES);
+    return &p->out;
+}
+
+void link_end(struct link *l)
+{
+    struct peer *p = l->framing;
+    size_t n = p->out.n - l->frame_at - HEADER_BYTES;
     uint32_t header = (uint32_t)n;
 
     must(n > 0 && n <= FRAME_BYTES_MAX);
-    pthread_mutex_lock(&l->lock);
-    struct peer *p = link_find(l, peer);
-    bool full = false;
-    if (p && !p->closed && !p->ending) {
-        size_t queued = p->out.n + p->inflight.n - p->sent;
-        full = queued + HEADER_BYTES + n > LINK_QUEUE_BYTES_MAX;
-        if (!full) {
-            buf_add(&p->out, &header, HEADER_BYTES);
-            buf_add(&p->out, data, n);
-            mark_dirty(l, p);
-        }
-    }
+    memcpy(p->out.data + l->frame_at, &header, HEADER_BYTES);
+    bool full = p->out.n + p->inflight.n - p->sent > LINK_QUEUE_BYTES_MAX;
+    if (full)
+        p->out.n = l->frame_at;
+    else
+        mark_dirty(l, p);
     pthread_mutex_unlock(&l->lock);
     if (full)
         peer_close(p, ERR_LIMIT);
+}
+
+void link_send(struct link *l, peer_id peer, const void *data, size_t n)
+{
+    struct buf *frame = link_begin(l, peer);
+
+    if (!frame)
+        return;
+    buf_add(frame, data, n);
+    link_end(l);
 }
 
 size_t link_queued(struct link *l, peer_id peer)

@@ -31,6 +31,7 @@
 
 enum { LINK_QUEUE_BYTES_MAX = 256 << 20 };
 
+struct buf;
 struct link;
 
 enum link_event_kind { LINK_UP, LINK_FRAME, LINK_GONE };
@@ -81,6 +82,11 @@ void link_trouble(struct link *l, char *text, size_t size);
 bool link_take(struct link *l, struct link_event *ev);
 /* link_send - copies the frame into the peer's queue; a peer that is gone is ignored. */
 void link_send(struct link *l, peer_id peer, const void *data, size_t n);
+/* link_begin, link_end - the same without that copy: what is appended to the buffer in between is
+ * the frame. NULL: the peer is gone, and there is nothing to end. Nothing else is done with the
+ * link meanwhile. */
+struct buf *link_begin(struct link *l, peer_id peer);
+void link_end(struct link *l);
 /* link_queued - bytes that this peer has not been sent yet; 0 when it is gone. */
 size_t link_queued(struct link *l, peer_id peer);
 /* link_flush - starts writing what was queued since the last flush: call at the end of a turn. */

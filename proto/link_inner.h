@@ -125,6 +125,8 @@ struct link {
     size_t current_at;
     peer_id *dirty;
     size_t n_dirty, cap_dirty;
+    struct peer *framing; /* between link_begin and link_end, */
+    size_t frame_at;      /* and where in its queue */
 
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;

@@ -8,13 +8,12 @@
 
 void send_message(struct scheduler *s, peer_id to, const struct message *m)
 {
-    static struct buf frame; /* one thread owns all state; the memory is reused from send to send */
+    struct buf *frame = to.n ? link_begin(s->link, to) : NULL;
 
-    if (!to.n)
+    if (!frame)
         return;
-    buf_clear(&frame);
-    wire_encode(m, &frame);
-    link_send(s->link, to, frame.data, frame.n);
+    wire_encode(m, frame);
+    link_end(s->link);
 }
 
 static struct peer *peer_of(struct scheduler *s, peer_id id)

@@ -19,11 +19,12 @@ enum {
 
 void worker_send(struct worker *w, const struct message *m)
 {
-    if (!w->peer.n)
+    struct buf *frame = w->peer.n ? link_begin(w->link, w->peer) : NULL;
+
+    if (!frame)
         return;
-    buf_clear(&w->frame);
-    wire_encode(m, &w->frame);
-    link_send(w->link, w->peer, w->frame.data, w->frame.n);
+    wire_encode(m, frame);
+    link_end(w->link);
 }
 
 /* --- what it still has --- */

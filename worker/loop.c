@@ -446,7 +446,6 @@ static void worker_close(struct worker *w)
     free(w->ended.ids);
     free(w->results.ids);
     free(w->returned.ids);
-    buf_fini(&w->frame);
     if (w->signal_fd >= 0)
         close(w->signal_fd);
     if (w->epoll_fd >= 0)

@@ -95,7 +95,6 @@ struct worker {
     struct leases returned;
     struct agent_held *held;
     size_t held_cap;
-    struct buf frame;
 };
 
 /* worker_run - until it is told to end; returns the exit code. */

@@ -82,6 +82,35 @@ Test(link, a_large_frame_arrives)
     free(big);
 }
 
+/* What is written into the queue itself goes between what is copied there, and to nobody who is
+ * gone.
+ */
+Test(link, a_frame_is_written_where_it_leaves)
+{
+    enum { N = 1 << 20 };
+    struct pair p = connected(url);
+    struct buf *frame;
+
+    link_send(p.client, p.to_server, "before", 6);
+    cr_assert(frame = link_begin(p.client, p.to_server));
+    for (size_t i = 0; i < N; i++)
+        buf_addc(frame, (char)(i * 31 >> 8));
+    link_end(p.client);
+    link_send(p.client, p.to_server, "after", 5);
+    link_flush(p.client);
+    struct link_event ev = expect(p.server, LINK_FRAME);
+    cr_assert(ev.n == 6 && memcmp(ev.data, "before", 6) == 0);
+    ev = expect(p.server, LINK_FRAME);
+    cr_assert_eq(ev.n, N);
+    for (size_t i = 0; i < N; i++)
+        cr_assert_eq(((const char *)ev.data)[i], (char)(i * 31 >> 8));
+    ev = expect(p.server, LINK_FRAME);
+    cr_assert(ev.n == 5 && memcmp(ev.data, "after", 5) == 0);
+    cr_assert(link_begin(p.client, (peer_id){ 12345 }) == NULL);
+    link_send(p.client, (peer_id){ 12345 }, "nobody", 6);
+    disconnect(&p);
+}
+
 Test(link, a_peer_that_announces_too_much_is_dropped)
 {
     struct link *l = listening(url);
