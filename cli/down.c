@@ -14,11 +14,11 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "cli/control.h"
-#include "cli/keeper.h"
 #include "cli/local.h"
 #include "cli/points.h"
 #include "cli/signals.h"
 #include "cli/where.h"
+#include "farm/keepers.h"
 #include "farm/registry.h"
 
 enum { OPT_DRAIN = OPT_VERB, OPT_NOW };
@@ -114,8 +114,8 @@ static void nap(void)
 
 static bool is_left(const char *dir)
 {
-    static struct keeper_found found[KEEPER_WORKERS_MAX];
-    return farm_held(dir, NULL) || keeper_list(dir, found, KEEPER_WORKERS_MAX) > 0;
+    static struct keeper_entry found[KEEPERS_MAX];
+    return farm_held(dir, NULL) || keepers_list(dir, found, KEEPERS_MAX) > 0;
 }
 
 static bool gone_within(const char *dir, ms_t timeout_ms)
@@ -131,8 +131,8 @@ static bool gone_within(const char *dir, ms_t timeout_ms)
 
 static void signal_keepers(const char *dir, int sig)
 {
-    static struct keeper_found found[KEEPER_WORKERS_MAX];
-    size_t n = keeper_list(dir, found, KEEPER_WORKERS_MAX);
+    static struct keeper_entry found[KEEPERS_MAX];
+    size_t n = keepers_list(dir, found, KEEPERS_MAX);
     for (size_t i = 0; i < n; i++)
         kill(found[i].pid, sig);
 }

@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/keeper.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
+#include "farm/keepers.h"
 #include "farm/registry.h"
 
 struct farms_args {
@@ -50,14 +50,16 @@ static const struct argp argp = {
 
 static const char *state_of(const struct farm *farm)
 {
+    if (farm->kept)
+        return "starting";
     return farm->state == FARM_UP ? "up" : farm->state == FARM_DOWN ? "down" : "on another host";
 }
 
 static uint32_t workers_of(const struct farm *farm)
 {
-    static struct keeper_found found[KEEPER_WORKERS_MAX];
+    static struct keeper_entry found[KEEPERS_MAX];
     uint32_t workers = 0;
-    size_t n = farm->state == FARM_UP ? keeper_list(farm->dir, found, KEEPER_WORKERS_MAX) : 0;
+    size_t n = farm->state == FARM_UP ? keepers_list(farm->dir, found, KEEPERS_MAX) : 0;
     for (size_t i = 0; i < n; i++)
         workers += found[i].left;
     return workers;

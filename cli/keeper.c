@@ -1,6 +1,5 @@
 #include "cli/keeper.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,13 +20,10 @@
 #include "cli/cli.h"
 #include "cli/local.h"
 #include "farm/child.h"
+#include "farm/keepers.h"
 #include "worker/supervise.h"
 
-enum {
-    PATH_ROOM = 4096,
-    LOCK_TEXT_MAX = 64,
-    ARGV_MAX = 2 * KEEPER_LISTEN_MAX + KEEPER_WORKER_ARGS_MAX + 24
-};
+enum { PATH_ROOM = 4096, ARGV_MAX = 2 * KEEPER_LISTEN_MAX + KEEPER_WORKER_ARGS_MAX + 24 };
 
 /* One child: the scheduler or a worker. */
 struct kept {
@@ -163,11 +158,6 @@ static void report(struct keeper *k, const char *text)
 
 /* ---- who is there ---- */
 
-static void lock_path(const char *dir, pid_t pid, char *path, size_t bytes)
-{
-    snprintf(path, bytes, "%s/keepers/%d", dir, (int)pid);
-}
-
 static uint32_t workers_left(const struct keeper *k)
 {
     uint32_t n = 0;
@@ -176,73 +166,19 @@ static uint32_t workers_left(const struct keeper *k)
     return n;
 }
 
-/* Always as long as before, so that nobody reads half of it. */
-static bool write_lock(int fd, const struct keeper_options *o, uint32_t left)
+static struct keeper_entry entry_of(const struct keeper *k)
 {
-    char text[LOCK_TEXT_MAX];
-    int n = snprintf(text, sizeof text, "%10d %10u %10u %10u\n", (int)getpid(), o->first,
-                     o->n_workers, left);
-    return pwrite(fd, text, (size_t)n, 0) == n;
+    return (struct keeper_entry){ .pid = getpid(),
+                                  .first = k->o->first,
+                                  .n_numbers = k->o->n_workers,
+                                  .left = workers_left(k),
+                                  .scheduler = k->o->scheduler && !k->stopping };
 }
 
-/* The file is complete before it has its name. */
-static int take_lock(const struct keeper_options *o)
+static void change_entry(const struct keeper *k)
 {
-    char path[PATH_ROOM], made[PATH_ROOM + 8];
-    snprintf(path, sizeof path, "%s/keepers", o->dir);
-    mkdir(path, 0700);
-    lock_path(o->dir, getpid(), path, sizeof path);
-    snprintf(made, sizeof made, "%s.new", path);
-    int fd = open(made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || !write_lock(fd, o, o->n_workers) ||
-        rename(made, path) != 0)
-        log_error("event=no_lock path=%s error=\"%s\"", path, strerror(errno));
-    return fd;
-}
-
-static void give_back_lock(const struct keeper_options *o, int fd)
-{
-    char path[PATH_ROOM];
-    lock_path(o->dir, getpid(), path, sizeof path);
-    unlink(path);
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Whether a file of DIR/keepers is that of a keeper that lives; one that is left over is deleted.
- */
-static bool read_lock(int dir, const char *name, struct keeper_found *found)
-{
-    char text[LOCK_TEXT_MAX] = "";
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), pid = 0;
-    if (fd < 0)
-        return false;
-    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0;
-    ssize_t n = held ? read(fd, text, sizeof text - 1) : 0;
-    if (!held)
-        unlinkat(dir, name, 0);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    int fields = sscanf(text, "%d %u %u %u", &pid, &found->first, &found->n_numbers, &found->left);
-    if (fields == 3) /* a keeper of an earlier version, which is still there */
-        found->left = found->n_numbers;
-    found->pid = pid;
-    return held && fields >= 3;
-}
-
-size_t keeper_list(const char *dir, struct keeper_found *found, size_t most)
-{
-    char path[PATH_ROOM];
-    size_t n = 0;
-    snprintf(path, sizeof path, "%s/keepers", dir);
-    DIR *d = opendir(path);
-    if (!d)
-        return 0;
-    for (struct dirent *e; n < most && (e = readdir(d)) != NULL;)
-        if (e->d_name[0] != '.' && !strchr(e->d_name, '.'))
-            n += read_lock(dirfd(d), e->d_name, &found[n]);
-    closedir(d);
-    return n;
+    struct keeper_entry e = entry_of(k);
+    keepers_change(k->lock_fd, &e);
 }
 
 /* ---- children ---- */
@@ -365,7 +301,7 @@ static void ended(struct keeper *k, struct kept *c, int status, ms_t now)
     } else if (c->number == 0 && !k->stopping) {
         stop(k); /* the farm is down: so are its workers */
     } else if (c->number) {
-        (void)write_lock(k->lock_fd, k->o, workers_left(k));
+        change_entry(k);
     }
     kill_strays(k);
 }
@@ -392,6 +328,7 @@ static void signal_workers(const struct keeper *k, int sig)
 static void stop(struct keeper *k)
 {
     k->stopping++;
+    change_entry(k);
     log_info("event=stopping patience=%s", k->stopping > 1 ? "no" : "yes");
     for (size_t i = 0; i < k->n; i++)
         if (!k->kept[i].child.pid)
@@ -491,7 +428,8 @@ static int keeper_run(struct keeper *k)
     k->signal_fd = open_signals();
     (void)reaper_become();
     make_kept(k);
-    k->lock_fd = take_lock(k->o);
+    struct keeper_entry e = entry_of(k);
+    k->lock_fd = keepers_enter(k->o->dir, &e);
     struct pollfd *fds = calloc(k->n + 1, sizeof *fds);
     must(fds);
     log_info("event=start scheduler=%d workers=%u", k->o->scheduler, k->o->n_workers);
@@ -501,7 +439,7 @@ static int keeper_run(struct keeper *k)
     }
     log_info("event=end");
     kill_strays(k);
-    give_back_lock(k->o, k->lock_fd);
+    keepers_leave(k->o->dir, k->lock_fd);
     free(fds);
     free(k->kept);
     return 0;

@@ -9,10 +9,8 @@
  * then the scheduler, then the keeper; a second one leaves no grace. A keeper that is killed takes
  * all of its children with it: they hold its lifelines.
  *
- * While it lives it holds flock(DIR/keepers/PID), a file with "PID FIRST N LEFT": its workers have
- * the numbers FIRST .. FIRST+N-1, and LEFT of them have not left (a drained one has). So `grange up`,
- * `farms` and `down` can tell who is there. It logs to DIR/log/keeper.log, its children
- * beside it. */
+ * While it lives it has an entry in DIR/keepers (farm/keepers.h), so that `grange up`, `farms` and
+ * `down` can tell who is there. It logs to DIR/log/keeper.log, its children beside it. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,13 +45,5 @@ struct keeper_options {
  * on in the background. Who is interrupted meanwhile ends it again. The code is that of what the
  * scheduler or a worker ended with. */
 enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fault *f);
-
-struct keeper_found {
-    pid_t pid;
-    uint32_t first, n_numbers; /* of its workers */
-    uint32_t left;             /* of them, those that it keeps */
-};
-/* keeper_list - the keepers of a directory that live, at most `most`; returns how many. */
-size_t keeper_list(const char *dir, struct keeper_found *found, size_t most);
 
 #endif

@@ -18,6 +18,7 @@
 #include "cli/offered.h"
 #include "cli/where.h"
 #include "farm/connection.h"
+#include "farm/keepers.h"
 #include "farm/registry.h"
 #include "farm/secret.h"
 
@@ -181,8 +182,8 @@ static const struct argp argp = {
 /* How many keepers there are; the workers that they keep, and the first number that is free. */
 static size_t look_at_keepers(const char *dir, uint32_t *workers, uint32_t *first)
 {
-    static struct keeper_found found[KEEPER_WORKERS_MAX];
-    size_t n = keeper_list(dir, found, KEEPER_WORKERS_MAX);
+    static struct keeper_entry found[KEEPERS_MAX];
+    size_t n = keepers_list(dir, found, KEEPERS_MAX);
     *workers = 0;
     *first = 1;
     for (size_t i = 0; i < n; i++) {
@@ -254,7 +255,8 @@ static enum err choose_name(struct up_args *a, struct fault *f)
     }
     for (size_t i = 0; i < n && !err; i++) {
         bool here = strcmp(farms[i].dir, a->keep.dir) == 0 && farms[i].state != FARM_ELSEWHERE;
-        if (here || strcmp(farms[i].name, a->name) != 0 || farms[i].state == FARM_DOWN)
+        if (here || strcmp(farms[i].name, a->name) != 0 ||
+            (farms[i].state == FARM_DOWN && !farms[i].kept))
             continue;
         err = fault_set(f, ERR_EXISTS,
                         "the farm %s is up in %s%s%s; give this one another name: --name NAME",

@@ -10,6 +10,7 @@
 #include "cli/local.h"
 #include "cli/signals.h"
 #include "farm/connection.h"
+#include "farm/keepers.h"
 #include "farm/registry.h"
 
 error_t where_option(int key, char *arg, struct where_args *a)
@@ -50,7 +51,7 @@ static void find_name(struct where *w)
     if (!path || registry_list(&farms, &n, &unused))
         n = 0;
     for (size_t i = 0; i < n; i++)
-        if (farms[i].state == FARM_UP && strcmp(farms[i].dir, path) == 0)
+        if ((farms[i].state == FARM_UP || farms[i].kept) && strcmp(farms[i].dir, path) == 0)
             snprintf(w->farm, sizeof w->farm, "%s", farms[i].name);
     free(farms);
     free(path);
@@ -63,7 +64,9 @@ static enum err by_dir(const char *dir, struct where *w, struct fault *f)
                          WHERE_DIR_MAX - 1);
     pid_t pid = 0;
     snprintf(w->dir, sizeof w->dir, "%s", dir);
-    w->up = local_holder(dir, &pid) == HOLDER_DAEMON;
+    enum holder holder = local_holder(dir, &pid);
+    /* A scheduler that is being started again is there in a moment. */
+    w->up = holder == HOLDER_DAEMON || (holder == HOLDER_NONE && keepers_restart(dir));
     if (w->up)
         find_name(w);
     return ERR_NONE;
@@ -113,7 +116,8 @@ static bool default_is_up(void)
 {
     static struct farm farm; /* large */
     struct fault f;
-    return registry_find(WHERE_FARM_DEFAULT, &farm, &f) == ERR_NONE && farm.state == FARM_UP;
+    return registry_find(WHERE_FARM_DEFAULT, &farm, &f) == ERR_NONE &&
+           (farm.state == FARM_UP || farm.kept);
 }
 
 static const char *from_environment(const char *name)

@@ -18,7 +18,7 @@ static enum err the_one_farm(char *name, size_t bytes, struct fault *f)
     enum err err = registry_list(&farms, &n, f);
 
     for (size_t i = 0; i < n && !err; i++) {
-        if (farms[i].state != FARM_UP)
+        if (farms[i].state != FARM_UP && !farms[i].kept)
             continue;
         snprintf(name, bytes, "%s", farms[i].name);
         buf_addf(&names, "%s%s", up++ ? ", " : "", farms[i].name);

@@ -74,10 +74,9 @@ struct grange; /* a connection */
  * ".json"), or the name of a farm of this user, as `grange farms` lists it. NULL: what the
  * environment says, GRANGE_CONNECT (a URL or file), else GRANGE_FARM (a name), else GRANGE_PARENT
  * (set by a worker for its tasks: the farm that runs them), or else the one farm of this user that
- * is up (one whose scheduler died a moment ago and is being started again is not: try again, or use
- * its file). A connection file is read again when it was written again while the connection was
- * lost. On success *g is the caller's to grange_close. On an error *g is NULL, and the reason is
- * written to why (why_bytes, may be 0). */
+ * is up, or whose scheduler died and is being started again. A connection file is read again when
+ * it was written again while the connection was lost. On success *g is the caller's to
+ * grange_close. On an error *g is NULL, and the reason is written to why (why_bytes, may be 0). */
 int grange_connect(const char *where, int64_t timeout_ms, struct grange **g, char *why,
                    size_t why_bytes);
 

@@ -329,7 +329,7 @@ static enum err from_name(const char *name, enum connection_role role, struct co
 
     if (err)
         return err;
-    if (farm.state == FARM_DOWN)
+    if (farm.state == FARM_DOWN && !farm.kept)
         return fault_set(f, ERR_NOT_FOUND, "the farm '%s' (%s) is not up", name, farm.dir);
     if (farm.state == FARM_ELSEWHERE) {
         connection_path(farm.dir, role == CONNECTION_ANY ? CONNECTION_CLIENT : role, path,

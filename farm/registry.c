@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "farm/keepers.h"
 #include "farm/secret.h"
 
 const char *farm_host(void)
@@ -98,6 +99,7 @@ static void look(struct farm *farm)
         farm->state = FARM_ELSEWHERE;
     else
         farm->state = farm_held(farm->dir, &farm->pid) ? FARM_UP : FARM_DOWN;
+    farm->kept = farm->state == FARM_DOWN && keepers_restart(farm->dir);
 }
 
 /* entry_read - ERR_NOT_FOUND, or what is wrong with the file. */
@@ -136,7 +138,7 @@ enum err registry_add(const struct farm *farm, struct fault *f)
         err = secret_dir(dir, f);
     if (err)
         return err;
-    if (!entry_read(path, &old, &ignored) && old.state != FARM_DOWN &&
+    if (!entry_read(path, &old, &ignored) && (old.state != FARM_DOWN || old.kept) &&
         strcmp(old.dir, farm->dir) != 0)
         return fault_set(f, ERR_EXISTS, "there is a farm '%s' already, in %s on %s", farm->name,
                          old.dir, old.host);

@@ -22,11 +22,13 @@ enum farm_state {
 
 struct farm {
     char name[NAME_BYTES_MAX + 1];
-    char host[256];        /* where its scheduler runs */
-    char dir[4096];        /* absolute */
-    long pid;              /* of the scheduler when it was added */
-    ms_t started_ms;       /* wall clock */
-    enum farm_state state; /* by registry_find and registry_list; ignored by registry_add */
+    char host[256];  /* where its scheduler runs */
+    char dir[4096];  /* absolute */
+    long pid;        /* of the scheduler when it was added */
+    ms_t started_ms; /* wall clock */
+    enum farm_state
+        state; /* this and kept by registry_find and registry_list; ignored by registry_add */
+    bool kept; /* it is down, but a keeper that lives starts its scheduler again */
 };
 
 /* registry_name_ok - 1..NAME_BYTES_MAX of letters, digits, '.', '_' and '-', beginning with a

@@ -195,6 +195,25 @@ is_empty() { [ -z "$(ls "$1")" ]; }
 other_kept() { [ -n "$(kept "$1")" ] && [ "$(kept "$1")" != "$2" ]; }
 two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
 
+@test "while the scheduler is being started again farms says so, and a run waits for it" {
+    run -0 grange up -n 1 -j 1
+    keeper=$(keepers)
+    scheduler=$(kept scheduler)
+    kill -STOP "$keeper" # it cannot start anything now
+    kill -KILL "$scheduler"
+    poll_until 20 is_starting
+    run -3 grange wait nothing --farm default --timeout 1s
+    has "$output" "no scheduler answered"
+    start run "$GRANGE" run --study s 'echo {x}' ::: x=1:3
+    run=$pid
+    kill -CONT "$keeper"
+    finish "$run"
+    same 0 "$rc"
+    run -0 grange results s
+    run -0 grange down
+}
+is_starting() { grange farms | grep -q ' starting '; }
+
 @test "a keeper that is killed takes everything with it, and up starts anew" {
     run -0 grange up -n 1 -j 1
     keeper=$(keepers)

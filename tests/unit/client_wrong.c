@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/names.h"
 #include "client_harness.h"
+#include "farm/keepers.h"
 #include "farm/registry.h"
 
 TestSuite(client_wrong, .init = setup, .fini = teardown, .timeout = 300);
@@ -160,6 +161,36 @@ Test(client_wrong, which_farm)
     cr_assert_str_eq(why, "several farms are up: barn, mill; name one in GRANGE_FARM");
     close(one);
     close(two);
+    remove_dir();
+}
+
+/* A farm whose scheduler died and that a keeper starts again is waited for like one that does not
+ * answer just now; without a keeper, or with one that keeps workers only, it is down. */
+Test(client_wrong, farm_that_is_started_again)
+{
+    char why[400] = "";
+    struct keeper_entry keeper = { .pid = getpid(), .first = 1, .n_numbers = 2, .left = 2 };
+    char barn[200];
+    int held, kept;
+
+    setenv("XDG_STATE_HOME", dir, 1);
+    unsetenv("GRANGE_CONNECT");
+    unsetenv("GRANGE_FARM");
+    unsetenv("GRANGE_PARENT");
+    farm_up("barn", &held);
+    close(held);
+    snprintf(barn, sizeof barn, "%s/barn", dir);
+    kept = keepers_enter(barn, &keeper);
+    cr_assert_geq(kept, 0);
+    cr_assert_eq(grange_connect("barn", 100, &g, why, sizeof why), GRANGE_ERR_NOT_FOUND);
+    cr_assert(strstr(why, "is not up"), "%s", why);
+    keeper.scheduler = true;
+    keepers_change(kept, &keeper);
+    cr_assert_eq(grange_connect("barn", 100, &g, why, sizeof why), GRANGE_ERR_TIMEOUT, "%s", why);
+    cr_assert(strstr(why, "no scheduler answered"), "%s", why);
+    cr_assert_eq(grange_connect(NULL, 100, &g, why, sizeof why), GRANGE_ERR_TIMEOUT, "%s", why);
+    keepers_leave(barn, kept);
+    cr_assert_eq(grange_connect(NULL, 100, &g, why, sizeof why), GRANGE_ERR_NOT_FOUND, "%s", why);
     remove_dir();
 }
 
