@@ -51,6 +51,7 @@ static inline void plain_fail(const char *file, int line, const char *what, cons
     ((cond) ? (void)0 : plain_fail(__FILE__, __LINE__, #cond, "" __VA_ARGS__))
 #define cr_assert_not(cond, ...)    cr_assert(!(cond), __VA_ARGS__)
 #define cr_skip_test(...)           return
+#define cr_assert_null(a, ...)      cr_assert((a) == NULL, __VA_ARGS__)
 #define cr_assert_eq(a, b, ...)     cr_assert((a) == (b), __VA_ARGS__)
 #define cr_assert_neq(a, b, ...)    cr_assert((a) != (b), __VA_ARGS__)
 #define cr_assert_lt(a, b, ...)     cr_assert((a) < (b), __VA_ARGS__)
