@@ -247,6 +247,12 @@ took() { sqlite3 .grange/grange.db "select printf('%.3f', sum(wall_us) / 1e6) fr
     same "1 1" "$(jq -r '"\(.done) \(.failed)"' <<<"$output")"
 }
 
+@test "a condition that is two" {
+    run -0 grange run --quiet --study s echo '{x}' ::: x=1
+    run -2 grange results s --where 'x > 1), (x < 3'
+    has "$output" "'x > 1), (x < 3': one expression is wanted"
+}
+
 @test "a study whose view nobody has made is said" {
     run -0 grange run --quiet --study s echo '{x}' ::: x=1
     sqlite3 .grange/grange.db "update study set view = null, rows_sql = null"

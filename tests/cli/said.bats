@@ -39,6 +39,23 @@ load helper
     run -1 grange run --study s ./prog '{x}' ::: x=1
     run grange explain s 0
     has "$output" "cannot start '$PWD/prog': neither a program nor a script with a #! line"
+    printf '#!/nowhere/sh\n' >prog
+    run -1 grange run --study t ./prog '{x}' ::: x=1
+    run grange explain t 0
+    has "$output" "cannot start '$PWD/prog': its interpreter is not there"
+    mkdir bin
+    cp /bin/true bin/own-tool
+    run -0 grange up --quiet -n 1 -j 1
+    PATH=$PWD/bin:$PATH run -1 grange run --study u own-tool '{x}' ::: x=1
+    has "$output" "cannot start 'own-tool': no such command in PATH"
+    run -0 grange down
+}
+
+@test "a stage whose output is gone when the next one wants it" {
+    printf 'stages:\n  a:\n    command: rmdir {out}\n  b:\n    command: ls {a.out}\n    after: a\n' >s.yaml
+    run -1 grange run s.yaml
+    has "$output" "the output of stage 'a' is not here: '"
+    has "$output" "do all workers share the directory?"
 }
 
 @test "a farm: a name that is taken, a study on hold, an open port" {

@@ -98,6 +98,13 @@ Test(client_wrong, too_much)
     cr_assert_eq(grange_batch(g, "echo", NULL, (size_t)POINTS_MAX + 1, NULL, &f), GRANGE_ERR_LIMIT);
     says("one key has at most 67108864 calls");
     struct grange_options o = { .key = "k" };
+    char *text = malloc(SPEC_BYTES_MAX + 1);
+    cr_assert_not_null(text);
+    memset(text, ' ', SPEC_BYTES_MAX + 1);
+    struct grange_submitted reply;
+    cr_assert_eq(grange_submit(g, text, SPEC_BYTES_MAX + 1, 0, LONG_MS, &reply), GRANGE_ERR_LIMIT);
+    says("the study is larger than 64 MiB");
+    free(text);
     result(call("x", &o));
     struct grange_options other = { .key = "k", .cores = 2 };
     no_call(&other, GRANGE_ERR_USAGE,

@@ -497,3 +497,13 @@ Test(engine, a_call_of_commands_without_its_command_line_cannot_start)
     cr_expect(strstr(e->error, "a call of an array of commands without one"), "%s", e->error);
     end();
 }
+
+Test(engine, a_call_of_a_function_that_no_engine_has_cannot_start)
+{
+    PLUGIN("1");
+    driver_array(d, 1, "nosuch", "");
+    struct driver_end *e = call(1, 1, NULL, 0);
+    cr_expect_eq(e->reason, END_NOT_STARTED);
+    cr_expect(strstr(e->error, "this worker has no function 'nosuch'"), "%s", e->error);
+    end();
+}

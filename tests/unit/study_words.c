@@ -376,6 +376,7 @@ Test(wants, say_where_a_point_may_run_and_whose_turn_it_is)
     cr_assert(strstr(MESSAGE(.require = "a b"), "label 'a b' should be letters"));
     cr_assert(
         strstr(MESSAGE(.require = "a,b,c,d,e,f,g,h,i"), "a point may require at most 8 labels"));
+    cr_assert_str_eq(MESSAGE(.exits = "75:retry,75:ok"), "exits: the exit code 75 is given twice");
     cr_assert(strstr(MESSAGE(.least = "soon"),
                      "least 'soon' is no duration; write 30s, 5m, 2h or 1d: "
                      "a point takes at least so long"));

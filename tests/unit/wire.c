@@ -247,11 +247,11 @@ Test(wire, contradictions_are_refused)
     struct message m = sample("submit");
 
     m.submit.spec_bytes = 0;
-    refused(&m, ERR_MALFORMED, "without a study");
+    refused(&m, ERR_MALFORMED, "a submission without a study");
     m = sample("submit-resume");
     m.submit.spec = "{}";
     m.submit.spec_bytes = 2;
-    refused(&m, ERR_MALFORMED, "handed over too");
+    refused(&m, ERR_MALFORMED, "a study to resume that is handed over too");
     m = sample("cancel");
     m.cancel.all = true;
     refused(&m, ERR_MALFORMED, "both all points and some");
@@ -260,7 +260,10 @@ Test(wire, contradictions_are_refused)
     refused(&m, ERR_MALFORMED, "without a name");
     m = sample("hello-worker");
     m.hello.name = "";
-    refused(&m, ERR_MALFORMED, "without a name");
+    refused(&m, ERR_MALFORMED, "a worker without a name");
+    m = sample("farm");
+    m.farm.n_workers = 0;
+    refused(&m, ERR_MALFORMED, "engines without a worker");
     static const char *const labels[] = { "" };
     m = sample("hello-worker");
     m.hello.labels = labels;

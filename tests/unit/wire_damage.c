@@ -35,6 +35,8 @@ static const char *const damage[] = {
     "ends without their columns",
     "leases without their ends",
     "a direct call of kind ",
+    "a message of a kind that this version does not know",
+    "more of an end that is not there",
 };
 enum { N_DAMAGE = sizeof damage / sizeof *damage };
 static bool said[N_DAMAGE];
