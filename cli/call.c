@@ -224,6 +224,26 @@ static bool has_function(const struct grange_engine *e, const char *name)
     return false;
 }
 
+/* The function of an engine whose name is nearest to `name`, or none is near: "". */
+static void near_function(const struct grange_engine *list, size_t n, const char *name,
+                          struct buf *out)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        char *names = strdup(list[i].functions), *rest = NULL;
+        must(names);
+        for (char *one = strtok_r(names, "\n", &rest); one; one = strtok_r(NULL, "\n", &rest)) {
+            size_t far = cli_distance(name, one);
+            if (far >= best || !cli_suggest(name, &(const char *){ one }, 1))
+                continue;
+            best = far;
+            buf_clear(out);
+            buf_adds(out, one);
+        }
+        free(names);
+    }
+}
+
 /* A call that does not end may wait for a function that nobody has. True: that was said. */
 static bool say_who_has(struct grange *g, const char *function)
 {
@@ -234,9 +254,16 @@ static bool say_who_has(struct grange *g, const char *function)
         return false;
     for (size_t i = 0; i < n; i++)
         with += has_function(&list[i], function);
+    struct buf near = { 0 };
     if (!with)
+        near_function(list, n, function, &near);
+    if (near.n)
+        cli_say("no engine of the farm has a function '%s'; did you mean '%s'?", function,
+                buf_text(&near));
+    else if (!with)
         cli_say("no engine of the farm has a function '%s' (%zu %s there); see: grange workers",
                 function, n, n == 1 ? "is" : "are");
+    buf_fini(&near);
     free(list);
     return !with;
 }

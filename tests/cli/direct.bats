@@ -166,7 +166,9 @@ hello" "$output"
     has "$output" "failed as asked"
     run -4 call --timeout 1.1 fali 4
     has "$output" "fali has not ended within 1.1 s (--timeout): it is cancelled"
-    has "$output" "no engine of the farm has a function 'fali' (2 are there)"
+    has "$output" "no engine of the farm has a function 'fali'; did you mean 'fail'?"
+    run -4 call --timeout 300ms zzzzzzzz 4
+    has "$output" "no engine of the farm has a function 'zzzzzzzz' (2 are there); see: grange workers"
     start waits "$GRANGE" call --connect "$url" fali 4
     waits=$pid
     poll_until 20 grep -q "waiting for one that has it" waits.err
