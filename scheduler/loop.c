@@ -37,7 +37,7 @@ struct buf *loop_text(struct scheduler *s)
     return b;
 }
 
-static void turn_end(struct scheduler *s)
+void loop_turn_end(struct scheduler *s)
 {
     for (size_t i = 0; i < s->n_messages; i++)
         message_fini(&s->messages[i]);
@@ -207,7 +207,7 @@ int loop_commit_and_send(struct scheduler *s)
 {
     int code = s->failed ? s->failed : commit_and_send(s);
 
-    turn_end(s);
+    loop_turn_end(s);
     return code;
 }
 

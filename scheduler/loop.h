@@ -93,6 +93,7 @@ int loop_commit_and_send(struct scheduler *s);
 /* the same in the middle of a turn, before something reads the store; false: it failed, give up */
 bool loop_flush(struct scheduler *s);
 struct buf *loop_text(struct scheduler *s); /* an empty buf that lives until the end of the turn */
+void loop_turn_end(struct scheduler *s);    /* forgets what lives until then */
 void loop_die(struct scheduler *s, const struct fault *f); /* logs; says it on stderr */
 int loop_exit_code(const struct fault *f);
 

@@ -120,6 +120,7 @@ static void scheduler_fini(struct scheduler *s)
         free(p->specs);
         free(p);
     }
+    loop_turn_end(s); /* of one that was cut off by an error */
     calls_table_free(s);
     direct_free(s->direct);
     core_free(s->core);
