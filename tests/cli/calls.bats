@@ -120,6 +120,11 @@ graph() { ./calls "$url" wing fit graph; }
     has "$output" "wing has no calls under the key of 'none:0'; it has the key fit"
     run -2 grange log wing fit:6
     has "$output" "fit has 6 calls so far, from 0 on: none is fit:6"
+    mkdir away
+    cd away
+    run -2 grange resume wing --connect "$url"
+    has "$output" "study 'wing' is one of calls: the programs that made them open them again by their keys; after a hold, grange release"
+    cd ..
     run -0 grange down
     run -3 grange retry wing fit:2
     has "$output" "wing is a study of calls, and no farm is up that could run them; start one, which goes on with it: grange up"

@@ -26,6 +26,7 @@ status_is() { [ "$(grange status "$1" --json | grep -o "\"$2\": [0-9]*")" = "\"$
     poll_until 20 lines_at_least started 2
     run -4 grange wait waiter --timeout 0
     has "$output" "--timeout"
+    has "$output" "not all had ended within the time of --timeout"
     touch go
     run -0 grange wait waiter
     has "$output" "waiter: 4 points: 4 done"

@@ -250,6 +250,8 @@ killed_again() {
     poll_until 20 lines_at_least started 1
     run -3 grange run --study t true ::: x=1
     has "$output" "another \`grange run\` (process $run) is using .grange; wait for it, or use another directory with --dir"
+    run -3 grange down
+    has "$output" ".grange is that of a \`grange run\` (process $run), which ends it by itself"
     epoch=1 # it serves when the worker was welcomed once more; its run knows by then
     poll_until 60 killed_again
     finish "$run"

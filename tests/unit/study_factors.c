@@ -130,7 +130,8 @@ Test(list, refuses_a_value_that_is_too_long)
     memset(word, 'x', n + 2);
     memcpy(word, "n=", 2);
     word[n + 2] = '\0';
-    cr_assert(strstr(MESSAGE(FACTORS(word)), "value 1 has 65537 bytes, the limit is 65536"));
+    cr_assert(strstr(MESSAGE(FACTORS(word)), "value 1 has 65537 bytes, the limit is 65536; put it "
+                                             "into a file and give the file's name"));
     char *rows = strdup(word);
     memcpy(rows, "a\n", 2);
     const char *table = help_file("t.csv", rows, n + 2);

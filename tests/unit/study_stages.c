@@ -237,6 +237,10 @@ Test(study_stages, say_what_is_wrong)
                      "write {{a.oot}} for the text itself; known are {#}, {seed}, {rep}, {study}, "
                      "{out}, {a.out}");
     cr_expect_str_eq(bad("stages: {}\n"), ":1: 'stages' is empty");
+    char many[4096] = "stages:\n";
+    for (size_t i = 0, n = strlen(many); i <= STAGES_MAX; i++)
+        n += (size_t)snprintf(many + n, sizeof many - n, "  s%zu: {command: a}\n", i);
+    cr_expect_str_eq(bad(many), ":2: 65 stages are more than the limit of 64");
     cr_expect_str_eq(bad("stages:\n"),
                      ":1: key 'stages' must be a mapping (KEY: VALUE), not a text");
 }

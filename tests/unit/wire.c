@@ -192,7 +192,7 @@ Test(wire, limits_of_a_result_hold)
     body = (struct end_body){ .out = output, .out_bytes = OUTPUT_STORE_MAX + 1 };
     refused(&m, ERR_LIMIT, "output");
     body = (struct end_body){ .metrics_missing = METRICS_MAX + 1 };
-    refused(&m, ERR_LIMIT, "metrics");
+    refused(&m, ERR_LIMIT, "257 metrics are missing; a study has at most 256");
     body = (struct end_body){ .result = output, .result_bytes = INLINE_BYTES_MAX + 1 };
     refused(&m, ERR_LIMIT, "a payload of 262145 bytes; at most 262144 go without a blob");
     body = (struct end_body){ .blob = 1, .blob_bytes = BLOB_BYTES_MAX + 1ull };
