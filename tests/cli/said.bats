@@ -367,3 +367,11 @@ keeper_there() {
     run -3 grange down --dir farm --now
     has "$output" "the scheduler of farm (process 4711) does not end; see its log"
 }
+
+@test "a stage that waits for one that is not in the store" {
+    printf 'stages:\n  a:\n    command: echo a\n  b:\n    command: echo {a.out}\n    after: a\n' >s.yaml
+    run -0 grange run s.yaml
+    sqlite3 .grange/grange.db "update study set name = 'other' where name = 's.a'"
+    run -2 grange resume s.b
+    has "$output" "study 's.b' waits for 's.a', which was not submitted; run the study file with both stages"
+}

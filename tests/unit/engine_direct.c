@@ -226,6 +226,11 @@ Test(engine_direct, a_payload_that_finds_no_room_is_refused)
     driver_direct_long(d, 2, 0, DIRECT_PUT, "x", x, BYTES);
     cr_assert(driver_until(d, d->tickets[2].ended));
     EXPECT_END(&d->tickets[2], END_EXIT, 0);
+    char command[200]; /* no directory can be made of it any more */
+    snprintf(command, sizeof command, "cd %s && rm -rf engines && : >engines", d->dir);
+    cr_assert_eq(system(command), 0);
+    driver_direct_long(d, 3, 0, DIRECT_PUT, "x", x, BYTES);
+    refused(3, ERR_IO, "the worker has no room for the payload");
     free(x);
     end();
 }
