@@ -275,8 +275,7 @@ static enum err make(struct scheduler *s, peer_id from, const struct message *m,
     return ERR_NONE;
 }
 
-/* in_core - it may have been forgotten there. */
-static enum err in_core(struct scheduler *s, struct calls *c, struct fault *f)
+enum err calls_in_core(struct scheduler *s, const struct calls *c, struct fault *f)
 {
     struct array_row row;
     bool found;
@@ -306,7 +305,7 @@ static enum err on_open(struct scheduler *s, peer_id from, const struct message 
                          m->open.key);
     if (!c)
         return make(s, from, m, f);
-    err = in_core(s, c, f);
+    err = calls_in_core(s, c, f);
     if (err)
         return err;
     if (m->open.spec_bytes) { /* who may append to it wants it to run, also after a start on hold */
@@ -408,7 +407,7 @@ static enum err on_append(struct scheduler *s, peer_id from, const struct messag
         err = fault_set(f, ERR_NOT_FOUND, "there is no array of calls %u; open it by its key",
                         m->append.array.n);
     if (!err)
-        err = in_core(s, c, f);
+        err = calls_in_core(s, c, f);
     if (!err)
         err = blobs_are_there(s, m, f);
     if (!err)

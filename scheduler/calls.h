@@ -79,6 +79,10 @@ struct calls *calls_add(struct scheduler *s, const struct array_row *row, uint64
 /* calls_points - an array of points that somebody collects; NULL: there is none of this number. */
 enum err calls_points(struct scheduler *s, array_id id, struct calls **c, struct fault *f);
 
+/* calls_in_core - it may not be there yet, or have been forgotten: its study is loaded, and goes on
+ * when the store says so. */
+enum err calls_in_core(struct scheduler *s, const struct calls *c, struct fault *f);
+
 /* calls_load.c */
 /* calls_after - row->after, until the end of the turn; what it names is loaded. */
 struct calls_spec;

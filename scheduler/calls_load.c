@@ -30,8 +30,8 @@ enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct 
         if (!err && !on)
             return fault_set(f, ERR_NOT_FOUND, "there is no array of calls '%s' to wait for",
                              spec->after[i].key);
-        if (!err && !core_array_loaded(s->core, on->id))
-            err = calls_load(s, on->study, NULL, f);
+        if (!err)
+            err = calls_in_core(s, on, f);
         if (err)
             return err;
         struct array_edge edge = { .on = on->id,
@@ -65,6 +65,9 @@ static enum err load_array(void *ctx, const struct array_row *stored, uint64_t f
         err = store_halt_counts(s->store, &row, &failed, &ended, f);
     if (err)
         return err;
+    if (core_array_loaded(s->core, row.id)) /* by what waits for a later one of this study */
+        return ERR_NONE;
+    c = calls_by_id(s, row.id);
     if (!c)
         c = calls_add(s, &row, first_end);
     struct loaded_calls a = { .c = c, .closed = row.closed, .n = row.n, .first_end = first_end };

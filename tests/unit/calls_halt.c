@@ -1,5 +1,6 @@
-/* calls_halt: a halt rule stops a study of calls, and it stays stopped when another scheduler
- * starts, until somebody who may append to it opens it again. */
+/* calls_halt: how studies of calls go on when another scheduler starts. A halt rule stops a study
+ * of calls, and it stays stopped when another scheduler starts, until somebody who may append to it
+ * opens it again. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -109,5 +110,63 @@ Test(calls_halt, outlives_the_scheduler, .timeout = 300)
     while (!seen.n_progress)
         stage_turn(&s);
     cr_expect_eq(seen.state, STUDY_HALTED, "it is %d", (int)seen.state);
+    stage_close(&s);
+}
+
+/* --- a study that goes on, of which an older one was loaded that waits for it --- */
+
+static unsigned n_appended;
+
+static void open_in(const char *study, const char *key, const char *spec)
+{
+    struct message m = { .kind = MSG_OPEN };
+
+    m.open.request = 1;
+    m.open.key = key;
+    m.open.study = study;
+    m.open.spec = spec;
+    m.open.spec_bytes = strlen(spec);
+    stage_say(&s.client, &m);
+}
+
+static void on_client_of_two(struct stage *stage, const struct message *m)
+{
+    static const char spec[] = "{\"calls\":{\"function\":\"echo\"}}",
+                      waits_b[] = "{\"calls\":{\"function\":\"echo\"},\"after\":[{\"key\":\"b\"}]}",
+                      waits_d[] = "{\"calls\":{\"function\":\"echo\"},\"after\":[{\"key\":\"d\"}]}";
+
+    (void)stage;
+    if (m->kind == MSG_WELCOME && seen.looks) {
+        follow();
+    } else if (m->kind == MSG_WELCOME) {
+        open_in("older", "a", spec);
+        open_in("s", "b", spec);
+        open_in("older", "c", waits_b);
+        open_in("older", "d", spec);
+        open_in("s", "e", waits_d); /* so each of the two waits for the other */
+    } else if (m->kind == MSG_OPENED) {
+        seen.array = m->opened.array;
+        append();
+    } else if (m->kind == MSG_APPENDED) {
+        n_appended++;
+    } else if (m->kind == MSG_PROGRESS) {
+        seen.n_progress++;
+        seen.state = m->progress.state;
+    }
+}
+
+Test(calls_halt, what_an_older_study_waits_for_goes_on, .timeout = 300)
+{
+    stage_open(&s);
+    s.hold_back = true;
+    s.on_client = on_client_of_two;
+    while (n_appended < 5)
+        stage_turn(&s);
+    stage_kill(&s);
+    seen.looks = true;
+    stage_start(&s);
+    while (!seen.n_progress)
+        stage_turn(&s);
+    cr_expect_eq(seen.state, STUDY_ACTIVE, "it is %d", (int)seen.state);
     stage_close(&s);
 }
