@@ -8,6 +8,7 @@ enum {
     VALUE_BYTES_MAX = 64 * 1024, /* one value of a factor; refused */
     SPEC_BYTES_MAX = 64 << 20,   /* a study as JSON, input files and tables included; refused */
     NAME_BYTES_MAX = 100,        /* a study, a factor, a metric, a worker; refused */
+    NAMES_SHOWN_BYTES = 300,     /* of names in a message; then how many more there are */
     METRICS_MAX = 256,           /* of one study; refused */
     INPUTS_MAX = 64,             /* of one study; refused */
     ARGS_MAX = 4096,             /* of one command; refused */

@@ -81,14 +81,18 @@ enum err look_task(struct look *l, const char *text, task_id *task, struct fault
 
 struct names {
     struct buf all;
-    unsigned n;
+    unsigned n, more;
 };
 
 static enum err add_name(void *ctx, const struct reader_study *s, struct fault *f)
 {
     struct names *names = ctx;
     (void)f;
-    buf_addf(&names->all, "%s%s", names->n++ ? ", " : "", s->name);
+    names->n++;
+    if (names->all.n < NAMES_SHOWN_BYTES)
+        buf_addf(&names->all, "%s%s", names->all.n ? ", " : "", s->name);
+    else
+        names->more++;
     return ERR_NONE;
 }
 
@@ -96,6 +100,8 @@ static enum err check_only_one(struct look *l, struct fault *f)
 {
     struct names names = { 0 };
     enum err err = reader_studies(l->reader, add_name, &names, f);
+    if (names.more)
+        buf_addf(&names.all, " and %u more: `grange status` lists them", names.more);
     if (!err && names.n > 1)
         err = fault_set(f, ERR_USAGE, "which study? %s has: %.600s", l->dir, names.all.data);
     buf_fini(&names.all);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/must.h"
 #include "store/impl.h"
 #include "store/reader_impl.h"
@@ -129,11 +130,18 @@ static enum err unknown_study(struct reader *r, const char *name, struct fault *
 {
     struct query q;
     struct buf known = { 0 };
+    unsigned more = 0;
 
-    query_open(&q, &r->db, "SELECT name FROM study ORDER BY submission DESC LIMIT 20");
+    query_open(&q, &r->db, "SELECT name FROM study ORDER BY submission DESC");
     while (query_row(&q))
-        buf_addf(&known, "%s%s", known.n ? ", " : "", (const char *)sqlite3_column_text(q.stmt, 0));
+        if (known.n < NAMES_SHOWN_BYTES)
+            buf_addf(&known, "%s%s", known.n ? ", " : "",
+                     (const char *)sqlite3_column_text(q.stmt, 0));
+        else
+            more++;
     enum err e = query_close(&q, f);
+    if (more)
+        buf_addf(&known, " and %u more: `grange status` lists them", more);
     if (!e && !known.n)
         e = fault_set(f, ERR_NOT_FOUND, "%s: there is no study in it yet", r->db.path);
     else if (!e)

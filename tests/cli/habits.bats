@@ -100,3 +100,15 @@ load helper
     same "grange: 1,234 points of s will run again" "$output"
     run -0 grange down
 }
+
+@test "of many studies a message names some whole, and says how many there are beyond" {
+    for i in $(seq 11 30); do
+        # shellcheck disable=SC2086
+        run -0 grange run --quiet --study a-study-of-some-length-$i true '{x}' ::: x=1
+    done
+    run -2 grange results
+    same "grange: which study? .grange has: $(seq -f 'a-study-of-some-length-%.0f' -s ', ' 11 22) and 8 more: \`grange status\` lists them" "$output"
+    run -2 grange results b
+    has "$output" "it has: a-study-of-some-length-30, a-study"
+    has "$output" "a-study-of-some-length-19 and 8 more: \`grange status\` lists them"
+}
