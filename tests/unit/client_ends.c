@@ -317,7 +317,10 @@ static int take(void *context, uint64_t i, const struct grange_result *r)
 
     (void)r;
     seen->taken++;
-    return i == seen->stop_at ? seen->stop_with : 0;
+    if (i != seen->stop_at)
+        return 0;
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK); /* so that they can be cancelled at once */
+    return seen->stop_with;
 }
 
 Test(client_ends, a_map_submits_so_many_ahead_and_forgets_results)
@@ -347,6 +350,7 @@ Test(client_ends, a_map_that_is_stopped_cancels_the_rest)
                      GRANGE_ERR_STATE);
         says("item 1: the map was stopped by its program");
         cr_expect_eq(seen.taken, 2);
+        cr_assert_eq(grange_hold(g, "sweep", true, LONG_MS, NULL), GRANGE_OK); /* behind it */
         cr_expect(s.n_cancelled >= 2); /* those that are held */
         finish();
         cr_expect(s.arrays[0].closed, "its array is its own");
@@ -356,14 +360,26 @@ Test(client_ends, a_map_that_is_stopped_cancels_the_rest)
     }
 }
 
-Test(client_ends, a_map_of_which_one_is_left_cancels_that_and_its_time_is_for_all)
+Test(client_ends, a_map_of_which_one_is_left_cancels_that)
 {
-    struct seen seen = { .hold_from = 1, .stop_at = UINT64_MAX };
+    struct seen seen = { .hold_from = 1, .stop_with = 1 };
 
     begin();
-    cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, 200), GRANGE_ERR_TIMEOUT);
-    says("it has not ended within");
+    cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, LONG_MS), GRANGE_ERR_STATE);
+    says("item 0: the map was stopped by its program");
+    cr_assert_eq(grange_hold(g, "sweep", true, LONG_MS, NULL), GRANGE_OK);
     cr_expect_eq((unsigned)s.n_cancelled, 1);
+    finish();
+}
+
+Test(client_ends, the_time_of_a_map_is_for_all_of_it)
+{
+    struct seen seen = { .stop_at = UINT64_MAX };
+
+    begin();
+    cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, 1), GRANGE_ERR_TIMEOUT);
+    says("it has not ended within");
+    cr_expect_eq(seen.taken, 0);
     finish();
 }
 

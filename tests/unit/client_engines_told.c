@@ -281,6 +281,21 @@ Test(client_engines_told, payloads_go_as_far_as_the_bytes_of_a_client)
     free(data);
 }
 
+/* Short ones go whole, and count until they have ended. */
+Test(client_engines_told, short_payloads_go_as_far_as_the_bytes_of_a_client)
+{
+    enum { N = DIRECT_BYTES_MAX / INLINE_BYTES_MAX + 10 };
+    uint64_t engines[N] = { 0 };
+    char *data = pattern(INLINE_BYTES_MAX);
+    struct grange_direct *d;
+
+    cr_assert_eq(grange_direct_call(g, engines, N, "hold", data, INLINE_BYTES_MAX, &d), GRANGE_OK);
+    engines_asked();
+    cr_expect_eq((unsigned)fake.n_jobs, N - 10);
+    grange_direct_free(d);
+    free(data);
+}
+
 Test(client_engines_told, so_many_long_results_come_at_a_time)
 {
     uint64_t engines[5 * STREAMS];

@@ -292,14 +292,15 @@ static void on_collect(struct fake *s, peer_id from, const struct message *asked
 {
     struct fake_array *a = by_id(s, asked->collect.array.n);
 
-    s->n_collects++;
     if (!a) {
+        s->n_collects++;
         fake_refuse(s, from, asked->collect.request, ERR_NOT_FOUND, "there is no such array");
         return;
     }
     a->collector = from;
     a->shares = asked->collect.shares;
     a->sent = s->cursor = asked->collect.cursor;
+    s->n_collects++; /* once all of it can be seen */
     fake_reply(s, from, asked->collect.request, 0);
     send_ends(s, a);
 }
