@@ -116,6 +116,10 @@ squares:3: done, 9" "$output"
     has "$output" "no scheduler answered"
     run -1 env GRANGE_PROGRAM=/none ./futures
     has "$output" "cannot run '/none'"
+    mkdir alone
+    cp -P "$build"/lib/libgrange.so* alone/
+    run -1 env -u GRANGE_PROGRAM LD_LIBRARY_PATH="$PWD/alone" PATH=/nowhere ./futures
+    has "$output" "the program grange is neither beside the library nor on the PATH; name it in GRANGE_PROGRAM"
     up --name lab
     run -0 --separate-stderr ./futures lab
     has "$output" "a sum: done"

@@ -359,11 +359,13 @@ keeper_there() {
     kill -9 "$scheduler"
 }
 
-@test "a scheduler that grange down cannot end is named" {
-    mkdir -m 700 farm
+@test "a scheduler that does not answer, and that grange down cannot end, is named" {
+    run -0 grange run --quiet --dir farm --study s true ::: x=1
     exec {lock}<>farm/lock
     flock "$lock"
     echo "4711 daemon" >&"$lock"
+    run -3 grange retry s 0 --dir farm
+    has "$output" "cannot connect to the scheduler: no scheduler answered at "
     run -3 grange down --dir farm --now
     has "$output" "the scheduler of farm (process 4711) does not end; see its log"
 }
