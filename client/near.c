@@ -240,7 +240,7 @@ bool near_offer(struct op *op, char *path, size_t n, struct shared_file *file)
     if (!op->offer)
         return false;
     snprintf(path, n, "/proc/%d/fd/%d", (int)getpid(), op->offer->fd);
-    if (op->offer->fd >= 0 && shared_of(op->offer->fd, path, file))
+    if (shared_of(op->offer->fd, path, file)) /* not one that could not be written */
         return true;
     let_go(&op->offer);
     return false;

@@ -15,8 +15,14 @@
 
 enum { BYTES = 3 << 20 };
 
-static _Atomic uint64_t written;                           /* into files */
-static enum { NOTHING, LOOKS, FREES, LOSES } _Atomic asks; /* another thread, while it is copied */
+static _Atomic uint64_t written; /* into files */
+static enum {
+    NOTHING,
+    LOOKS,
+    FREES,
+    LOSES,
+    KEEPS
+} _Atomic asks; /* another thread, while it is copied */
 static sem_t freed;
 static char engines_dir[100], spare_dir[120], *data;
 static struct grange_direct *d;
@@ -24,14 +30,15 @@ static struct grange_direct *d;
 /* use - what another thread does meanwhile. */
 static void *use(void *arg)
 {
-    if (asks == FREES || asks == LOSES) {
+    if (asks >= FREES) {
         int how = asks;
         asks = 0;
-        if (how == LOSES) {
+        if (how != FREES) {
             engines_stop();
             cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
         }
-        grange_direct_free(d);
+        if (how != KEEPS)
+            grange_direct_free(d);
         sem_post(&freed);
     } else {
         grange_is_down(g);
@@ -222,6 +229,25 @@ Test(client_engines_near, a_scheduler_that_is_lost_while_it_is_read)
     asks = LOSES;
     engines_release();
     must(sem_wait(&freed) == 0);
+}
+
+Test(client_engines_near, what_was_lost_while_it_was_read_stays_lost)
+{
+    struct grange_answer a;
+
+    must(sem_init(&freed, 0, 0) == 0);
+    cr_assert_eq(grange_direct_call(g, all, 1, "hold", data, BYTES, &d), GRANGE_OK);
+    asks = KEEPS;
+    engines_release();
+    must(sem_wait(&freed) == 0);
+    for (size_t reading = 1; reading;) {
+        session_enter(g);
+        reading = d->n_reading;
+        session_leave(g, 0);
+    }
+    cr_assert_eq(grange_direct_answer(d, 0, &a), GRANGE_OK);
+    cr_expect(a.code == GRANGE_ERR_LOST && a.bytes == 0);
+    grange_direct_free(d);
 }
 
 /* It may have been deleted: then the result comes in parts. */
