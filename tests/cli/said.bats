@@ -217,8 +217,12 @@ long_output() { run -0 grange run --quiet "$@" --study long 'head -c 3000000 /de
     GRANGE_PATIENCE_PERCENT=1 run -3 grange up -n 1
     has "$output" "not all were ready within 0.6 s; they go on: see "
     has "$output" "/log, or end them with grange down"
+    keeper_there
+    mapfile -t kept < <(descendants "$keeper")
+    [ "${#kept[@]}" != 0 ]
     run -0 grange down
     has "$output" "is down"
+    poll_until 20 gone "${kept[@]}" # nor do they stay behind, who stand still
     [ -z "$(ls .grange/keepers)" ]
 }
 
@@ -336,11 +340,16 @@ killed_again() {
     mkfifo .grange/log/scheduler.log
     start up "$GRANGE" up -n 1
     poll_until 20 keeper_there
+    poll_until 20 hangs
+    mapfile -t kept < <(descendants "$keeper")
     kill -9 "$keeper"
     finish "$pid"
+    kill -9 "${kept[@]}" # what stands still does not see that its keeper is gone
     same 3 "$rc"
     has "$(cat up.err)" "the keeper ended before all was ready"
 }
+
+hangs() { [ -n "$(descendants "$keeper")" ]; }
 
 keeper_there() {
     keeper=$(basename -a .grange/keepers/* | grep -x '[0-9]*')
