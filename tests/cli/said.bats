@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154,SC1083
+# shellcheck disable=SC2016,SC2154,SC1083
 # What is said of files that cannot be written, programs that cannot start, names that are taken.
 load helper
 
