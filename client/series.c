@@ -404,6 +404,7 @@ void series_open(struct grange *g, struct series *s)
     m.open.study = s->study;
     m.open.spec = s->spec;
     m.open.spec_bytes = strlen(s->spec);
+    m.open.again = s->array.n != 0;
     session_send(g, &m);
 }
 

@@ -325,6 +325,7 @@ struct message {
             const char *study; /* that it belongs to; "": one of the key's name */
             const void *spec;  /* JSON; empty: the array must be there already */
             size_t spec_bytes;
+            bool again; /* it was open on the connection before */
         } open;
         struct {
             uint64_t request;

@@ -14,6 +14,7 @@ static void open_to_pb(const struct message *m, struct encoding *e)
     e->open.key = wire_chars(m->open.key);
     e->open.study = wire_chars(m->open.study);
     e->open.spec = wire_bytes(m->open.spec, m->open.spec_bytes);
+    e->open.again = m->open.again;
 }
 
 static void opened_to_pb(const struct message *m, struct encoding *e)
@@ -201,6 +202,7 @@ static enum err open_from_pb(const Wire__Open *pb, struct message *m, struct fau
     CHECK(wire_text(&pb->spec, SPEC_BYTES_MAX, "the spec of an array", &spec, f));
     m->open.spec = spec;
     m->open.spec_bytes = pb->spec.len;
+    m->open.again = pb->again;
     return *m->open.key ? ERR_NONE : fault_set(f, ERR_MALFORMED, "an array without a key");
 }
 

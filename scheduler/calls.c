@@ -315,6 +315,7 @@ static enum err on_open(struct scheduler *s, peer_id from, const struct message 
                   &(struct event){ .kind = EV_SUBMIT,
                                    .from = from,
                                    .request = m->open.request,
+                                   .again = m->open.again,
                                    .array = &(struct array_row){ .id = c->id,
                                                                  .study = c->study,
                                                                  .kind = ARRAY_CALLS,

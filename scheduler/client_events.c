@@ -84,7 +84,7 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
     else if (!calls)
         renew(c, a, ev);
     a->template_changed = ev->template_changed;
-    if (ev->kind == EV_SUBMIT && !ev->is_new && !ruled)
+    if (ev->kind == EV_SUBMIT && !ev->is_new && !ev->again && !ruled)
         array_count_anew(a, true, out);
     st->progress_dirty = true;
     if (fresh)
@@ -117,7 +117,8 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
         out_change(out, ev->is_new ? CHG_ARRAY : CHG_CURRENT)->array = *ev->array;
     for (size_t i = 0; i < ev->n_adopts; i++)
         *out_change(out, CHG_ADOPT) = ev->adopts[i];
-    live_set_mode(c, a->study, MODE_ACTIVE, out);
+    if (!ev->again || a->study->told_active)
+        live_set_mode(c, a->study, MODE_ACTIVE, out);
     struct send *s = out_send(out, SEND_SUBMITTED, ev->from);
     s->request = ev->request;
     s->array = a->row.id;

@@ -1,6 +1,7 @@
 /* calls_halt: how studies of calls go on when another scheduler starts. A halt rule stops a study
  * of calls, and it stays stopped when another scheduler starts, until somebody who may append to it
- * opens it again. */
+ * opens it anew; so does one that somebody put on hold. Who only lost the connection does not undo
+ * that. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -15,7 +16,10 @@ static struct {
     lease_id leases[N];
     task_id tasks[N];
     bool looks; /* it opens the key without a spec, as who only wants to know */
+    bool again; /* it had the key open before */
+    bool more;  /* it appends to what is there */
     unsigned n_progress;
+    uint64_t n_done;
     enum study_state state;
 } seen;
 
@@ -29,16 +33,18 @@ static void open_key(void)
     m.open.study = "s";
     m.open.spec = seen.looks ? "" : spec;
     m.open.spec_bytes = seen.looks ? 0 : strlen(spec);
+    m.open.again = seen.again;
     stage_say(&s.client, &m);
 }
 
-static void append(void)
+static void append(uint64_t at)
 {
     static const uint32_t sizes[N] = { 0 };
     struct message m = { .kind = MSG_APPEND };
 
     m.append.request = 2;
     m.append.array = seen.array;
+    m.append.at = at;
     m.append.n = N;
     m.append.sizes = sizes;
     stage_say(&s.client, &m);
@@ -60,12 +66,13 @@ static void on_client(struct stage *stage, const struct message *m)
         open_key();
     } else if (m->kind == MSG_OPENED) {
         seen.array = m->opened.array;
-        if (!m->opened.n)
-            append();
+        if (!m->opened.n || seen.more)
+            append(m->opened.n);
         follow();
     } else if (m->kind == MSG_PROGRESS) {
         seen.n_progress++;
         seen.state = m->progress.state;
+        seen.n_done = m->progress.counts.done;
     }
 }
 
@@ -92,6 +99,15 @@ static void first_one_fails(void)
     stage_say(&s.worker, &(struct message){ .kind = MSG_RESULTS, .results = { &row, 1 } });
 }
 
+static void next_scheduler(void)
+{
+    stage_kill(&s);
+    seen.n_progress = 0;
+    stage_start(&s);
+    while (!seen.n_progress)
+        stage_turn(&s);
+}
+
 Test(calls_halt, outlives_the_scheduler, .timeout = 300)
 {
     stage_open(&s);
@@ -103,13 +119,70 @@ Test(calls_halt, outlives_the_scheduler, .timeout = 300)
     first_one_fails();
     while (seen.state != STUDY_HALTED)
         stage_turn(&s);
-    stage_kill(&s);
-    seen.n_progress = 0;
     seen.looks = true;
-    stage_start(&s);
-    while (!seen.n_progress)
-        stage_turn(&s);
+    next_scheduler();
     cr_expect_eq(seen.state, STUDY_HALTED, "it is %d", (int)seen.state);
+    seen.looks = false;
+    seen.again = true;
+    next_scheduler();
+    cr_expect_eq(seen.state, STUDY_HALTED, "it is %d", (int)seen.state);
+    stage_close(&s);
+}
+
+Test(calls_halt, a_hold_outlives_the_connection, .timeout = 300)
+{
+    struct message hold = { .kind = MSG_HOLD, .hold = { .request = 4, .study = "s", .now = true } };
+
+    stage_open(&s);
+    s.hold_back = true;
+    s.on_client = on_client;
+    s.on_worker = on_worker;
+    while (seen.n_leases < N)
+        stage_turn(&s);
+    stage_say(&s.client, &hold);
+    while (seen.state != STUDY_HELD)
+        stage_turn(&s);
+    seen.again = true;
+    next_scheduler();
+    cr_expect_eq(seen.state, STUDY_HELD, "it is %d", (int)seen.state);
+    seen.again = false; /* a program that is started anew wants it to go on */
+    seen.n_leases = 0;
+    next_scheduler();
+    cr_expect_eq(seen.state, STUDY_ACTIVE, "it is %d", (int)seen.state);
+    while (seen.n_leases < N)
+        stage_turn(&s);
+    stage_close(&s);
+}
+
+/* What nobody held goes on for who had it open: also where a start holds all until it is asked for,
+ * and where all has ended so far. */
+Test(calls_halt, who_had_it_open_goes_on, .timeout = 300)
+{
+    stage_open(&s);
+    s.of_run = s.hold_back = true;
+    s.on_client = on_client;
+    s.on_worker = on_worker;
+    while (seen.n_leases < N)
+        stage_turn(&s);
+    seen.again = true;
+    seen.n_leases = 0;
+    next_scheduler();
+    cr_expect_eq(seen.state, STUDY_ACTIVE, "it is %d", (int)seen.state);
+    stage_close(&s);
+}
+
+Test(calls_halt, more_of_what_has_ended, .timeout = 20)
+{
+    stage_open(&s);
+    s.on_client = on_client;
+    s.on_worker = on_worker;
+    while (seen.n_done < N)
+        stage_turn(&s);
+    seen.again = seen.more = true;
+    seen.n_leases = 0;
+    next_scheduler();
+    while (seen.n_leases < N)
+        stage_turn(&s);
     stage_close(&s);
 }
 
@@ -146,7 +219,7 @@ static void on_client_of_two(struct stage *stage, const struct message *m)
         open_in("s", "e", waits_d); /* so each of the two waits for the other */
     } else if (m->kind == MSG_OPENED) {
         seen.array = m->opened.array;
-        append();
+        append(0);
     } else if (m->kind == MSG_APPENDED) {
         n_appended++;
     } else if (m->kind == MSG_PROGRESS) {

@@ -39,7 +39,7 @@ void stage_start(struct stage *s)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         snprintf(ready, sizeof ready, "%d", fds[1]);
         execl(GRANGE_PROGRAM, "grange", "scheduler", "--dir", s->dir, "--ready-fd", ready,
-              (char *)NULL);
+              s->of_run ? "--owner" : (char *)NULL, "run 1", (char *)NULL);
         _exit(127);
     }
     close(fds[1]);

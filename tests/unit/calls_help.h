@@ -28,6 +28,7 @@ struct stage {
     char *results[8192];
     size_t n_kept, n_ran;
     bool hold_back; /* it takes calls and does not end them */
+    bool of_run;    /* the scheduler is that of a `grange run` */
     /* what it does with a blob, and what the client does with a message */
     void (*on_worker)(struct stage *s, const struct message *m);
     void (*on_client)(struct stage *s, const struct message *m);

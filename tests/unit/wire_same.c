@@ -248,6 +248,7 @@ static void same_calls(const struct message *a, const struct message *b)
         same_text(a->open.key, b->open.key);
         same_text(a->open.study, b->open.study);
         same_bytes(a->open.spec, a->open.spec_bytes, b->open.spec, b->open.spec_bytes);
+        cr_assert_eq(a->open.again, b->open.again);
         break;
     case MSG_OPENED:
         cr_assert(a->opened.request == b->opened.request && a->opened.id.n == b->opened.id.n);

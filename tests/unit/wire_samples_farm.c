@@ -119,6 +119,7 @@ static struct message open_(void)
     m.open.study = "sweep";
     m.open.spec = spec;
     m.open.spec_bytes = sizeof spec - 1;
+    m.open.again = true;
     return m;
 }
 
