@@ -430,11 +430,16 @@ pthread_t engines_thread(void)
     return sched.thread;
 }
 
+/* A thread may stop it while another has just released something. */
+static pthread_mutex_t waking = PTHREAD_MUTEX_INITIALIZER;
+
 static void wake(void)
 {
     uint64_t one = 1;
 
-    must(write(sched.wake_fd, &one, sizeof one) == sizeof one);
+    pthread_mutex_lock(&waking);
+    must(sched.wake_fd < 0 || write(sched.wake_fd, &one, sizeof one) == sizeof one);
+    pthread_mutex_unlock(&waking);
 }
 
 void engines_release(void)
@@ -452,7 +457,10 @@ void engines_stop(void)
     pthread_join(sched.thread, NULL);
     link_free(sched.link);
     sched.link = NULL;
+    pthread_mutex_lock(&waking);
     close(sched.wake_fd);
+    sched.wake_fd = -1;
+    pthread_mutex_unlock(&waking);
 }
 
 void engines_setup(void)
