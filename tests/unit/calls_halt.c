@@ -108,7 +108,8 @@ static void next_scheduler(void)
         stage_turn(&s);
 }
 
-Test(calls_halt, outlives_the_scheduler, .timeout = 300)
+/* begin - all calls are given out, and do not end by themselves. */
+static void begin(void)
 {
     stage_open(&s);
     s.hold_back = true;
@@ -116,6 +117,11 @@ Test(calls_halt, outlives_the_scheduler, .timeout = 300)
     s.on_worker = on_worker;
     while (seen.n_leases < N)
         stage_turn(&s);
+}
+
+Test(calls_halt, outlives_the_scheduler, .timeout = 300)
+{
+    begin();
     first_one_fails();
     while (seen.state != STUDY_HALTED)
         stage_turn(&s);
@@ -133,12 +139,7 @@ Test(calls_halt, a_hold_outlives_the_connection, .timeout = 300)
 {
     struct message hold = { .kind = MSG_HOLD, .hold = { .request = 4, .study = "s", .now = true } };
 
-    stage_open(&s);
-    s.hold_back = true;
-    s.on_client = on_client;
-    s.on_worker = on_worker;
-    while (seen.n_leases < N)
-        stage_turn(&s);
+    begin();
     stage_say(&s.client, &hold);
     while (seen.state != STUDY_HELD)
         stage_turn(&s);
@@ -158,12 +159,8 @@ Test(calls_halt, a_hold_outlives_the_connection, .timeout = 300)
  * and where all has ended so far. */
 Test(calls_halt, who_had_it_open_goes_on, .timeout = 300)
 {
-    stage_open(&s);
-    s.of_run = s.hold_back = true;
-    s.on_client = on_client;
-    s.on_worker = on_worker;
-    while (seen.n_leases < N)
-        stage_turn(&s);
+    begin();
+    s.of_run = true;
     seen.again = true;
     seen.n_leases = 0;
     next_scheduler();

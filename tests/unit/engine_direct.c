@@ -172,6 +172,22 @@ Test(engine_direct, a_file_of_another_machine_is_declined)
     declined("/tmp", machine_id() ^ 2, false);
 }
 
+/* shorter_put - a value named "x" of BYTES in a file, said to be of 8 fewer. Returns the file. */
+static int shorter_put(const double *x, struct message *m, char *path, size_t bytes)
+{
+    int fd = file_in(d->dir, x, path, bytes);
+
+    m->direct.ticket = 1;
+    m->direct.op = DIRECT_PUT;
+    m->direct.name = "x";
+    m->direct.total = BYTES - 8;
+    m->direct.more = true;
+    m->direct.machine = machine_id();
+    cr_assert(shared_of(fd, path, &m->direct.file));
+    driver_send(d, m);
+    return fd;
+}
+
 Test(engine_direct, a_file_that_is_not_what_was_said_is_declined)
 {
     double *x = all_of(1);
@@ -179,15 +195,7 @@ Test(engine_direct, a_file_that_is_not_what_was_said_is_declined)
     char path[64];
 
     begin();
-    int fd = file_in(d->dir, x, path, sizeof path);
-    m.direct.ticket = 1;
-    m.direct.op = DIRECT_PUT;
-    m.direct.name = "x";
-    m.direct.total = BYTES - 8;
-    m.direct.more = true;
-    m.direct.machine = machine_id();
-    cr_assert(shared_of(fd, path, &m.direct.file));
-    driver_send(d, &m);
+    int fd = shorter_put(x, &m, path, sizeof path);
     cr_expect(driver_until(d, d->named[1] == 1), "a file of another length was taken");
     m.direct.ticket = 2;
     m.direct.total = BYTES;
@@ -242,15 +250,8 @@ Test(engine_direct, a_payload_that_is_not_what_was_said_is_refused)
     char path[64];
 
     begin();
-    int fd = file_in(d->dir, x, path, sizeof path);
-    m.direct.ticket = 1;
-    m.direct.op = DIRECT_PUT;
-    m.direct.name = "x";
-    m.direct.total = BYTES - 8;
-    m.direct.more = true;
-    m.direct.machine = machine_id();
-    cr_assert(shared_of(fd, path, &m.direct.file));
-    driver_send(d, &m); /* declined, and a file named that the client may fill, which it did not */
+    int fd = shorter_put(x, &m, path, sizeof path);
+    /* Declined, and a file named that the client may fill, which it did not. */
     m.direct.filled = true;
     m.direct.name = "";
     driver_send(d, &m);
