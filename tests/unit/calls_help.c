@@ -38,8 +38,13 @@ void stage_start(struct stage *s)
         close(fds[0]);
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         snprintf(ready, sizeof ready, "%d", fds[1]);
-        execl(GRANGE_PROGRAM, "grange", "scheduler", "--dir", s->dir, "--ready-fd", ready,
-              s->of_run ? "--owner" : (char *)NULL, "run 1", (char *)NULL);
+        const char *argv[16] = { "grange", "scheduler", "--dir", s->dir, "--ready-fd", ready };
+        size_t n = 6;
+        if (s->of_run)
+            argv[n++] = "--owner", argv[n++] = "run 1";
+        if (s->listen)
+            argv[n++] = "--listen", argv[n++] = s->listen;
+        execv(GRANGE_PROGRAM, (char *const *)argv);
         _exit(127);
     }
     close(fds[1]);
@@ -53,11 +58,16 @@ void stage_kill(struct stage *s)
     waitpid(s->scheduler, NULL, 0);
 }
 
-void stage_open(struct stage *s)
+void stage_dir(struct stage *s)
 {
     memset(s, 0, sizeof *s);
     strcpy(s->dir, "/tmp/grange-calls-XXXXXX");
     cr_assert(mkdtemp(s->dir));
+}
+
+void stage_open(struct stage *s)
+{
+    stage_dir(s);
     stage_start(s);
     s->client = (struct peer_of){ .link = dial(s->dir), .instance = 7 };
     s->worker = (struct peer_of){ .link = dial(s->dir), .instance = 8, .is_worker = true };

@@ -27,8 +27,9 @@ struct stage {
     struct end_body bodies[8192];
     char *results[8192];
     size_t n_kept, n_ran;
-    bool hold_back; /* it takes calls and does not end them */
-    bool of_run;    /* the scheduler is that of a `grange run` */
+    bool hold_back;     /* it takes calls and does not end them */
+    bool of_run;        /* the scheduler is that of a `grange run` */
+    const char *listen; /* besides its socket; NULL: nowhere */
     /* what it does with a blob, and what the client does with a message */
     void (*on_worker)(struct stage *s, const struct message *m);
     void (*on_client)(struct stage *s, const struct message *m);
@@ -37,6 +38,7 @@ struct stage {
 
 void stage_open(struct stage *s); /* a directory, a scheduler, both peers */
 void stage_close(struct stage *s);
+void stage_dir(struct stage *s); /* the directory alone, for stage_start */
 void stage_start(struct stage *s);
 void stage_kill(struct stage *s); /* kill -9, and reaped */
 /* stage_turn - waits for something, and hands it on; fails the test after a long silence. */
