@@ -1,5 +1,6 @@
 grange_unit_test(agent LINK grange_agent)
 grange_unit_test(run LINK grange_worker)
+grange_unit_test(kept LINK grange_worker)
 grange_unit_test(supervise LINK grange_worker)
 # A real worker: the program, the plug-in and the Python engine of the examples.
 foreach(name engine engine_direct)

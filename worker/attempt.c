@@ -16,6 +16,8 @@
 #include "base/must.h"
 #include "worker/tree.h"
 
+#define ATTEMPTS "/attempts"
+
 static bool prepare(struct attempt *a, struct workplace *wp);
 static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_tag,
                           uint64_t err_tag);
@@ -186,7 +188,7 @@ static bool prepare(struct attempt *a, struct workplace *wp)
 
     if (!study_needs_dir(s))
         return true;
-    a->dir = print("%s/attempts/%llu", wp->dir, (unsigned long long)a->lease.n);
+    a->dir = print("%s" ATTEMPTS "/%llu", wp->dir, (unsigned long long)a->lease.n);
     buf_clear(&wp->text);
     study_point_dirname(s, &wp->point, &wp->text);
     a->place = print("%s/points/%s/%s", wp->dir, payload_folder(a->payload), buf_text(&wp->text));
@@ -253,9 +255,10 @@ static bool start_process(struct attempt *a, struct workplace *wp, uint64_t out_
     if (!path)
         return no_command(a, argv0, errno);
     /* The lease makes the names unique: the same index means another point in another array. */
-    char *out = print("%s/output/%s/%llu-%llu.stdout", wp->dir, folder, index,
+    const char *under = wp->own ? ATTEMPTS : "";
+    char *out = print("%s%s/output/%s/%llu-%llu.stdout", wp->dir, under, folder, index,
                       (unsigned long long)a->lease.n);
-    char *err = print("%s/output/%s/%llu-%llu.stderr", wp->dir, folder, index,
+    char *err = print("%s%s/output/%s/%llu-%llu.stderr", wp->dir, under, folder, index,
                       (unsigned long long)a->lease.n);
     struct run_spec spec = {
         .argv = argv,
@@ -310,6 +313,21 @@ char *attempt_elsewhere(const struct workplace *wp, const char *path)
     return print("%s%s%s", fits ? wp->host : "", fits ? ":" : "", fits ? path : "");
 }
 
+char *attempt_keep_stream(const struct workplace *wp, struct long_stream *s)
+{
+    size_t n = strlen(wp->dir);
+
+    if (wp->own) {
+        char *to = print("%s%s", wp->dir, s->path + n + strlen(ATTEMPTS));
+        int err = tree_place(s->path, to, true);
+        if (err)
+            log_error("event=output path=%s error=\"%s\"", s->path, strerror(err));
+        free(s->path);
+        s->path = to;
+    }
+    return attempt_elsewhere(wp, s->path);
+}
+
 /* settle_stream - its file goes, unless the result names it. */
 static void settle_stream(const struct attempt *a, const struct long_stream *s, bool dropped)
 {
@@ -327,14 +345,14 @@ void attempt_settle(struct attempt *a, bool dropped)
         return;
     int err = 0;
     bool keep = !*a->body.dir ? false : !dropped || a->why == STOP_NOT;
-    if (keep)
+    if (keep && !a->placed)
         err = tree_place(a->dir, a->place, !dropped);
     /* Revoked after it had ended: it may have won all the same, so that what is in place may be the
      * older one. The scheduler's sweep knows, at its next start. */
     if (keep && dropped && err == EEXIST)
         return;
     if (!keep)
-        err = tree_delete(a->dir);
+        err = tree_delete(a->placed ? a->place : a->dir);
     if (err)
         log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
 }

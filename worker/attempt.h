@@ -17,6 +17,7 @@ struct workplace {
     char *dir;        /* the grange directory, absolute, or one of our own; see worker.h */
     const char *host; /* the name of this machine, borrowed */
     bool at_farm;     /* it is the farm's: what is in it the scheduler finds by its name there */
+    bool own;         /* this worker's alone, see kept.h: attempts/ has what nobody was told of */
     int epoll_fd;
     struct point point;
     struct command command;
@@ -53,6 +54,7 @@ struct attempt {
     enum stop_why why; /* TERM was sent for this */
     ms_t limit_ms;
     char *dir, *place;  /* of its own, and where that goes in the end; NULL: none */
+    bool placed;        /* it has gone there */
     char *note;         /* why it could not start */
     char *order;        /* of a call: its command line; NULL: none came */
     struct end_row row; /* complete once concluded, but for what the scheduler adds */
@@ -83,6 +85,9 @@ bool attempt_counts(const struct attempt *a);
 /* attempt_elsewhere - how a result names a file or directory that is only here: HOST:/PATH, "" when
  * that is too long to be said. malloc'd. */
 char *attempt_elsewhere(const struct workplace *wp, const char *path);
+/* attempt_keep_stream - a long stream stays at this worker: where one will look for it, and how a
+ * result says so (as attempt_elsewhere). */
+char *attempt_keep_stream(const struct workplace *wp, struct long_stream *s);
 /* attempt_settle - the scheduler has the result: puts the directory in place, or deletes it when
  * the result does not count; long streams of what was stopped go too, and those that the scheduler
  * has. */

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/must.h"
 #include "base/utf8.h"
 #include "base/zip.h"
 #include "study/metric.h"
 #include "worker/attempt.h"
+#include "worker/tree.h"
 
+static void put_in_place(struct attempt *a);
 static void make_row(struct attempt *a);
 static void make_body(struct attempt *a, struct workplace *wp);
 static void *take_output(struct capture *c, struct workplace *wp, uint32_t *bytes, bool *packed);
@@ -46,6 +49,19 @@ void attempt_conclude(struct attempt *a, struct workplace *wp)
     run_fini(&a->run);
     payload_unref(a->payload);
     a->payload = NULL;
+    if (wp->own && *a->body.dir)
+        put_in_place(a);
+}
+
+/* put_in_place - before the result says that it is there: who is killed from then on has kept its
+ * word. What an earlier attempt left there is no result any more. */
+static void put_in_place(struct attempt *a)
+{
+    int err = tree_place(a->dir, a->place, true);
+
+    a->placed = err == 0;
+    if (err)
+        log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
 }
 
 static uint64_t timeval_us(struct timeval t)

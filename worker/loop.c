@@ -32,7 +32,9 @@ static int watch_fd(struct worker *w, int fd, enum source source);
 
 int worker_run(const struct worker_options *opt)
 {
-    struct worker w = { .opt = opt, .epoll_fd = -1, .signal_fd = -1, .running = true };
+    struct worker w = {
+        .opt = opt, .epoll_fd = -1, .signal_fd = -1, .kept_fd = -1, .running = true
+    };
 
     if (worker_open(&w) == 0) {
         worker_feed(&w, &(struct agent_event){ .kind = AGENT_TIMEOUT });

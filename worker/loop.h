@@ -66,6 +66,7 @@ struct worker {
     struct agent *agent;
     struct acts acts;
     struct workplace place;
+    int kept_fd;   /* kept.h; -1: none */
     char *scratch; /* for engines: the grange directory, or one under $TMPDIR that goes with us */
     struct ahead *ahead; /* what goes ahead of results, the first one moves */
     uint64_t n_blobs;    /* drawn so far */

@@ -1,7 +1,5 @@
 /* place - where a worker works. Told a directory (--dir), there. Else in two of its own: what may
- * go with it under $TMPDIR, and what points leave in a lasting one, which is made when the first
- * point needs it. */
-#include <dirent.h>
+ * go with it under $TMPDIR, and what points leave in a lasting one (kept.h). */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "worker/kept.h"
 #include "worker/loop.h"
 #include "worker/tree.h"
 
@@ -55,6 +54,11 @@ static int open_own(struct worker *w)
     for (char *slash = dir + strlen(base) + 1; (slash = strchr(slash, '/'));)
         *slash = '_';
     workplace_init(&w->place, dir, w->host, w->epoll_fd);
+    w->place.own = true;
+    if (strcmp(base, w->scratch) != 0) {
+        w->kept_fd = kept_open(dir, w->host, w->scratch);
+        kept_sweep(base, w->host);
+    }
     free(base);
     free(dir);
     return 0;
@@ -102,36 +106,16 @@ void place_dialled(struct worker *w, const struct connection *c)
                                                                       : same_farm(w->place.dir, c));
 }
 
-/* remove_empty - DIR/NAME and what is in it, as far as that is empty: what points left is not. */
-static void remove_empty(const char *dir, const char *name)
-{
-    char path[PATH_MAX], inner[2 * PATH_MAX];
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
-        if (e->d_name[0] != '.')
-            rmdir(inner);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
-
 static void close_own(struct worker *w)
 {
-    char attempts[PATH_MAX];
+    bool left = !kept_close(w->place.dir);
 
-    snprintf(attempts, sizeof attempts, "%s/attempts", w->place.dir);
-    tree_delete(attempts);
-    remove_empty(w->place.dir, "output");
-    remove_empty(w->place.dir, "points");
-    bool left = rmdir(w->place.dir) != 0 && errno != ENOENT;
     if (left)
         fprintf(stderr, "grange: worker: what points left is in %s\n", w->place.dir);
     if (!left || strncmp(w->place.dir, w->scratch, strlen(w->scratch)) != 0)
         tree_delete(w->scratch);
+    if (w->kept_fd >= 0)
+        close(w->kept_fd);
 }
 
 void place_close(struct worker *w)

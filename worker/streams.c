@@ -40,7 +40,7 @@ static bool sent(struct worker *w, struct attempt *a, struct long_stream *s, con
         return false;
     if (s->ahead.failed) {
         log_error("event=output path=%s error=\"%s\"", s->path, s->ahead.why);
-        *name = s->name = attempt_elsewhere(&w->place, s->path);
+        *name = s->name = attempt_keep_stream(&w->place, s);
     } else {
         must(asprintf(&s->name, "blobs/%016llx", (unsigned long long)s->ahead.blob) > 0);
         *name = s->name;

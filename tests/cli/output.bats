@@ -197,6 +197,35 @@ left_there() { find there -mindepth 1 ! -name worker.json ! -path there/state ! 
     has "$output" "stdout of this point is on the disk of its worker: elsewhere:/kept/output/o/1.stdout; look there"
 }
 
+@test "what a worker that was killed told nobody of is removed by the next one there, and nothing else" {
+    head -c 3000000 /dev/urandom >noise
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    far_worker
+    run -0 grange run --quiet --study o 'echo 7 >{out}/e.txt; echo {n}' ::: n=1
+    cat >hang.sh <<'EOF'
+cat noise; : >"$1/half"
+[ -e go ] || { : >hangs; exec sleep 1000; } # a point
+EOF
+    start run "$GRANGE" run --study half 'sh hang.sh {out}; true {n}' ::: n=1
+    poll_until 20 test -e hangs
+    poll_until 20 bash -c 'ls there/state/grange/kept/far-*/attempts/output/half/0-*.stdout'
+    # shellcheck disable=SC2046
+    kill -9 "$worker_pid" $(descendants "$worker_pid")
+    poll_until 20 gone "$worker_pid"
+    first=$(ls there/state/grange/kept)
+    same 1 "$(find there -maxdepth 1 -name 'grange-*' | wc -l)"
+    : >go
+    rm worker.log
+    far_worker
+    finish "$pid"
+    same 0 "$rc"
+    same "e.txt" "$(find "there/state/grange/kept/$first" -type f -printf '%f\n' | sort | tr '\n' ' ' | sed 's/ $//')"
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    same "" "$(find there -maxdepth 1 -name 'grange-*')"
+    same "e.txt half" "$(find there/state/grange/kept -type f -printf '%f\n' | sort | tr '\n' ' ' | sed 's/ $//')"
+}
+
 @test "a long stream that the scheduler has no room for stays at its worker, and log finds it on that machine" {
     head -c 3000000 /dev/urandom >noise
     grange up -n 0 --listen tls+tcp://127.0.0.1:0
