@@ -116,7 +116,8 @@ static void free_all(struct grange_direct *d)
         free(d->ops[i].text);
         free(d->ops[i].words);
     }
-    free(d->all);
+    if (!d->into)
+        free(d->all);
     free(d->order);
     free(d->name);
     free(d);
@@ -330,11 +331,14 @@ void directs_read(struct grange *g)
 /* place_all - when it is known how long all results are. Those that have not ended come now. */
 static void place_all(struct grange_direct *d)
 {
-    if (d->n_known < d->n || d->all)
+    if (d->n_known < d->n)
         return;
     for (size_t i = 0; i < d->n; i++)
         d->all_bytes += d->ops[i].total;
-    char *at = d->all = near_room(d->all_bytes);
+    d->too_long = d->into && d->all_bytes > d->room;
+    if (d->too_long)
+        return;
+    char *at = d->all = d->into ? d->to : near_room(d->all_bytes);
     for (size_t i = 0; i < d->n; at += d->ops[i++].total)
         place(&d->ops[i], at);
     for (size_t i = 0; i < d->n; i++) {
@@ -472,6 +476,14 @@ void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t
 void directs_gather(struct grange_direct *d)
 {
     d->gathers = d->n > 0 && d->n <= DIRECT_TICKETS_MAX;
+}
+
+void directs_gather_into(struct grange_direct *d, void *to, size_t room)
+{
+    directs_gather(d);
+    d->into = d->gathers;
+    d->to = to;
+    d->room = room;
 }
 
 char *directs_take(struct grange_direct *d)

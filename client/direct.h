@@ -75,6 +75,10 @@ struct grange_direct {
     size_t n_known;      /* ops; when it gathers */
     char *all;           /* the block of all results, once all are known; when it gathers */
     size_t all_bytes;
+    bool into; /* the block is the caller's memory `to`, with this much room */
+    char *to;
+    size_t room;
+    bool too_long; /* for that: nothing was placed, and what has not ended does not come */
     struct grange_direct *prev, *next;
     struct op ops[];
 };
@@ -111,8 +115,11 @@ struct grange_direct *directs_make(struct grange *g, enum direct_op op, const ui
 void directs_payload(struct grange_direct *d, size_t i, const void *data, size_t bytes);
 void directs_begin(struct grange_direct *d);
 /* directs_gather - before directs_begin: all results into one block. directs_take - that block, of
- * all_bytes; the caller frees it. */
+ * all_bytes; the caller frees it. directs_gather_into - the block is the caller's memory; it may be
+ * written to as long as d has ops that are read (n_reading), or that have not ended and are not
+ * freed. */
 void directs_gather(struct grange_direct *d);
+void directs_gather_into(struct grange_direct *d, void *to, size_t room);
 char *directs_take(struct grange_direct *d);
 /* directs_seen - its owner knows of n ends. directs_tell - the callback, when it is time. */
 void directs_seen(struct grange_direct *d, size_t n);
@@ -120,7 +127,12 @@ void directs_tell(struct grange_direct *d);
 /* directs_drop - its owner is done with it: what has not ended is cancelled. */
 void directs_drop(struct grange_direct *d);
 
-/* engines.c: the answer to a Watch, when grange_engines waits for it. */
+/* engines.c: directs_check - 0, or what was left with: this name of a `what` or so many bytes
+ * cannot be. directs_failure - 0, or the code of the first of those that ended that failed, with
+ * its words in session_fault. directs_on_farm - the answer to a Watch, when grange_engines waits
+ * for it. */
+int directs_check(struct grange *g, const char *name, uint64_t bytes, const char *what);
+int directs_failure(const struct grange_direct *d);
 void directs_on_farm(struct grange *g, const struct message *m);
 
 #endif

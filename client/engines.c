@@ -145,7 +145,7 @@ int grange_engines(struct grange *g, size_t at_least, int64_t timeout_ms,
 
 #define LIMIT_MS_MAX ((ms_t)365 * 24 * 3600 * 1000)
 
-static int check(struct grange *g, const char *name, uint64_t bytes, const char *what)
+int directs_check(struct grange *g, const char *name, uint64_t bytes, const char *what)
 {
     if (!name || !*name || strlen(name) > NAME_BYTES_MAX) {
         fault_set(session_fault(), ERR_USAGE, "the name of a %s has 1 to %d bytes", what,
@@ -161,26 +161,19 @@ static int check(struct grange *g, const char *name, uint64_t bytes, const char 
     return 0;
 }
 
-struct extra { /* what only some ask for */
-    bool gathers;
-    ms_t limit_ms;
-};
-
 static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, size_t n,
-                 const char *name, const void *data, size_t bytes, const struct extra *extra,
+                 const char *name, const void *data, size_t bytes, ms_t limit_ms,
                  struct grange_direct **d)
 {
     *d = NULL;
     session_enter(g);
-    int code = check(g, name, bytes, op == DIRECT_CALL ? "function" : "value");
+    int code = directs_check(g, name, bytes, op == DIRECT_CALL ? "function" : "value");
     if (code)
         return code;
     *d = directs_make(g, op, engines, n, name);
     for (size_t i = 0; i < n; i++)
         directs_payload(*d, i, data, bytes);
-    (*d)->limit_ms = extra ? extra->limit_ms : 0;
-    if (extra && extra->gathers)
-        directs_gather(*d);
+    (*d)->limit_ms = limit_ms;
     directs_begin(*d);
     pump_start(g);
     return session_leave(g, 0);
@@ -189,7 +182,7 @@ static int begin(struct grange *g, enum direct_op op, const uint64_t *engines, s
 int grange_direct_call(struct grange *g, const uint64_t *engines, size_t n, const char *function,
                        const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, NULL, d);
+    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, 0, d);
 }
 
 int grange_direct_call_within(struct grange *g, const uint64_t *engines, size_t n,
@@ -204,26 +197,25 @@ int grange_direct_call_within(struct grange *g, const uint64_t *engines, size_t 
         return session_leave(g, ERR_USAGE);
     }
     session_leave(g, 0);
-    return begin(g, DIRECT_CALL, engines, n, function, data, bytes,
-                 &(struct extra){ .limit_ms = limit_ms }, d);
+    return begin(g, DIRECT_CALL, engines, n, function, data, bytes, limit_ms, d);
 }
 
 int grange_direct_put(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       const void *data, size_t bytes, struct grange_direct **d)
 {
-    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, NULL, d);
+    return begin(g, DIRECT_PUT, engines, n, name, data, bytes, 0, d);
 }
 
 int grange_direct_get(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                       struct grange_direct **d)
 {
-    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, NULL, d);
+    return begin(g, DIRECT_GET, engines, n, name, NULL, 0, 0, d);
 }
 
 int grange_direct_drop(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                        struct grange_direct **d)
 {
-    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, NULL, d);
+    return begin(g, DIRECT_DROP, engines, n, name, NULL, 0, 0, d);
 }
 
 int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
@@ -238,7 +230,7 @@ int grange_direct_scatter(struct grange *g, const uint64_t *engines, size_t n, c
     uint64_t largest = item_bytes && each + 1 > BLOB_BYTES_MAX / item_bytes + 1
                            ? UINT64_MAX
                            : (each + (more > 0)) * item_bytes;
-    int code = check(g, name, largest, "value");
+    int code = directs_check(g, name, largest, "value");
     if (code)
         return code;
     *d = directs_make(g, DIRECT_PUT, engines, n, name);
@@ -306,7 +298,7 @@ static void words_of(const struct op *op, struct fault *f)
     buf_fini(&words);
 }
 
-static int first_failure(const struct grange_direct *d)
+int directs_failure(const struct grange_direct *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         int code = code_of(&d->ops[i]);
@@ -343,7 +335,7 @@ int grange_direct_wait(struct grange_direct *d, int64_t timeout_ms)
     while (d->n_ended < d->n && !wait_end(g, &w, still, &err))
         pump_turn(g, w.until);
     directs_seen(d, d->n_ended);
-    return session_leave(g, d->n_ended < d->n ? (int)err : first_failure(d));
+    return session_leave(g, d->n_ended < d->n ? (int)err : directs_failure(d));
 }
 
 int grange_direct_next(struct grange_direct *d, int64_t timeout_ms, size_t *i)
@@ -411,7 +403,7 @@ int grange_direct_gather(struct grange_direct *d, void *to, size_t *bytes)
     session_enter(g);
     if (d->n_ended < d->n)
         return session_wrong(g, ERR_STATE, "not all engines have answered yet");
-    int code = first_failure(d);
+    int code = directs_failure(d);
     if (code)
         return session_leave(g, code);
     for (size_t i = 0; i < d->n; i++)
@@ -438,40 +430,6 @@ int grange_scatter(struct grange *g, const uint64_t *engines, size_t n, const ch
 
     if (!code)
         code = grange_direct_wait(d, timeout_ms);
-    grange_direct_free(d);
-    return code;
-}
-
-/* in_one_block - the results of all, which have ended. */
-static char *in_one_block(struct grange *g, struct grange_direct *d, size_t *bytes)
-{
-    session_enter(g);
-    char *all = directs_take(d);
-    *bytes = d->all_bytes;
-    session_leave(g, 0);
-    return all;
-}
-
-int grange_gather(struct grange *g, const uint64_t *engines, size_t n, const char *name,
-                  int64_t timeout_ms, void **data, size_t *bytes)
-{
-    struct grange_direct *d;
-    int code =
-        begin(g, DIRECT_GET, engines, n, name, NULL, 0, &(struct extra){ .gathers = true }, &d);
-
-    *data = NULL;
-    *bytes = 0;
-    if (!code)
-        code = grange_direct_wait(d, timeout_ms);
-    if (!code)
-        *data = in_one_block(g, d, bytes);
-    if (!code && !*data) { /* of none, or of more than are gathered at once */
-        code = grange_direct_gather(d, NULL, bytes);
-        *data = malloc(*bytes + 1);
-        must(*data != NULL);
-        if (!code)
-            code = grange_direct_gather(d, *data, bytes);
-    }
     grange_direct_free(d);
     return code;
 }

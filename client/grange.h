@@ -576,11 +576,19 @@ int grange_direct_gather(struct grange_direct *d, void *to, size_t *bytes);
  * would be. May be NULL. grange_close frees those that are left. */
 void grange_direct_free(struct grange_direct *d);
 
-/* grange_scatter, grange_gather - the same and waited for. *data is the caller's to free(). */
+/* grange_scatter, grange_gather - the same and waited for: the values of one name, one after the
+ * other in the order of the list. *data is the caller's to free(). grange_gather_into puts them
+ * into memory that the caller has, `room` bytes at `to`: nothing is allocated, and pages that were
+ * written before need not be had anew, which is most of what a gather costs. *bytes becomes the
+ * size of all. GRANGE_ERR_LIMIT when that is more than `room`: *bytes is what is needed, and
+ * nothing was written (`to` may be NULL with a room of 0, to ask for the size). After another error
+ * `to` may hold some of the values, and *bytes is 0. Nothing is written to it after the return. */
 int grange_scatter(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                    const void *items, uint64_t n_items, size_t item_bytes, int64_t timeout_ms);
 int grange_gather(struct grange *g, const uint64_t *engines, size_t n, const char *name,
                   int64_t timeout_ms, void **data, size_t *bytes);
+int grange_gather_into(struct grange *g, const uint64_t *engines, size_t n, const char *name,
+                       int64_t timeout_ms, void *to, size_t room, size_t *bytes);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,7 @@
 #include "base/must.h"
 #include "client/session.h"
 
-enum { POLL_MAX_MS = 60000 };
+enum { POLL_MAX_MS = 60000, PAUSE_MS = 20 };
 
 static void *run(void *arg);
 
@@ -104,6 +104,19 @@ static void look(struct grange *g, ms_t until, uint64_t lead)
         session_take(g, clock_mono_ms());
 }
 
+/* follow - until the one who leads says that something changed. */
+static void follow(struct grange *g, ms_t until)
+{
+    g->pump.n_waiting++;
+    wait_on(g, &g->pump.changed, until);
+    g->pump.n_waiting--;
+}
+
+void pump_pause(struct grange *g)
+{
+    follow(g, clock_mono_ms() + PAUSE_MS);
+}
+
 void pump_turn(struct grange *g, ms_t until)
 {
     struct pump *p = &g->pump;
@@ -111,9 +124,7 @@ void pump_turn(struct grange *g, ms_t until)
 
     if (p->lead && (ours || !p->lead_is_ours)) {
         calls_flush(g);
-        p->n_waiting++;
-        wait_on(g, &p->changed, until);
-        p->n_waiting--;
+        follow(g, until);
         return;
     }
     uint64_t lead = p->lead = ++p->leads;

@@ -43,6 +43,8 @@ bool pump_in_callback(const struct grange *g); /* whether the caller is one */
  * `until` (clock_mono_ms) passes, and takes that. The lock is given up while it waits. Callbacks of
  * futures that ended run before it returns. */
 void pump_turn(struct grange *g, ms_t until);
+/* pump_pause - until another thread has had its turn, or for a moment. */
+void pump_pause(struct grange *g);
 /* pump_callbacks - of the futures that ended, one at a time, without the lock. Another thread that
  * is at it already sees what we would have seen. */
 void pump_callbacks(struct grange *g);

@@ -79,7 +79,6 @@ static void ask_bad(uint64_t id)
 int main(int argc, char **argv)
 {
     double x[N], sum = 0;
-    void *squares;
     size_t n, bytes;
 
     connect_to_farm(argc, argv);
@@ -89,13 +88,12 @@ int main(int argc, char **argv)
         x[i] = i;
     check(grange_scatter(g, ids, n, "x", x, N, sizeof *x, PATIENCE_MS), "scatter");
     on_all(ids, n, "square", "x"); /* makes the value "x^2" from "x" */
-    check(grange_gather(g, ids, n, "x^2", PATIENCE_MS, &squares, &bytes), "gather");
+    check(grange_gather_into(g, ids, n, "x^2", PATIENCE_MS, x, sizeof x, &bytes), "gather");
     for (size_t i = 0; i < bytes / sizeof(double); i++)
-        sum += ((double *)squares)[i];
+        sum += x[i];
     printf("the sum of %zu squares is %.0f\n", bytes / sizeof(double), sum);
     if (n > 0)
         ask_bad(ids[0]);
-    free(squares);
     free(ids);
     grange_close(g);
     return 0;
