@@ -61,6 +61,7 @@ struct calls_table {
     struct buf touched;           /* struct collector *: that got ends of the commit just made */
     struct worker_entry *workers;
     uint64_t stamp;
+    struct loading *loading; /* calls_load.c: while one reads arrays; else NULL */
 };
 
 /* calls.c */
@@ -92,7 +93,8 @@ enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct 
  * NULL when there is none. The core need not have it. */
 enum err calls_find(struct scheduler *s, const char *key, array_id id, struct calls **c,
                     struct fault *f);
-/* calls_load - the arrays of calls of a study, into the core too. */
+/* calls_load - the arrays of calls of a study, into the core too. Called while another study is
+ * loaded, which waits for this one, it leaves the calls to that one. */
 struct study_row; /* as the store has it; NULL: it is not to go on */
 enum err calls_load(struct scheduler *s, study_id study, const struct study_row *was,
                     struct fault *f);

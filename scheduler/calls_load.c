@@ -4,11 +4,22 @@
 #include "scheduler/calls.h"
 #include "study/calls.h"
 
-/* loading - a study's arrays of calls on their way into the core. */
+/* loading - arrays of calls on their way into the core: those of a study, and of the studies that
+ * they wait for, which may wait for that one in turn. So all of the arrays come first, and then
+ * their calls, in the order in which they were appended: what a call waits for comes before it. */
 struct loading {
     struct scheduler *s;
+    struct buf studies; /* struct loaded_study */
+    struct buf arrays;  /* struct loaded_calls, in the end by first task */
+};
+struct loaded_study {
+    study_id id;
     bool active, halted;
-    struct buf arrays; /* struct loaded_calls, by first task */
+};
+/* Of one study: what store_calls gives. */
+struct loading_study {
+    struct loading *l;
+    struct loaded_study study;
 };
 struct loaded_calls {
     struct calls *c;
@@ -47,8 +58,8 @@ enum err calls_after(struct scheduler *s, const struct calls_spec *spec, struct 
 static enum err load_array(void *ctx, const struct array_row *stored, uint64_t first_end,
                            struct fault *f)
 {
-    struct loading *l = ctx;
-    struct scheduler *s = l->s;
+    const struct loading_study *of = ctx;
+    struct scheduler *s = of->l->s;
     struct array_row row = *stored;
     struct calls_spec spec;
     struct calls *c = calls_by_id(s, row.id);
@@ -74,14 +85,14 @@ static enum err load_array(void *ctx, const struct array_row *stored, uint64_t f
     a.policy = row.policy;
     a.states = calloc(row.n + 1, 1);
     must(a.states != NULL);
-    buf_add(&l->arrays, &a, sizeof a);
+    buf_add(&of->l->arrays, &a, sizeof a);
     row.n = 0;
     row.closed = false;
     core_step(s->core, s->now,
               &(struct event){ .kind = EV_ARRAY,
                                .array = &row,
-                               .active = l->active,
-                               .halted = l->halted,
+                               .active = of->study.active,
+                               .halted = of->study.halted,
                                .new_failed = failed,
                                .new_ended = ended },
               &s->out);
@@ -170,49 +181,90 @@ static void load_trouble(void *ctx, task_id task, uint32_t failures, uint32_t lo
               &s->out);
 }
 
-static enum err load_ends(struct loading *l, study_id study, struct fault *f)
+/* What there is of an array beside its calls, once they are there. */
+static enum err load_rest(struct scheduler *s, const struct loaded_calls *a, struct fault *f)
+{
+    struct array_row row = { .first = a->c->first, .n = a->n };
+
+    if (a->n_loaded < a->n)
+        return no_chunk(a, f);
+    if (a->closed)
+        core_step(s->core, s->now,
+                  &(struct event){ .kind = EV_APPEND,
+                                   .array_id = a->c->id,
+                                   .at = a->n,
+                                   .close = true,
+                                   .stored = true },
+                  &s->out);
+    return a->n ? store_troubles(s->store, &row, load_trouble, s, f) : ERR_NONE;
+}
+
+static int by_first_task(const void *a, const void *b)
+{
+    uint64_t x = ((const struct loaded_calls *)a)->c->first.n,
+             y = ((const struct loaded_calls *)b)->c->first.n;
+
+    return (x > y) - (x < y);
+}
+
+static enum err load_calls(struct loading *l, struct fault *f)
 {
     struct loaded_calls *a = (struct loaded_calls *)(void *)l->arrays.data;
-    size_t n = l->arrays.n / sizeof *a;
+    const struct loaded_study *studies = (const struct loaded_study *)(void *)l->studies.data;
+    size_t n = l->arrays.n / sizeof *a, n_studies = l->studies.n / sizeof *studies;
     uint64_t first_end = UINT64_MAX;
+    struct buf ids = { 0 };
 
+    if (!n)
+        return ERR_NONE;
+    qsort(a, n, sizeof *a, by_first_task);
     for (size_t i = 0; i < n; i++)
         if (a[i].first_end < first_end)
             first_end = a[i].first_end;
+    for (size_t i = 0; i < n_studies; i++)
+        buf_add(&ids, &studies[i].id, sizeof studies[i].id);
     enum err err = store_end_states(l->s->store, a[0].c->first,
                                     (task_id){ a[n - 1].c->first.n + POINTS_MAX - 1 }, first_end,
                                     load_state, l, f);
     if (!err)
-        err = store_chunks(l->s->store, study, (array_id){ 0 }, load_chunk, l, f);
-    for (size_t i = 0; i < n && !err; i++) {
-        if (a[i].n_loaded < a[i].n)
-            return no_chunk(&a[i], f);
-        if (a[i].closed)
-            core_step(l->s->core, l->s->now,
-                      &(struct event){ .kind = EV_APPEND,
-                                       .array_id = a[i].c->id,
-                                       .at = a[i].n,
-                                       .close = true,
-                                       .stored = true },
-                      &l->s->out);
-        struct array_row row = { .first = a[i].c->first, .n = a[i].n };
-        if (a[i].n)
-            err = store_troubles(l->s->store, &row, load_trouble, l->s, f);
-    }
+        err = store_chunks(l->s->store, (const study_id *)(const void *)ids.data, n_studies,
+                           (array_id){ 0 }, load_chunk, l, f);
+    buf_fini(&ids);
+    for (size_t i = 0; i < n && !err; i++)
+        err = load_rest(l->s, &a[i], f);
     return err;
+}
+
+/* A study that is being loaded is active as it was, whoever else asks for it meanwhile. */
+static struct loaded_study study_of(struct loading *l, study_id id, const struct study_row *was)
+{
+    const struct loaded_study *known = (const struct loaded_study *)(void *)l->studies.data;
+    struct loaded_study st = { id, was && was->active, was && was->halted };
+
+    for (size_t i = 0; i < l->studies.n / sizeof *known; i++)
+        if (known[i].id.n == id.n)
+            return known[i];
+    buf_add(&l->studies, &st, sizeof st);
+    return st;
 }
 
 enum err calls_load(struct scheduler *s, study_id study, const struct study_row *was,
                     struct fault *f)
 {
-    struct loading l = { .s = s, .active = was && was->active, .halted = was && was->halted };
-    enum err err = store_calls(s->store, study, NULL, load_array, &l, f);
+    struct loading all = { .s = s }, *outer = s->calls->loading, *l = outer ? outer : &all;
+    struct loading_study of = { l, study_of(l, study, was) };
 
-    if (!err && l.arrays.n)
-        err = load_ends(&l, study, f);
-    for (size_t i = 0; i < l.arrays.n / sizeof(struct loaded_calls); i++)
-        free(((struct loaded_calls *)(void *)l.arrays.data)[i].states);
-    buf_fini(&l.arrays);
+    s->calls->loading = l;
+    enum err err = store_calls(s->store, study, NULL, load_array, &of, f);
+    s->calls->loading = outer;
+    if (outer)
+        return err; /* its calls come with those of the study that it was loaded for */
+    if (!err)
+        err = load_calls(l, f);
+    for (size_t i = 0; i < l->arrays.n / sizeof(struct loaded_calls); i++)
+        free(((struct loaded_calls *)(void *)l->arrays.data)[i].states);
+    buf_fini(&l->arrays);
+    buf_fini(&l->studies);
     return err;
 }
 
@@ -321,5 +373,5 @@ enum err calls_find(struct scheduler *s, const char *key, array_id id, struct ca
     if (err || !*c || (*c)->n_chunks)
         return err;
     found.c = *c;
-    return store_chunks(s->store, (study_id){ 0 }, (*c)->id, found_chunk, &found, f);
+    return store_chunks(s->store, NULL, 0, (*c)->id, found_chunk, &found, f);
 }

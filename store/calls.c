@@ -188,20 +188,26 @@ enum err chunk_data_read(struct db *db, sqlite3_stmt *s, int flags, int at, stru
     return ERR_NONE;
 }
 
-enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_fn fn, void *ctx,
-                     struct fault *f)
+enum err chunks_each(struct db *db, const study_id *studies, size_t n_studies, array_id array,
+                     store_chunk_fn fn, void *ctx, struct fault *f)
 {
     struct query q;
-    struct buf data = { 0 };
+    struct buf data = { 0 }, list = { 0 };
     enum err e = ERR_NONE;
+
+    for (size_t i = 0; i < n_studies; i++)
+        buf_addf(&list, "%c%u", i ? ',' : '[', studies[i].n);
+    buf_adds(&list, n_studies ? "]" : "[]");
 
     query_open(
         &q, db,
         "SELECT n, array, at, calls, appended_ms, flags, iif(flags & 2, data, NULL) FROM chunk"
         " WHERE n >= (SELECT min(first_chunk) FROM array WHERE kind = 1 AND"
-        " iif(?2, id = ?2, study = ?1)) AND array IN (SELECT id FROM array WHERE kind = 1 AND"
-        " iif(?2, id = ?2, study = ?1)) ORDER BY n");
-    query_int(&q, 1, study.n);
+        " iif(?2, id = ?2, study IN (SELECT value FROM json_each(?1)))) AND array IN (SELECT id "
+        "FROM"
+        " array WHERE kind = 1 AND iif(?2, id = ?2, study IN (SELECT value FROM json_each(?1))))"
+        " ORDER BY n");
+    query_text(&q, 1, list.data);
     query_int(&q, 2, array.n);
     while (!e && query_row(&q)) {
         int flags = sqlite3_column_int(q.stmt, 5);
@@ -226,6 +232,7 @@ enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_
     else
         e = query_close(&q, f);
     buf_fini(&data);
+    buf_fini(&list);
     return e;
 }
 
@@ -251,10 +258,10 @@ enum err store_calls(struct store *st, study_id study, const char *key, store_ca
     return calls_each(&st->db, study, key, fn, ctx, f);
 }
 
-enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
-                      void *ctx, struct fault *f)
+enum err store_chunks(struct store *st, const study_id *studies, size_t n_studies, array_id array,
+                      store_chunk_fn fn, void *ctx, struct fault *f)
 {
-    return chunks_each(&st->db, study, array, fn, ctx, f);
+    return chunks_each(&st->db, studies, n_studies, array, fn, ctx, f);
 }
 
 /* --- ends --- */

@@ -179,8 +179,8 @@ int reopen_flush(struct store *st);
 /* calls.c: what store_calls, store_chunks and store_end_states do, for a reader too. */
 enum err calls_each(struct db *db, study_id study, const char *key, store_calls_fn fn, void *ctx,
                     struct fault *f);
-enum err chunks_each(struct db *db, study_id study, array_id array, store_chunk_fn fn, void *ctx,
-                     struct fault *f);
+enum err chunks_each(struct db *db, const study_id *studies, size_t n_studies, array_id array,
+                     store_chunk_fn fn, void *ctx, struct fault *f);
 enum err end_states_each(struct db *db, task_id first, task_id last, uint64_t first_end,
                          bool warned, store_state_fn fn, void *ctx, struct fault *f);
 /* chunk_data_read - appends chunk.data of column `at`, unpacked. */

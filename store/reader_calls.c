@@ -82,7 +82,7 @@ enum err reader_edges(struct reader *r, const struct reader_study *s, reader_edg
 {
     struct edges e = { .r = r, .fn = fn, .ctx = ctx };
 
-    return chunks_each(&r->db, s->id, (array_id){ 0 }, give_edges, &e, f);
+    return chunks_each(&r->db, &s->id, 1, (array_id){ 0 }, give_edges, &e, f);
 }
 
 /* --- payloads --- */

@@ -143,11 +143,11 @@ typedef enum err (*store_calls_fn)(void *ctx, const struct array_row *row, uint6
                                    struct fault *f);
 enum err store_calls(struct store *st, study_id study, const char *key, store_calls_fn fn,
                      void *ctx, struct fault *f);
-/* store_chunks - the chunks of a study's arrays, or of one array (not 0), in the order of
+/* store_chunks - the chunks of the arrays of some studies, or of one array (not 0), in the order of
  * appending; data only of those with a graph. store_chunk_data - appends the data of one. */
 typedef enum err (*store_chunk_fn)(void *ctx, const struct chunk_row *row, struct fault *f);
-enum err store_chunks(struct store *st, study_id study, array_id array, store_chunk_fn fn,
-                      void *ctx, struct fault *f);
+enum err store_chunks(struct store *st, const study_id *studies, size_t n_studies, array_id array,
+                      store_chunk_fn fn, void *ctx, struct fault *f);
 enum err store_chunk_data(struct store *st, uint64_t n, struct buf *out, struct fault *f);
 
 /* store_end_n - ended.n of the end that was recorded last; the ends of a commit are numbered on

@@ -19,7 +19,7 @@ if(TARGET unit_engine_rogue AND TARGET grange)
 endif()
 grange_unit_test(agent_calls LINK grange_agent)
 # A real scheduler, with peers that the test plays.
-foreach(name calls calls_damage calls_halt calls_shares calls_slow roles)
+foreach(name calls calls_damage calls_halt calls_load calls_shares calls_slow roles)
   grange_unit_test(${name} SOURCES unit/calls_help.c LINK grange_proto grange_farm grange_base)
   if(TARGET unit_${name} AND TARGET grange)
     add_dependencies(unit_${name} grange)

@@ -138,13 +138,12 @@ Test(store_calls, arrays_and_chunks_come_back_as_they_were_appended)
     seen = (struct seen){ 0 };
     cr_assert_eq(store_calls(st, (study_id){ 0 }, "k3", see_array, &seen, &f), ERR_NONE);
     cr_assert_eq(seen.n, 0);
-    cr_assert_eq(store_chunks(st, (study_id){ 1 }, (array_id){ 0 }, see_chunk, &seen, &f),
+    cr_assert_eq(store_chunks(st, &(study_id){ 1 }, 1, (array_id){ 0 }, see_chunk, &seen, &f),
                  ERR_NONE);
     cr_assert(seen.n == 3 && seen.last == 3 && seen.calls[1] == 5);
     cr_assert(seen.bytes[0] == 0 && seen.bytes[1] == sizeof long_data && seen.bytes[2] == 0);
     seen = (struct seen){ 0 };
-    cr_assert_eq(store_chunks(st, (study_id){ 0 }, (array_id){ 2 }, see_chunk, &seen, &f),
-                 ERR_NONE);
+    cr_assert_eq(store_chunks(st, NULL, 0, (array_id){ 2 }, see_chunk, &seen, &f), ERR_NONE);
     cr_assert(seen.n == 1 && seen.last == 2);
     cr_assert_eq(store_chunk_data(st, 3, &data, &f), ERR_NONE);
     cr_assert(data.n == sizeof long_data && memcmp(data.data, long_data, data.n) == 0);
