@@ -2,13 +2,16 @@
 #include "cli/cli.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/far.h"
 #include "cli/look.h"
 #include "cli/lookargs.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
+#include "study/extract.h"
 
 struct log_args {
     struct look_args look;
@@ -92,14 +95,94 @@ static enum err show(struct look *l, const struct log_args *a, struct fault *f)
     return err;
 }
 
+/* ---- where the farm's directory is on another machine */
+
+static bool add_page(void *to, const void *data, size_t n)
+{
+    buf_add(to, data, n);
+    return true;
+}
+
+static uint64_t number_at(const struct buf *json, const char *path)
+{
+    struct buf text = { 0 };
+    bool is_text;
+    uint64_t number = 0;
+
+    if (json_at(buf_text(json), json->n, path, &text, &is_text))
+        number = strtoull(text.data, NULL, 10);
+    buf_fini(&text);
+    return number;
+}
+
+/* find_here - the stream, when it stays where its worker is, and that is this machine. */
+static bool find_here(struct log_args *a, const struct where *w, struct end_body *body,
+                      struct buf *file)
+{
+    static const char *const as_json = "--json";
+    struct client_look what = lookargs_look(&a->look, "explain", &as_json);
+    struct buf json = { 0 }, said = { 0 };
+    struct fault ignored;
+    bool is_text;
+    int code = CLI_OK;
+    enum err err = far_ask(w, &what, add_page, &json, &code, &said, &ignored);
+    bool found =
+        !err && !code &&
+        json_at(buf_text(&json), json.n, a->err ? "stderr_file" : "stdout_file", file, &is_text) &&
+        kept_here(buf_text(file));
+
+    *body = (struct end_body){ .out_total = number_at(&json, "stdout_bytes"),
+                               .err_total = number_at(&json, "stderr_bytes") };
+    *(a->err ? &body->err_file : &body->out_file) = buf_text(file);
+    buf_fini(&json);
+    buf_fini(&said);
+    return found;
+}
+
+static int show_here(const struct log_args *a, const struct end_body *body)
+{
+    struct stream s = stream_of(body, a->err);
+    struct fault f;
+    uint64_t kept = 0;
+    enum err err = stream_copy(&s, "", STDOUT_FILENO, &kept, &f);
+
+    if (!err)
+        say_notes(a, body, kept);
+    return err ? cli_fail(&f) : CLI_OK;
+}
+
+static int show_far(struct log_args *a, const struct where *w)
+{
+    const char *option = a->err ? "--stderr" : NULL;
+    struct client_look what = lookargs_look(&a->look, "log", &option);
+    struct buf said = { 0 }, file = { 0 };
+    struct end_body body;
+    struct fault f;
+    int code = CLI_OK;
+    enum err err = far_ask(w, &what, far_put, NULL, &code, &said, &f);
+
+    if (!err && code == CLI_USAGE && find_here(a, w, &body, &file)) {
+        code = show_here(a, &body);
+    } else {
+        far_say(&said);
+        code = far_code(err, code, &f);
+    }
+    buf_fini(&said);
+    buf_fini(&file);
+    return code;
+}
+
 static int log_main(int argc, char **argv)
 {
     struct log_args a = { .look = { .pointed = "log" } };
+    const struct where *w;
     int rc = cli_parse(&verb_log, argc, argv, &a);
     if (rc < 0)
-        rc = lookargs_near(&a.look, "log", a.err ? "--stderr" : NULL);
+        rc = lookargs_where(&a.look, &w);
     if (rc >= 0)
         return rc;
+    if (!a.look.dir[0])
+        return show_far(&a, w);
     struct look l;
     struct fault f;
     enum err err = look_open(&l, a.look.dir, a.look.study, &f);

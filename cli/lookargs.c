@@ -29,18 +29,33 @@ error_t lookargs_option(int key, char *arg, struct look_args *a)
     }
 }
 
+int lookargs_where(struct look_args *a, const struct where **w)
+{
+    int rc = where_of(&a->at, w);
+
+    if (rc < 0)
+        a->dir = (*w)->dir;
+    return rc;
+}
+
+struct client_look lookargs_look(struct look_args *a, const char *verb, const char *const *option)
+{
+    a->words[0] = a->study;
+    a->words[1] = a->point;
+    return (struct client_look){ .verb = verb,
+                                 .options = option,
+                                 .n_options = *option != NULL,
+                                 .words = a->words,
+                                 .n_words = a->point ? 2 : a->study != NULL };
+}
+
 int lookargs_near(struct look_args *a, const char *verb, const char *option)
 {
     const struct where *w;
-    int rc = where_of(&a->at, &w);
-    if (rc >= 0)
+    int rc = lookargs_where(a, &w);
+
+    if (rc >= 0 || a->dir[0])
         return rc;
-    a->dir = w->dir;
-    if (w->dir[0])
-        return -1;
-    return far_print(w, &(struct client_look){ .verb = verb,
-                                               .options = &option,
-                                               .n_options = option != NULL,
-                                               .words = (const char *[]){ a->study, a->point },
-                                               .n_words = a->point ? 2 : a->study != NULL });
+    struct client_look look = lookargs_look(a, verb, &option);
+    return far_print(w, &look);
 }

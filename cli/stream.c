@@ -32,19 +32,33 @@ static enum err write_all(int to, const char *data, size_t n, struct fault *f)
     return ERR_NONE;
 }
 
+/* host_bytes - of HOST in HOST:/PATH; 0: it is in the grange directory. */
+static size_t host_bytes(const char *name)
+{
+    const char *slash = strchr(name, '/');
+
+    return slash && slash > name && slash[-1] == ':' ? (size_t)(slash - name) - 1 : 0;
+}
+
+bool kept_here(const char *name)
+{
+    size_t n = host_bytes(name);
+    const char *host = farm_host();
+
+    return n && strlen(host) == n && strncmp(name, host, n) == 0;
+}
+
 bool kept_path(const char *name, const char *dir, struct buf *path)
 {
-    const char *slash = strchr(name, '/'), *host = farm_host();
-    size_t n = slash && slash > name && slash[-1] == ':' ? (size_t)(slash - name) - 1 : 0;
-    bool here = n && strlen(host) == n && strncmp(name, host, n) == 0;
+    bool here = kept_here(name), elsewhere = !here && host_bytes(name);
 
     if (here)
-        buf_adds(path, slash);
-    else if (n)
+        buf_adds(path, strchr(name, '/'));
+    else if (elsewhere)
         buf_adds(path, name);
     else
         buf_addf(path, "%s/%s", dir, name);
-    return here || !n;
+    return !elsewhere;
 }
 
 /* open_file - errno is EREMOTE when it is on another machine. */

@@ -26,6 +26,9 @@ struct stream stream_of(const struct end_body *body, bool err);
  * one: then HOST:/PATH is added. */
 bool kept_path(const char *name, const char *dir, struct buf *path);
 
+/* kept_here - whether it is on the disk of a worker, and that is this machine. */
+bool kept_here(const char *name);
+
 /* stream_copy - all bytes that were kept to a descriptor, exactly. *kept: how many. ERR_DAMAGED
  * when they cannot be unpacked, ERR_NOT_FOUND when the file is gone, or on another machine. */
 enum err stream_copy(const struct stream *s, const char *dir, int to, uint64_t *kept,

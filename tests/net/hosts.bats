@@ -158,6 +158,27 @@ SIM
     same 1 "$(cat one/disk/points/s/*/f)"
 }
 
+@test "long output that stays at its worker is read on that host, and named on others" {
+    head -c 3000000 /dev/urandom >noise
+    farm
+    : >farm/blobs # no directory can be made of it
+    worker one
+    cp farm/client.json one/
+    at desk "$GRANGE" run --connect desk/client.json -q --study s 'cat noise >&2; echo {x}' ::: x=1
+    for h in sched desk; do
+        run -2 at $h "$GRANGE" log s 0 --stderr --connect desk/client.json
+        has "$output" "stderr of this point is on the disk of its worker: one:$PWD/one/disk/output/s/0-"
+    done
+    (cd one && at one "$GRANGE" log s 0 --stderr --connect client.json) | cmp - noise
+    same 1 "$(cd one && at one "$GRANGE" log s 0 --connect client.json)"
+    run -2 at one "$GRANGE" log s 1 --connect one/client.json
+    has "$output" "point 1"
+    rm one/disk/output/s/0-*
+    run -2 at one "$GRANGE" log s 0 --stderr --connect one/client.json
+    has "$output" "stderr of this point was in $PWD/one/disk/output/s/0-"
+    has "$output" "No such file or directory"
+}
+
 @test "what runs on a host that is cut off goes on, and counts when it is back; a client that was cut off hears of it" {
     waiter
     farm one
