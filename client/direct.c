@@ -150,7 +150,6 @@ static void stall(struct op *op)
 {
     struct directs *ds = &op->d->g->directs;
 
-    unpause(op);
     op->waits_for_acks = true;
     DL_APPEND(ds->stalled, op);
     next_stream(ds);
@@ -288,7 +287,6 @@ static void fetch(struct op *op)
         stall(op);
         return;
     }
-    unpause(op);
     op->reading = true;
     op->d->n_reading++;
     DL_APPEND(ds->to_read, op);
@@ -304,9 +302,9 @@ static void was_read(struct op *op, bool done)
     d->n_reading--;
     if (is_over(d)) {
         free_all(d);
-    } else if (!op->ended && !d->freed && !done) {
+    } else if (!op->ended && !done) {
         stall(op);
-    } else if (!op->ended && !d->freed) {
+    } else if (!op->ended) {
         op->result_bytes = op->total;
         acknowledge(op);
         d->g->directs.n_lingering++;
@@ -347,11 +345,13 @@ static void place_all(struct grange_direct *d)
     }
 }
 
-/* begins - the first word of a long result. */
+/* begins - the first word of a long result. Of the payload nothing is wanted any more. */
 static void begins(struct op *op, const struct message *m)
 {
     const struct shared_file *file = &m->direct_end.file;
 
+    op->parts = false;
+    unpause(op);
     if (op->d->freed) {
         stall(op); /* until its end comes: it was cancelled */
         return;
@@ -383,7 +383,7 @@ static void on_end(struct grange *g, const struct message *m)
 
     HASH_FIND(hh, ds->sent, &ticket, sizeof ticket, op);
     if (!op) {
-        ds->n_lingering -= ds->n_lingering > 0 && !m->direct_end.more;
+        ds->n_lingering -= ds->n_lingering > 0;
         send_waiting(g);
         return;
     }
@@ -513,27 +513,23 @@ void directs_begin(struct grange_direct *d)
         directs_on_loss(d->g);
 }
 
-/* drop - nobody wants the op any more. True: that was the last of its handle, which is gone. */
-static bool drop(struct op *op)
+/* drop - nobody wants the op any more. With the last one its handle may go. */
+static void drop(struct op *op)
 {
     struct grange_direct *d = op->d;
     struct message m = { .kind = MSG_DIRECT };
 
     if (op->ended)
-        return false;
+        return;
     if (!op->ticket) {
-        bool last = d->n_ended + 1 == d->n;
         op_end(op, END_CANCELLED, 0, "");
-        return last;
+        return;
     }
     m.direct.ticket = op->ticket; /* its end is still to come */
     m.direct.op = DIRECT_CANCEL;
     m.direct.name = "";
     op->parts = false;
-    unpause(op);
-    op->data = NULL;
     session_send(d->g, &m);
-    return false;
 }
 
 void directs_drop(struct grange_direct *d)
@@ -548,10 +544,9 @@ void directs_drop(struct grange_direct *d)
         free_all(d);
     if (ended)
         return;
-    for (size_t i = 0, n = d->n; i < n; i++) {
-        if (drop(&d->ops[i]))
-            return;
-    }
+    for (size_t i = 0, n = d->n; i < n; i++)
+        drop(&d->ops[i]); /* those that have not left come last: what is after the last one is not
+                             looked at */
 }
 
 void directs_fini(struct directs *ds)

@@ -36,7 +36,7 @@ static struct {
     struct link *link;
     peer_id client;
     int wake_fd;
-    atomic_bool stopping, releasing, released;
+    atomic_bool stopping, releasing, released, crashing;
     struct job *jobs[TICKETS];
 } sched;
 
@@ -283,6 +283,17 @@ static void release(void)
     }
 }
 
+static void crash(void)
+{
+    for (size_t i = 0; i < TICKETS; i++) {
+        struct job *j = sched.jobs[i];
+        if (j) {
+            fake.bytes_out -= j->in - j->acked_in;
+            end_job(j, END_SIGNAL, 9, "");
+        }
+    }
+}
+
 static struct job *new_job(const struct message *m)
 {
     struct job *j = calloc(1, sizeof *j);
@@ -336,6 +347,8 @@ static void on_ack(const struct message *m)
     if (j && j->shown) {
         if (m->direct_ack.bytes == j->data.n) {
             fake.n_read++;
+            if (fake.keeps_last)
+                return;
             end_job(j, END_EXIT, 0, "");
             return;
         }
@@ -420,6 +433,8 @@ static void *serve(void *arg)
                 on_frame(&ev);
         if (atomic_exchange(&sched.releasing, false))
             release();
+        if (atomic_exchange(&sched.crashing, false))
+            crash();
         link_flush(sched.link);
     }
     return NULL;
@@ -445,6 +460,12 @@ static void wake(void)
 void engines_release(void)
 {
     sched.releasing = true;
+    wake();
+}
+
+void engines_crash(void)
+{
+    sched.crashing = true;
     wake();
 }
 

@@ -31,6 +31,7 @@ struct engines_fake {
     bool counts_only;    /* of a payload in a file it looks at the length alone */
     bool hides;          /* shows files that are not there */
     bool names;          /* declines a file and names one of its own */
+    bool keeps_last;     /* says no last word about a result that was read out of its file */
     atomic_bool files;   /* takes payloads and shows results as files */
     atomic_uint n_jobs, most_jobs, n_cancelled, n_begun, most_begun, n_offered, n_filled, n_read;
     _Atomic uint64_t bytes_out, most_out; /* payloads that came without an acknowledgement: of all,
@@ -50,6 +51,7 @@ void engines_stop(void);
 pthread_t engines_thread(void);
 /* engines_release - what was held ends, and what comes is not held. */
 void engines_release(void);
+void engines_crash(void); /* whoever runs something dies of signal 9 */
 void engines_asked(void); /* returns when the scheduler has taken all that was sent */
 char *pattern(size_t n);  /* n bytes to free() */
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "client/near.h"
 #include "client/session.h"
 #include "client_engines_fake.h"
 
@@ -20,9 +21,11 @@ static enum {
     NOTHING,
     LOOKS,
     FREES,
+    HEARS,
     LOSES,
     KEEPS
-} _Atomic asks; /* another thread, while it is copied */
+} _Atomic asks;            /* another thread, while it is copied */
+static atomic_bool breaks; /* what is read */
 static sem_t freed;
 static char engines_dir[100], spare_dir[120], *data;
 static struct grange_direct *d;
@@ -33,12 +36,14 @@ static void *use(void *arg)
     if (asks >= FREES) {
         int how = asks;
         asks = 0;
-        if (how != FREES) {
+        if (how > HEARS) {
             engines_stop();
             cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
         }
         if (how != KEEPS)
             grange_direct_free(d);
+        if (how == HEARS)
+            engines_asked(); /* behind the end of what was cancelled */
         sem_post(&freed);
     } else {
         grange_is_down(g);
@@ -69,6 +74,8 @@ ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
 ssize_t pread(int fd, void *to, size_t n, off_t at)
 {
     meanwhile();
+    if (breaks && !pthread_equal(pthread_self(), engines_thread()))
+        return -1;
     return syscall(SYS_pread64, fd, to, n, at);
 }
 
@@ -80,6 +87,7 @@ static void setup(void)
     cr_assert_eq(mkdir(engines_dir, 0700), 0); /* a worker has made it */
     written = 0;
     asks = NOTHING;
+    breaks = false;
     fake.files = true;
     data = pattern(BYTES);
 }
@@ -190,6 +198,10 @@ Test(client_engines_near, where_no_file_can_be_made_it_goes_in_parts)
     same_answers(2);
     cr_expect_eq(bytes_offered(), 0);
     grange_direct_free(d);
+    cr_assert_eq(mkdir(engines_dir, 0700), 0); /* now there is room: nobody declined one */
+    ended(grange_direct_call(g, all, 1, "echo", data, BYTES, &d));
+    cr_expect_eq((unsigned)fake.n_offered, 1);
+    grange_direct_free(d);
 }
 
 Test(client_engines_near, others_use_the_connection_while_it_is_copied)
@@ -209,17 +221,32 @@ Test(client_engines_near, others_use_the_connection_while_it_is_copied)
     free(got);
 }
 
-/* A result that nobody wants any more is read to its end, and then goes. */
-Test(client_engines_near, who_frees_it_while_it_is_read)
+static void freed_while_read(int how)
 {
     must(sem_init(&freed, 0, 0) == 0);
     cr_assert_eq(grange_direct_call(g, all, 1, "hold", data, BYTES, &d), GRANGE_OK);
-    asks = FREES;
+    asks = how;
     engines_release();
     must(sem_wait(&freed) == 0);
     ended(grange_direct_call(g, all, 1, "echo", "x", 1, &d));
     cr_expect_eq((unsigned)fake.n_cancelled, 1);
     grange_direct_free(d);
+    for (bool left = true; left;) { /* the library's thread may still read */
+        session_enter(g);
+        left = g->directs.all != NULL;
+        session_leave(g, 0);
+    }
+}
+
+/* A result that nobody wants any more is read to its end, and then goes. */
+Test(client_engines_near, who_frees_it_while_it_is_read)
+{
+    freed_while_read(FREES);
+}
+
+Test(client_engines_near, what_was_freed_may_have_ended_when_it_was_read)
+{
+    freed_while_read(HEARS);
 }
 
 Test(client_engines_near, a_scheduler_that_is_lost_while_it_is_read)
@@ -231,13 +258,14 @@ Test(client_engines_near, a_scheduler_that_is_lost_while_it_is_read)
     must(sem_wait(&freed) == 0);
 }
 
-Test(client_engines_near, what_was_lost_while_it_was_read_stays_lost)
+static void lost_while_read(bool broken)
 {
     struct grange_answer a;
 
     must(sem_init(&freed, 0, 0) == 0);
     cr_assert_eq(grange_direct_call(g, all, 1, "hold", data, BYTES, &d), GRANGE_OK);
     asks = KEEPS;
+    breaks = broken;
     engines_release();
     must(sem_wait(&freed) == 0);
     for (size_t reading = 1; reading;) {
@@ -247,7 +275,20 @@ Test(client_engines_near, what_was_lost_while_it_was_read_stays_lost)
     }
     cr_assert_eq(grange_direct_answer(d, 0, &a), GRANGE_OK);
     cr_expect(a.code == GRANGE_ERR_LOST && a.bytes == 0);
+    session_enter(g);
+    cr_expect_eq(g->directs.n_streams, 0, "it is wanted in parts");
+    session_leave(g, 0);
     grange_direct_free(d);
+}
+
+Test(client_engines_near, what_was_lost_while_it_was_read_stays_lost)
+{
+    lost_while_read(false);
+}
+
+Test(client_engines_near, what_was_lost_while_it_could_not_be_read_stays_lost)
+{
+    lost_while_read(true);
 }
 
 /* It may have been deleted: then the result comes in parts. */
@@ -344,4 +385,40 @@ Test(client_engines_near, what_was_read_counts_until_its_last_word)
     cr_expect_eq(g->directs.bytes_out, 0);
     cr_expect_eq(g->directs.n_streams, 0);
     session_leave(g, 0);
+}
+
+static size_t n_lingering(void)
+{
+    session_enter(g);
+    size_t n = g->directs.n_lingering;
+    session_leave(g, 0);
+    return n;
+}
+
+Test(client_engines_near, what_was_read_counts_as_long_as_the_last_word_is_not_said)
+{
+    fake.keeps_last = true;
+    ended(grange_direct_call(g, all, ENGINES, "echo", data, BYTES, &d));
+    grange_direct_free(d);
+    cr_expect_eq(n_lingering(), ENGINES);
+    cr_assert_eq(grange_direct_call(g, all, 1, "hold", "x", 1, &d), GRANGE_OK);
+    engines_stop(); /* there are no tickets without a scheduler */
+    cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
+    cr_expect_eq(n_lingering(), 0);
+    grange_direct_free(d);
+}
+
+Test(client_engines_near, files_are_made_where_the_socket_is)
+{
+    const char *const urls[][2] = { { "ipc:///s.sock", "/" }, { "ipc:///run/f/s.sock", "/run/f" } };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct directs ds = { 0 };
+        near_open(&ds, urls[i][0]);
+        cr_expect_str_eq(ds.place, urls[i][1]);
+        near_fini(&ds);
+    }
+    struct directs far = { 0 };
+    near_open(&far, "tcp://localhost:1");
+    cr_expect(!far.place && !far.machine);
 }

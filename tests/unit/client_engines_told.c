@@ -213,6 +213,26 @@ Test(client_engines_told, values_of_different_lengths_are_gathered_in_order)
     cr_expect_eq(bytes, 0);
 }
 
+Test(client_engines_told, a_short_value_and_a_long_one_are_gathered)
+{
+    size_t n = 2 * INLINE_BYTES_MAX, bytes;
+    char *data = pattern(n);
+    struct grange_direct *d;
+    void *got;
+
+    cr_assert_eq(grange_direct_put(g, &all[0], 1, "x", data, 1, &d), GRANGE_OK);
+    wait_and_free(d);
+    cr_assert_eq(grange_direct_put(g, &all[1], 1, "x", data + 1, n - 1, &d), GRANGE_OK);
+    wait_and_free(d);
+    cr_assert_eq(grange_gather(g, all, 2, "x", LONG_MS, &got, &bytes), GRANGE_OK);
+    cr_expect(bytes == n && memcmp(got, data, n) == 0);
+    session_enter(g);
+    cr_expect(g->directs.n_streams == 0 && !g->directs.stalled);
+    session_leave(g, 0);
+    free(got);
+    free(data);
+}
+
 Test(client_engines_told, they_leave_in_the_order_in_which_they_were_asked_for)
 {
     const uint64_t twice[] = { 0, 0 };
@@ -315,6 +335,34 @@ Test(client_engines_told, so_many_long_results_come_at_a_time)
     free(data);
 }
 
+Test(client_engines_told, a_long_result_that_is_cancelled_gives_up_its_turn)
+{
+    uint64_t engines[STREAMS];
+    char *data = pattern(2 * INLINE_BYTES_MAX);
+    struct grange_direct *d, *next;
+
+    for (size_t i = 0; i < STREAMS; i++)
+        engines[i] = i % ENGINES;
+    fake.stuck_streams = true;
+    cr_assert_eq(grange_direct_call(g, engines, STREAMS, "echo", data, 2 * INLINE_BYTES_MAX, &d),
+                 GRANGE_OK);
+    cr_assert_eq(grange_direct_call(g, all, 1, "echo", data, 2 * INLINE_BYTES_MAX, &next),
+                 GRANGE_OK);
+    for (bool waits = false; !waits;) {
+        engines_asked();
+        session_enter(g);
+        waits = g->directs.stalled != NULL;
+        session_leave(g, 0);
+    }
+    grange_direct_free(next);
+    engines_asked(); /* behind the end that answers it */
+    session_enter(g);
+    cr_expect_null(g->directs.stalled);
+    session_leave(g, 0);
+    grange_direct_free(d);
+    free(data);
+}
+
 /* What has ended, was cancelled or lost takes no part of the bounds any more. */
 Test(client_engines_told, nothing_is_left_of_what_has_ended)
 {
@@ -335,5 +383,182 @@ Test(client_engines_told, nothing_is_left_of_what_has_ended)
         cr_expect_eq(g->directs.n_streams, 0);
         session_leave(g, 0);
     }
+    free(data);
+}
+
+/* ---- what waits for room */
+
+enum { LONG_BYTES = 2 * DIRECT_WINDOW_BYTES, OTHERS = DIRECT_BYTES_MAX - INLINE_BYTES_MAX };
+enum { HALF_PART = BLOB_PART_BYTES / 2 };
+
+/* others_out - as if so many bytes more of others were on their way. */
+static void others_out(int64_t bytes)
+{
+    session_enter(g);
+    g->directs.bytes_out += (uint64_t)bytes;
+    session_leave(g, 0);
+}
+
+static bool is_paused(void)
+{
+    session_enter(g);
+    bool paused = g->directs.paused != NULL;
+    session_leave(g, 0);
+    return paused;
+}
+
+/* begun - a call on n engines of which the first parts have left; then so many bytes of others are
+ * on their way. */
+static struct grange_direct *begun(size_t n, const char *data, uint64_t others)
+{
+    session_enter(g);
+    g->directs.machine = 0; /* no files */
+    struct grange_direct *d = directs_make(g, DIRECT_CALL, all, n, "stuck");
+    for (size_t i = 0; i < n; i++)
+        directs_payload(d, i, data, LONG_BYTES);
+    directs_begin(d);
+    g->directs.bytes_out += others;
+    session_leave(g, 0);
+    return d;
+}
+
+/* paused - a call whose first part has been taken, and whose other parts have no room. */
+static struct grange_direct *paused(const char *data)
+{
+    struct grange_direct *d = begun(1, data, OTHERS);
+
+    while (!is_paused())
+        engines_asked();
+    return d;
+}
+
+/* goes_on - there is room again, and nothing is left of what waited for it. */
+static void goes_on(void)
+{
+    others_out(-OTHERS);
+    all_heard();
+    cr_expect(!is_paused());
+    session_enter(g);
+    cr_expect_eq(g->directs.bytes_out, 0);
+    session_leave(g, 0);
+}
+
+Test(client_engines_told, what_waits_for_room_goes_on_when_there_is_some)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d = paused(data);
+
+    engines_release();
+    others_out(-OTHERS);
+    all_heard();
+    wait_and_free(d);
+    cr_expect(!is_paused());
+    free(data);
+}
+
+/* There is room for one more part of the first of two; it is taken while others need that room. */
+Test(client_engines_told, who_waits_for_room_again_leaves_others_their_turn)
+{
+    char *data = pattern(LONG_BYTES);
+    int64_t others = DIRECT_BYTES_MAX - 3 * HALF_PART;
+    struct grange_direct *d = begun(2, data, (uint64_t)others);
+
+    while (fake.bytes_out < BLOB_PART_BYTES)
+        engines_asked();
+    engines_asked();
+    session_enter(g);
+    cr_expect(d->ops[0].paused && d->ops[1].paused);
+    cr_expect(d->ops[1].sent == d->ops[1].acked);
+    session_leave(g, 0);
+    others_out(BLOB_PART_BYTES);
+    engines_release();
+    all_heard();
+    all_heard();
+    others_out(-others - BLOB_PART_BYTES);
+    all_heard();
+    wait_and_free(d);
+    cr_expect(!is_paused());
+    free(data);
+}
+
+Test(client_engines_told, what_ends_while_it_waits_for_room_is_forgotten)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d = paused(data);
+
+    engines_crash();
+    cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
+    cr_expect_str_eq(grange_message(g), "engine 0: killed by SIGKILL");
+    grange_direct_free(d);
+    goes_on();
+    free(data);
+}
+
+Test(client_engines_told, what_is_cancelled_while_it_waits_for_room_is_forgotten)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d = paused(data);
+
+    grange_direct_free(d);
+    free(data);      /* which is its program's again */
+    engines_asked(); /* behind the end that answers it */
+    goes_on();
+    cr_expect_eq((unsigned)fake.n_cancelled, 1);
+}
+
+Test(client_engines_told, what_is_lost_while_it_waits_for_room_is_forgotten)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d = paused(data);
+
+    engines_stop();
+    cr_expect_eq(grange_direct_wait(d, LONG_MS), GRANGE_ERR_LOST);
+    cr_expect(!is_paused());
+    grange_direct_free(d);
+    free(data);
+}
+
+/* begin_result - its first word, before all of the payload was taken. */
+static void begin_result(const struct grange_direct *d)
+{
+    struct message m = { .kind = MSG_DIRECT_END };
+
+    session_enter(g);
+    m.direct_end.ticket = d->ops[0].ticket;
+    m.direct_end.text = "";
+    m.direct_end.total = LONG_BYTES;
+    m.direct_end.more = true;
+    directs_on_message(g, &m);
+    session_leave(g, 0);
+}
+
+/* Who answers early wants no more of the payload, and what comes of the result has its own turn. */
+Test(client_engines_told, a_result_may_begin_while_its_payload_waits_for_room)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d = paused(data);
+
+    begin_result(d);
+    cr_expect(!is_paused());
+    others_out(-OTHERS);
+    grange_direct_free(d);
+    free(data);
+}
+
+Test(client_engines_told, no_more_of_a_payload_leaves_once_its_result_begins)
+{
+    char *data = pattern(LONG_BYTES);
+    struct grange_direct *d;
+
+    fake.stuck_streams = true;
+    cr_assert_eq(grange_direct_call(g, all, 1, "stuck", data, LONG_BYTES, &d), GRANGE_OK);
+    while (fake.bytes_out < DIRECT_WINDOW_BYTES)
+        engines_asked();
+    begin_result(d);
+    engines_release(); /* its window is free again */
+    all_heard();
+    all_heard();
+    cr_expect_eq((unsigned)fake.n_jobs, 1, "not all of it was sent");
+    grange_direct_free(d);
     free(data);
 }
