@@ -453,3 +453,14 @@ void trouble_drop(struct core *c, task_id task)
     HASH_DELETE(hh, c->troubles, t);
     free(t);
 }
+
+void array_reopen(struct core *c, struct array *a, task_id task, enum task_state to)
+{
+    enum task_state state = array_state(a, task);
+    bool ran = (state != TASK_CANCELLED && state != TASK_UNMET) || trouble_find(c, task);
+
+    trouble_drop(c, task);
+    if (ran) /* a result whose ack is still under way is no answer to this */
+        trouble_get(c, task)->last = lease_make(c->cfg.epoch, c->next_sequence - 1);
+    array_move(c, a, task, to);
+}

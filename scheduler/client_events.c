@@ -302,16 +302,6 @@ void on_cancel(struct core *c, const struct event *ev, struct outbox *out)
     core_reply(out, ev->from, ev->request, touched);
 }
 
-static void reopen(struct core *c, struct array *a, task_id task)
-{
-    bool ran = array_state(a, task) != TASK_CANCELLED || trouble_find(c, task);
-
-    trouble_drop(c, task);
-    if (ran) /* a result whose ack is still under way is no answer to this */
-        trouble_get(c, task)->last = lease_make(c->cfg.epoch, c->next_sequence - 1);
-    array_move(c, a, task, TASK_READY);
-}
-
 static uint64_t reopen_failed(struct core *c, struct array *a, struct outbox *out)
 {
     uint64_t touched = 0;
@@ -320,7 +310,7 @@ static uint64_t reopen_failed(struct core *c, struct array *a, struct outbox *ou
         enum task_state s = (enum task_state)a->state[i];
         if (s != TASK_FAILED && s != TASK_CANCELLED && s != TASK_QUARANTINED)
             continue;
-        reopen(c, a, (task_id){ a->row.first.n + i });
+        array_reopen(c, a, (task_id){ a->row.first.n + i }, TASK_READY);
         touched++;
     }
     if (touched) {
@@ -354,7 +344,7 @@ static uint64_t retry_indexes(struct core *c, struct array *a, const struct even
         if (!task_state_ended(state) || state == TASK_SKIPPED || state == TASK_UNMET)
             continue;
         out_change(out, CHG_REOPEN)->task = task;
-        reopen(c, a, task);
+        array_reopen(c, a, task, TASK_READY);
         touched++;
     }
     forget_ends(a, touched, out);

@@ -230,10 +230,13 @@ static size_t settle(struct core *c, struct array *a, uint64_t index, task_id be
         skip(c, a, task, because, out);
         return GRAPH_END_UNITS;
     }
-    if (state == TASK_UNMET)
-        out_change(out, CHG_REOPEN)->task = task;
-    array_move(c, a, task, want); /* which may keep it for a worker that it follows */
-    return state == TASK_UNMET ? 4 : 1;
+    if (state != TASK_UNMET) {
+        array_move(c, a, task, want); /* which may keep it for a worker that it follows */
+        return 1;
+    }
+    out_change(out, CHG_REOPEN)->task = task;
+    array_reopen(c, a, task, want);
+    return 4;
 }
 
 /* --- jobs --- */

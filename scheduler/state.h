@@ -290,6 +290,8 @@ void array_move(struct core *c, struct array *a, task_id task, enum task_state t
  * and why it did not run. */
 void array_end(struct core *c, struct array *a, task_id task, enum task_state to, worker_id worker,
                task_id because);
+/* array_reopen - what has ended is to run again, with all of its tries. */
+void array_reopen(struct core *c, struct array *a, task_id task, enum task_state to);
 /* array_warned - a task that is done succeeded with a warning, until it is run again. */
 void array_warned(struct array *a, task_id task);
 bool array_has_warned(const struct array *a, uint64_t index);
