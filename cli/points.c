@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/must.h"
+#include "cli/cli.h"
 #include "cli/keys.h"
 #include "cli/signals.h"
 #include "client/inside.h"
@@ -86,4 +87,11 @@ enum err points_ask(const char *url, const struct points *p, uint64_t *touched, 
     enum err err = rc ? fault_set(f, (enum err)rc, "%s", grange_message(g)) : ERR_NONE;
     grange_close(g);
     return err;
+}
+
+void points_say_none(const char *study, bool named)
+{
+    cli_say("nothing of %s runs again: %s", study,
+            named ? "what was named has not ended, or is skipped"
+                  : "nothing had failed, was cancelled or given up");
 }

@@ -34,4 +34,7 @@ struct points {
 };
 enum err points_ask(const char *url, const struct points *p, uint64_t *touched, struct fault *f);
 
+/* points_say_none - that nothing of the study runs again, though it was asked for; and why. */
+void points_say_none(const char *study, bool named);
+
 #endif

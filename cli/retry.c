@@ -93,6 +93,8 @@ static int tell_scheduler(const struct retry_args *a, const struct points *p, co
         return cli_fail(&f);
     if (a->control.json)
         printf("{\"retried\": %" PRIu64 "}\n", touched);
+    else if (!a->control.quiet && !touched)
+        points_say_none(p->study, p->n > 0);
     else if (!a->control.quiet)
         say_count(touched, what, p->study);
     return CLI_OK;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/must.h"
+#include "cli/points.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "cli/tally.h"
@@ -96,6 +97,7 @@ static int ask_retry(struct session *s, struct part *p)
     int rc = grange_retry(s->g, p->name, s->plan->index, s->plan->n_index, SUBMIT_MS, &touched);
     if (rc == GRANGE_OK)
         part_reopened(p, touched);
+    s->n_retried += touched;
     return rc;
 }
 
@@ -228,6 +230,8 @@ static enum err begin(struct session *s, struct fault *f)
         err = begin_part(s, &s->parts[i], f);
     if (err)
         return err;
+    if (s->plan->retry && !s->n_retried && !s->control->quiet)
+        points_say_none(s->name, s->plan->n_index > 0);
     count(s);
     s->ended_before = part_ended(&s->counts);
     for (size_t i = 0; i < s->n_parts && !err; i++)

@@ -23,6 +23,7 @@ struct session {
     uint32_t n_workers;
     bool have_news;
     uint64_t ended_before;
+    uint64_t n_retried;  /* points that a retry reopened */
     uint64_t end_before; /* tally_last_end */
     ms_t started_ms;     /* monotonic */
     ms_t lost_ms;        /* since when the connection is lost; 0: it is there */

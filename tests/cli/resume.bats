@@ -100,6 +100,26 @@ EOF
     same "$(printf '%s\n' 1 2 2 3 3)" "$(ran)"
 }
 
+@test "a retry that finds nothing to run again says so" {
+    run -0 go sh counter.sh {n} ::: n=1,2
+    run -0 grange retry s --failed
+    has "$output" "grange: nothing of s runs again: nothing had failed, was cancelled or given up"
+    has "$output" "2 points: 2 done"
+    run -0 grange retry s --quiet
+    same "" "$output"
+    # Where a farm does it.
+    run -0 grange up --quiet -n 0
+    run -0 grange retry s --failed
+    same "grange: nothing of s runs again: nothing had failed, was cancelled or given up" "$output"
+    run -0 grange retry s --failed --json
+    same '{"retried": 0}' "$output"
+    run -0 grange submit --quiet --study t true {n} ::: n=1
+    run -0 grange retry t 0
+    same "grange: nothing of t runs again: what was named has not ended, or is skipped" "$output"
+    run -0 grange down --quiet
+    same "$(printf '%s\n' 1 2)" "$(ran)"
+}
+
 @test "--fresh runs all again" {
     run -0 go sh counter.sh {n} ::: n=1,2
     run -0 go --fresh sh counter.sh {n} ::: n=1,2
