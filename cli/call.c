@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "cli/progress.h"
@@ -19,6 +20,10 @@
 
 enum { OPT_ENGINE = 400, OPT_ALL, OPT_TIMEOUT, ENGINES_NAMED_MAX = 4096 };
 enum { TIMEOUT_DEFAULT_MS = 60000, TIMEOUT_MAX_MS = 86400 * 1000, SILENT_MS = 1000 };
+enum {
+    THERE_AGAIN_MS = 2000
+}; /* a wait that lasted longer had a scheduler in between: without one
+      it lasts a second */
 
 struct call_args {
     struct where_args at;
@@ -268,17 +273,37 @@ static bool say_who_has(struct grange *g, const char *function)
     return !with;
 }
 
+/* wait_within - the call is stored: a scheduler that went away may come back to it. */
+static int wait_within(struct grange *g, struct grange_future f, ms_t timeout_ms)
+{
+    ms_t now = clock_mono_ms(), until = now + timeout_ms, lost = 0;
+
+    for (;;) {
+        ms_t entered = now;
+        int code = grange_wait(g, f, until - now);
+
+        now = clock_mono_ms();
+        if (code != GRANGE_ERR_LOST || grange_is_down(g))
+            return code;
+        if (!lost || now - entered > THERE_AGAIN_MS)
+            lost = now;
+        if (now >= until || now - lost >= clock_patience_ms(WHERE_LOST_MS))
+            return code;
+    }
+}
+
 /* Says after a moment what it waits for, so that a misspelt name is not waited for in silence. */
 static int wait_for(struct grange *g, const struct call_args *a, struct grange_future f)
 {
     bool patient = a->timeout_ms > SILENT_MS;
-    int code = grange_wait(g, f, patient ? SILENT_MS : a->timeout_ms);
+    int code = wait_within(g, f, patient ? SILENT_MS : a->timeout_ms);
 
-    if (code != GRANGE_ERR_TIMEOUT || !patient)
+    bool lost = code == GRANGE_ERR_LOST && !grange_is_down(g);
+    if (!(code == GRANGE_ERR_TIMEOUT || lost) || !patient)
         return code;
     if (say_who_has(g, a->function))
         cli_say("waiting for one that has it");
-    return grange_wait(g, f, a->timeout_ms - SILENT_MS);
+    return wait_within(g, f, a->timeout_ms - SILENT_MS);
 }
 
 static int give_up(struct grange *g, const struct call_args *a, struct grange_future f)
@@ -294,7 +319,16 @@ static int give_up(struct grange *g, const struct call_args *a, struct grange_fu
     return CLI_TIMED_OUT;
 }
 
-static int call_any(struct grange *g, const struct call_args *a, const struct buf *data)
+static int lost(struct grange *g, const struct where *w)
+{
+    struct fault f;
+
+    where_lost(w, grange_is_down(g), "if it has the call, grange status will list it", &f);
+    return cli_fail(&f);
+}
+
+static int call_any(struct grange *g, const struct call_args *a, const struct where *w,
+                    const struct buf *data)
 {
     struct grange_future f;
     struct grange_result r;
@@ -304,9 +338,10 @@ static int call_any(struct grange *g, const struct call_args *a, const struct bu
         code = wait_for(g, a, f);
     if (!code)
         code = grange_get(g, f, &r);
-    if (code) {
+    if (code == GRANGE_ERR_LOST)
+        return lost(g, w);
+    if (code)
         return code == GRANGE_ERR_TIMEOUT ? give_up(g, a, f) : failed(g, code);
-    }
     if (r.outcome != GRANGE_DONE) {
         cli_say("%s: %s", a->function, *r.error ? r.error : r.reason);
         return CLI_SOME_FAILED;
@@ -338,7 +373,7 @@ static int call_main(int argc, char **argv)
     }
     signals_asked(a.all || a.n_engines ? SIGNALS_DIRECT : SIGNALS_CALL);
     signals_let(true);
-    rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &data);
+    rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &where, &data);
     grange_close(g);
     buf_fini(&data);
     return rc;

@@ -190,7 +190,7 @@ static void give(struct worker *w, struct call *c, uint32_t engine)
     c->number = ++e->next_number;
     c->started_us = 0;
     DL_APPEND(e->first, c);
-    e->n++;
+    w->crew->turned |= e->n++ == 0;
     if (e->engine.bundles && !page_offer(e->engine.page, c->number)) {
         e->engine.broken = "a page that is spoiled"; /* it wrote where it should not */
         run_signal(&e->engine.run, SIGKILL);
@@ -203,14 +203,19 @@ static void give(struct worker *w, struct call *c, uint32_t engine)
 
 /* --- taking back, stopping --- */
 
+void crew_unlist(struct worker *w, struct at_engine *e, struct call *c)
+{
+    DL_DELETE(e->first, c);
+    w->crew->turned |= --e->n == 0;
+}
+
 static bool take_back(struct worker *w, struct call *c)
 {
     struct at_engine *e = &w->crew->engines[c->engine];
 
     if (!c->number || !e->engine.bundles || !page_withdraw(e->engine.page, c->number))
         return false;
-    DL_DELETE(e->first, c);
-    e->n--;
+    crew_unlist(w, e, c);
     c->number = 0;
     return true;
 }

@@ -20,6 +20,7 @@ struct at_engine { /* an engine and what it was given, in order; the first one r
     bool has_files;                   /* it keeps values whose files are not in its own directory */
     bool dead;                        /* it ended and was not started again */
     char reason[ERROR_LINE_MAX + 64]; /* of its last end, "" */
+    enum engine_state told;           /* what the scheduler was told last */
     array_id cached_array;            /* whose function has this number here */
     uint32_t cached_function;
     struct call *arriving; /* direct calls of which parts are missing, or that are behind such */
@@ -37,6 +38,7 @@ struct crew {
     struct call *by_lease, *by_ticket;
     struct call *coming; /* long payloads, the first one moves */
     bool changed;        /* engines are to be told */
+    bool turned;         /* one became busy or idle */
     ms_t told_at;
     bool shares_new; /* a call said how far it is */
     ms_t shares_at;  /* when the scheduler was told last */
@@ -64,6 +66,8 @@ void crew_forget(struct worker *w, lease_id lease);
 
 /* crew_do - an act about a call. */
 void crew_do(struct worker *w, const struct act *act);
+/* crew_unlist - the call is not at the engine any more. */
+void crew_unlist(struct worker *w, struct at_engine *e, struct call *c);
 /* crew_begin - notes when the first at an engine begins. */
 void crew_begin(struct at_engine *e);
 /* crew_start_engine, crew_kill_engine - as the agent says. */
@@ -77,7 +81,7 @@ void crew_look(struct worker *w);
 void crew_flush(struct worker *w);
 /* crew_wait_ms - how long a turn may sleep at the most because of calls; -1: for ever. */
 int crew_wait_ms(const struct worker *w);
-/* crew_tell - the engines, when they changed. */
+/* crew_tell - the engines, when they changed; those that became busy or idle, a little later. */
 void crew_tell(struct worker *w);
 /* crew_done - a call that came back from its engine, or never got there: to the agent, or to who
  * sent it. */

@@ -24,6 +24,7 @@ enum {
     FRAMES_A_TURN = 4096, /* of one engine; between them comes what others have to say */
     LOOK_MS = 5,          /* between two looks into the pages of engines that have several calls */
     TELL_MS = 100,        /* between two messages about engines */
+    TURNED_TELL_MS = 500, /* the same, when all that is new is who is busy */
     IDLE_DEATHS_MAX = 3,  /* in a row before a call that had not begun is blamed for them */
 };
 
@@ -302,8 +303,7 @@ static void result(struct worker *w, struct at_engine *e, const struct engine_fr
         e->killed_for = c->number;
         return;
     }
-    DL_DELETE(e->first, c);
-    e->n--;
+    crew_unlist(w, e, c);
     e->idle_deaths = 0;
     crew_begin(e);
     crew_done(w, c);
@@ -381,6 +381,13 @@ void crew_flush(struct worker *w)
             engine_flush(&w->crew->engines[i].engine);
 }
 
+/* tell_at - when what is new about engines is told: who is busy less often than what became of
+ * them. */
+static ms_t tell_at(const struct crew *all)
+{
+    return all->told_at + (all->changed ? TELL_MS : TURNED_TELL_MS);
+}
+
 int crew_wait_ms(const struct worker *w)
 {
     int wait = -1;
@@ -393,9 +400,9 @@ int crew_wait_ms(const struct worker *w)
     int shares = said_wait_ms(w);
     if (shares >= 0 && (wait < 0 || shares < wait))
         wait = shares;
-    if (!w->crew->changed || !w->welcomed)
+    if (!(w->crew->changed || w->crew->turned) || !w->welcomed)
         return wait;
-    ms_t left = w->crew->told_at + TELL_MS - w->now;
+    ms_t left = tell_at(w->crew) - w->now;
     return left <= 0 ? 0 : wait < 0 || left < wait ? (int)left : wait;
 }
 
@@ -547,24 +554,30 @@ void crew_tell(struct worker *w)
 {
     struct crew *all = w->crew;
     struct buf functions = { 0 };
+    size_t n = 0;
 
-    if (!all->changed || !w->welcomed || w->now < all->told_at + TELL_MS)
+    if (!(all->changed || all->turned) || !w->welcomed || w->now < tell_at(all))
         return;
-    all->changed = false;
-    all->told_at = w->now;
     struct engine_info *info = calloc(all->n + 1, sizeof *info);
     must(info != NULL);
     list_functions(all, &functions);
     for (uint32_t i = 0; i < all->n; i++) {
-        const struct at_engine *e = &all->engines[i];
-        info[i] = (struct engine_info){ .slot = i,
-                                        .pid = (uint32_t)e->engine.run.pid,
-                                        .restarts = e->restarts,
-                                        .state = state_of(e),
-                                        .reason = e->reason,
-                                        .functions = buf_text(&functions) };
+        struct at_engine *e = &all->engines[i];
+        enum engine_state state = state_of(e);
+        if (!all->changed && state == e->told)
+            continue;
+        e->told = state;
+        info[n++] = (struct engine_info){ .slot = i,
+                                          .pid = (uint32_t)e->engine.run.pid,
+                                          .restarts = e->restarts,
+                                          .state = state,
+                                          .reason = e->reason,
+                                          .functions = buf_text(&functions) };
     }
-    worker_send(w, &(struct message){ .kind = MSG_ENGINES, .engines = { info, all->n } });
+    if (n || all->changed)
+        worker_send(w, &(struct message){ .kind = MSG_ENGINES, .engines = { info, n } });
+    all->changed = all->turned = false;
+    all->told_at = w->now;
     free(info);
     buf_fini(&functions);
 }

@@ -192,6 +192,36 @@ hello" "$output"
     has "$output" "calls-" # where it is found
 }
 
+# waits NAME PERCENT - a call of the queue that does not return, with so much patience.
+waits() {
+    GRANGE_PATIENCE_PERCENT=$2 start "$1" "$GRANGE" call --connect "$url" misbehave "wait $PWD/$1.now"
+    poll_until 20 test -e "$1.now"
+}
+
+lists_two() {
+    mapfile -t studies < <(grange status --connect "$url" --json 2>/dev/null | grep -o 'calls-[0-9a-f]*')
+    [ "${#studies[@]}" = 2 ]
+}
+
+@test "a call of the queue waits ten seconds for a scheduler that was killed, then says what it may have" {
+    worker one 2
+    poll_until 20 answers 2
+    waits patient 1000
+    patient=$pid
+    waits hasty 15
+    hasty=$pid
+    kill -9 "$scheduler"
+    finish "$hasty"
+    same 3 "$rc"
+    has "$(cat hasty.err)" "did not come back within 1.5 s; if it has the call, grange status will list it"
+    start scheduler "$GRANGE" scheduler --dir place
+    poll_until 20 lists_two
+    for study in "${studies[@]}"; do grange cancel --connect "$url" "$study"; done
+    finish "$patient"
+    same 1 "$rc"
+    has "$(cat patient.err)" "cancelled"
+}
+
 @test "examples/c/engines.c: scatter, squares, gather" {
     [ -e "$build/lib/libgrange.so" ] || skip "libgrange.so is not built under sanitizers"
     export PKG_CONFIG_PATH="$build/lib/pkgconfig" LD_LIBRARY_PATH="$build/lib" TMPDIR="$PWD"
@@ -206,4 +236,19 @@ engine 0 says: collatz takes 8 bytes, not 9 (2)"
     same "$expected" "$output"
     GRANGE_PROGRAM=$GRANGE run -0 --separate-stderr ./engines --plugin "$plugin"
     same "$expected" "$output"
+}
+
+# state N - what `grange workers` says of engine N.
+state() { grange workers --connect "$url" --json | sed -n "s/.*\"engine\": $1, .*\"state\": \"\\([a-z]*\\)\", \"slot\".*/\\1/p"; }
+state_is() { [ "$(state "$1")" = "$2" ]; }
+
+@test "the list of engines says which are busy now, and which are again idle" {
+    worker one 2
+    poll_until 20 answers 2
+    poll_until 20 state_is 0 idle
+    hold
+    poll_until 20 state_is 0 busy
+    same idle "$(state 1)"
+    kill -INT "$held"
+    poll_until 20 state_is 0 idle
 }
