@@ -51,8 +51,7 @@ void part_news(struct part *p, const struct grange_progress *news, ms_t now)
     p->news = *news;
     p->counts = news->counts;
     p->have_news = true;
-    if (news->state == GRANGE_HALTED || !news->reconnected)
-        p->halted = news->state == GRANGE_HALTED || (p->halted && news->state == GRANGE_HELD);
+    p->halted = news->state == GRANGE_HALTED;
     if (news->state != GRANGE_HELD || news->reconnected)
         p->held_ms = 0;
     else if (!p->held_ms)
@@ -67,7 +66,7 @@ enum part_state part_state(const struct part *p, bool lost, bool stopping, ms_t 
         return PART_OVER; /* it was not followed: there was nothing to do */
     if (!p->have_news || p->counts.running > 0)
         return PART_RUNS;
-    if (p->news.state == GRANGE_HELD && !stopping && !p->halted)
+    if (p->news.state == GRANGE_HELD && !stopping)
         return p->held_ms && now - p->held_ms > HELD_MS && !lost ? PART_OVER : PART_RUNS;
     if (p->news.state != GRANGE_ACTIVE)
         return PART_OVER;

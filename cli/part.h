@@ -20,7 +20,7 @@ struct part {
     struct grange_counts counts; /* newest */
     struct grange_progress news;
     bool have_news;
-    bool halted;  /* by --halt: stays so when the scheduler is started again, which forgets it */
+    bool halted;  /* by --halt */
     ms_t held_ms; /* since when it says held; 0: it does not */
     uint64_t ended_before;
 };

@@ -313,12 +313,8 @@ static enum err renew(struct session *s, struct part *p, struct fault *f)
         hold(s, s->stop_now_ms == MS_NEVER);
         return ERR_NONE;
     }
-    if (p->halted) { /* to submit would make it active */
-        hold(s, false);
-        return ERR_NONE;
-    }
     struct grange_submitted again;
-    int rc = part_submit(p, s->g, 0, SUBMIT_MS, &again);
+    int rc = grange_resume(s->g, p->name, GRANGE_AGAIN, SUBMIT_MS, &again);
     p->have_news = false; /* what it said before it heard this again does not count */
     if (rc == GRANGE_OK || rc == GRANGE_ERR_LOST || rc == GRANGE_ERR_TIMEOUT)
         return ERR_NONE; /* lost once more: `reconnected` will come once more */

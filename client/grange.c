@@ -52,6 +52,7 @@ static int submit(struct grange *g, struct message *m, unsigned flags, int64_t t
     m->submit.request = r.number;
     m->submit.retry_failed = (flags & GRANGE_RETRY_FAILED) != 0;
     m->submit.fresh = (flags & GRANGE_FRESH) != 0;
+    m->submit.again = (flags & GRANGE_AGAIN) != 0;
     int code = session_ask(g, m, &r, wait_for(timeout_ms));
     if (code == GRANGE_OK)
         *reply = r.submitted;

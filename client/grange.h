@@ -123,9 +123,10 @@ struct grange_counts { /* points of a study, by state; n = the sum of all but re
 /* grange_submit - a study, as JSON with the words of a study file: {"version": 1, "name": "sweep",
  * "cwd": "/where/it/runs", "command": ["./sim", "{T}"], "factors": ["T=280:320:10"], ..}. Points
  * that ended before are not run again. With retry_failed those that failed are; with fresh all are.
- * grange_resume - the same for a study that the scheduler's store knows by name. The reply says
- * what there is to do; name is the study's. */
-enum { GRANGE_RETRY_FAILED = 1, GRANGE_FRESH = 2 };
+ * grange_resume - the same for a study that the scheduler's store knows by name. With again, for
+ * who submitted it and lost the connection, what was put on hold or halted meanwhile stays so. The
+ * reply says what there is to do; name is the study's. */
+enum { GRANGE_RETRY_FAILED = 1, GRANGE_FRESH = 2, GRANGE_AGAIN = 4 };
 struct grange_submitted {
     char name[101];
     uint32_t study, array;
@@ -184,7 +185,7 @@ struct grange_progress {
     uint64_t limit_ms; /* a relative timeout, once known; 0 otherwise */
     size_t n_running;
     struct grange_running running[8]; /* slowest first */
-    bool reconnected; /* the connection was lost and is back: submit again to be sure */
+    bool reconnected; /* the connection was lost and is back: resume it, again, to be sure */
 };
 int grange_follow(struct grange *g, const char *name, int64_t timeout_ms);
 int grange_next(struct grange *g, int64_t timeout_ms, struct grange_progress *p);

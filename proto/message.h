@@ -241,6 +241,7 @@ struct message {
             size_t spec_bytes; /* JSON; empty with `resume` */
             const char *study; /* resume: name of a study that is in the store */
             bool resume, retry_failed, fresh;
+            bool again; /* with resume: it was submitted on the connection before */
         } submit;
         struct {
             uint64_t request;

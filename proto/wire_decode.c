@@ -198,6 +198,7 @@ static enum err submit(const Wire__Submit *pb, struct message *m, struct fault *
     m->submit.resume = pb->resume;
     m->submit.retry_failed = pb->retry_failed;
     m->submit.fresh = pb->fresh;
+    m->submit.again = pb->again;
     if (pb->resume && !*m->submit.study)
         REFUSE(f, ERR_MALFORMED, "a study to resume without a name");
     if (pb->resume ? pb->spec.len != 0 : pb->spec.len == 0)

@@ -159,6 +159,7 @@ static void submit_to_pb(const struct message *m, struct encoding *e)
     e->submit.resume = m->submit.resume;
     e->submit.retry_failed = m->submit.retry_failed;
     e->submit.fresh = m->submit.fresh;
+    e->submit.again = m->submit.again;
 }
 
 static void hold_to_pb(const struct message *m, struct encoding *e)

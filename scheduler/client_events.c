@@ -84,7 +84,7 @@ static struct array *enter(struct core *c, const struct event *ev, struct outbox
     else if (!calls)
         renew(c, a, ev);
     a->template_changed = ev->template_changed;
-    if (ev->kind == EV_SUBMIT && !ev->is_new && !ev->again && !ruled)
+    if (ev->kind == EV_SUBMIT && !ev->is_new && !ruled)
         array_count_anew(a, true, out);
     st->progress_dirty = true;
     if (fresh)
@@ -110,10 +110,11 @@ void on_submit(struct core *c, const struct event *ev, struct outbox *out)
     }
     if (c->restored)
         graph_finish(c, out); /* each end is told once: to those that are there by then */
-    struct array *a = enter(c, ev, out);
+    struct array *a = ev->again ? array_by_id(c, ev->array->id) : enter(c, ev, out);
+    must(a != NULL);
     if (ev->kind == EV_ARRAY)
         return;
-    if (ev->is_new || a->row.kind == ARRAY_POINTS)
+    if (ev->is_new || (a->row.kind == ARRAY_POINTS && !ev->again))
         out_change(out, ev->is_new ? CHG_ARRAY : CHG_CURRENT)->array = *ev->array;
     for (size_t i = 0; i < ev->n_adopts; i++)
         *out_change(out, CHG_ADOPT) = ev->adopts[i];

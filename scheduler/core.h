@@ -112,7 +112,8 @@ struct event {
     size_t n_adopts;
     uint64_t n_reused;              /* points of it that had ended before */
     bool is_new;                    /* not in the store yet */
-    bool again;                     /* who lost the connection; what somebody held stays so */
+    bool again;                     /* who lost the connection; what somebody held stays so. It
+                                       is loaded */
     bool active;                    /* ARRAY: the study was being worked on */
     bool halted;                    /* ARRAY: it was not, because of a halt rule */
     uint64_t new_failed, new_ended; /* ARRAY: what its halt rule has counted: store_halt_counts */

@@ -264,6 +264,24 @@ static enum err read_current(struct scheduler *s, const char *name, struct study
                                     : study_from_json(row->spec, row->spec_bytes, spec, f);
 }
 
+/* Who lost the connection: the study goes on as the store has it, on hold or not. */
+static enum err renew(struct scheduler *s, peer_id from, const struct message *m,
+                      const struct array_row *row, struct fault *f)
+{
+    study_id id;
+    enum err err = submit_load(s, m->submit.study, &id, f);
+
+    if (!err)
+        core_step(s->core, s->now,
+                  &(struct event){ .kind = EV_SUBMIT,
+                                   .from = from,
+                                   .request = m->submit.request,
+                                   .again = true,
+                                   .array = row },
+                  &s->out);
+    return err;
+}
+
 enum err submit_resume(struct scheduler *s, peer_id from, const struct message *m, struct fault *f)
 {
     struct study *spec;
@@ -279,8 +297,9 @@ enum err submit_resume(struct scheduler *s, peer_id from, const struct message *
                          "by their keys; after a hold, grange release goes on with it",
                          m->submit.study);
     row.submitted_ms = clock_wall_ms();
-    err = enter(s, from, m->submit.request, NULL, spec, &row, false, false, f);
-    if (err) {
+    err = m->submit.again ? renew(s, from, m, &row, f)
+                          : enter(s, from, m->submit.request, NULL, spec, &row, false, false, f);
+    if (err || m->submit.again) {
         study_free(spec);
         return err;
     }

@@ -192,6 +192,27 @@ is_empty() { [ -z "$(ls "$1")" ]; }
     same 6 "$(sort -u started | wc -l)"
     run -0 grange down
 }
+
+@test "the scheduler is killed under a run whose study was steered and edited meanwhile: that stays" {
+    waiter
+    run -0 grange up -n 1 -j 2
+    start run "$GRANGE" run --study k sh waiter.sh {n} ::: n=1:6
+    run=$pid
+    poll_until 20 lines_at_least started 2
+    run -0 grange submit --quiet --study k sh waiter.sh {n} ::: n=7,8
+    run -0 grange priority k 5
+    poll_until 20 grep -qx 8 started
+    scheduler=$(kept "grange scheduler")
+    kill -9 "$scheduler"
+    poll_until 20 other_kept "grange scheduler" "$scheduler"
+    touch go
+    finish "$run"
+    same 0 "$rc"
+    same "7 8" "$(results k | column n | xargs)"
+    same "done done" "$(results k | column state | xargs)"
+    same 5 "$(sql 'select json_extract(policy, "$.priority") from array where id = (select current from study)')"
+    run -0 grange down
+}
 other_kept() { [ -n "$(kept "$1")" ] && [ "$(kept "$1")" != "$2" ]; }
 two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
 

@@ -61,6 +61,20 @@ recorded_once() { same "" "$(sql 'select task from ended group by task having co
     recorded_once
 }
 
+@test "scheduler killed while the study is on hold: the run that starts it again does not undo that" {
+    go sh waiter.sh {n} ::: n=1:40
+    run -0 grange hold k
+    kill -9 "$scheduler"
+    poll_until 20 other_part "$run" scheduler "$scheduler"
+    touch go
+    finish "$run"
+    same 1 "$rc"
+    has "$(cat run.err)" "held by another command"
+    [ "$(sql "select count(*) from results where state = 'done'")" -lt 40 ]
+    run -0 grange run --quiet --study k sh waiter.sh {n} ::: n=1:40
+    all_done 40
+}
+
 @test "scheduler killed again and again" {
     start run "$GRANGE" run --quiet --study k -j 2 'echo {n} >>started; echo value {n}' ::: n=1:400
     run=$pid

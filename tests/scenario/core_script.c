@@ -1,10 +1,10 @@
 /* core_script - the scheduler's core in a scenario. Events:
  *
  *   submit C A [n=4 study=1 retries= timeout= timeout%= cores= memory= shuffle= halt=now|soon fail=
- * fail%= exits=3:retry,4:fatal,5:ok states=rrdf adopts=t5:t1 reused=1 took=MS new changed] hold C
- * [study=1] [now]   cancel C [INDEX...]   retry C [INDEX... | failed]   follow C hello W [slots=1
- * memory= instance=1 as=NAME] [LEASE...]    a lease: t1/1.1, @500 running, ! finished beat W
- * [LEASE@MS...]   result W LEASE exit=0|signal=|timeout=|not-started=|infra=|stopped=0 [ms=100]
+ * fail%= exits=3:retry,4:fatal,5:ok states=rrdf adopts=t5:t1 reused=1 took=MS new changed again]
+ * hold C [study=1] [now]   cancel C [INDEX...]   retry C [INDEX... | failed]   follow C hello W
+ * [slots=1 memory= instance=1 as=NAME] [LEASE...]    a lease: t1/1.1, @500 running, ! finished beat
+ * W [LEASE@MS...]   result W LEASE exit=0|signal=|timeout=|not-started=|infra=|stopped=0 [ms=100]
  *   returned W LEASE...    bye W    gone PEER    pass (time goes by)
  *   submit C A calls [after=a1,a2:i,a3::yf]    append C A at= n= [close stored] [edges=1:t3,2:t4]
  *   [rules=1:yf,2:w] [states=]    unload array=1 | study=1    states A: print them
@@ -57,6 +57,7 @@ static void *start(struct words *w)
     s->cfg.adopt_ms = words_number(w, "adopt", s->cfg.adopt_ms);
     s->cfg.settle_ms = words_number(w, "settle", s->cfg.settle_ms);
     s->cfg.prefetch_ms = words_number(w, "prefetch", s->cfg.prefetch_ms);
+    s->cfg.hold_all = words_flag(w, "hold_all");
     s->restoring = words_flag(w, "restoring");
     s->core = core_new(&s->cfg);
     outbox_init(&s->out);

@@ -219,6 +219,7 @@ static void array_words(struct words *w, struct rows *rows, struct scripted *s)
         words_wrong(w, "counted is FAILED/ENDED", counted);
     s->ev.n_reused = (uint64_t)words_number(w, "reused", 0);
     s->ev.template_changed = words_flag(w, "changed");
+    s->ev.again = words_flag(w, "again");
     s->ev.halted = words_flag(w, "halted");
     s->ev.active = !s->ev.halted && !words_flag(w, "inactive");
 }

@@ -65,6 +65,7 @@ static void same_submit(const struct message *a, const struct message *b)
     same_text(a->submit.study, b->submit.study);
     same_bytes(a->submit.spec, a->submit.spec_bytes, b->submit.spec, b->submit.spec_bytes);
     cr_assert(a->submit.resume == b->submit.resume && a->submit.fresh == b->submit.fresh);
+    cr_assert_eq(a->submit.again, b->submit.again);
     cr_assert_eq(a->submit.retry_failed, b->submit.retry_failed);
 }
 

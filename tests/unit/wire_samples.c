@@ -232,6 +232,7 @@ static struct message submit_resume(void)
     m.submit.study = "sweep";
     m.submit.resume = true;
     m.submit.fresh = true;
+    m.submit.again = true;
     return m;
 }
 
