@@ -25,6 +25,7 @@ struct agent_config {
     uint64_t memory_mib;            /* that tasks may take together */
     uint32_t amount[RESOURCES_MAX]; /* of each named resource */
     ms_t beat_ms, lost_after_ms, orphan_after_ms, report_delay_ms, kill_grace_ms;
+    ms_t engine_hello_ms; /* an engine that says nothing for so long is killed */
 };
 void agent_config_default(struct agent_config *cfg);
 

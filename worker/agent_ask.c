@@ -62,6 +62,7 @@ void agent_config_default(struct agent_config *cfg)
         .beat_ms = BEAT_MS,
         .lost_after_ms = LOST_AFTER_MS,
         .orphan_after_ms = ORPHAN_AFTER_MS,
+        .engine_hello_ms = ENGINE_HELLO_MS,
         .report_delay_ms = REPORT_DELAY_MS,
         .kill_grace_ms = KILL_GRACE_MS,
     };

@@ -450,7 +450,7 @@ static void engine_due(struct agent *a, uint32_t engine, ms_t now, struct acts *
         e->due_at = MS_NEVER;
     if (e->state == SLOT_DOWN && now >= e->due_at) {
         e->state = SLOT_STARTING;
-        e->due_at = now + ENGINE_HELLO_MS;
+        e->due_at = now + a->cfg.engine_hello_ms;
         agent_act(out, &(struct act){ .kind = ACT_ENGINE_START, .engine = engine });
     } else if (e->state == SLOT_STARTING && now >= e->due_at) {
         e->state = SLOT_KILLED;

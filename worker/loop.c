@@ -389,7 +389,9 @@ static int worker_open(struct worker *w)
     if (open_signals(w) != 0 || place_open(w) != 0)
         return -1;
     agent_config_default(&cfg);
-    cfg.orphan_after_ms = clock_patience_ms(ORPHAN_AFTER_MS);
+    cfg.orphan_after_ms = clock_patience_ms(cfg.orphan_after_ms);
+    cfg.engine_hello_ms = clock_patience_ms(cfg.engine_hello_ms);
+
     cfg.slots = w->n_slots;
     cfg.memory_mib = w->memory_mib;
     for (size_t i = 0; i < w->offer.n_resources; i++)

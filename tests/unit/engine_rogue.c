@@ -3,9 +3,11 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "tests/unit/engine_help.h"
 
 static struct driver *d;
@@ -159,6 +161,29 @@ Test(engine_rogue, another_life_has_other_functions)
     cr_expect(strstr(d->reasons[0], "killed: it sent other functions than the engines before it"),
               "%s", d->reasons[0]);
     end();
+}
+
+/* It is killed once it had long enough, and started again. Who addressed it hears so; what waits in
+ * the queue runs in its next life, at no cost. */
+Test(engine_rogue, a_life_without_a_hello)
+{
+    char dir[] = "/tmp/grange-mute-XXXXXX", engine[sizeof ROGUE_ENGINE + 64];
+
+    must(mkdtemp(dir) && setenv("GRANGE_PATIENCE_PERCENT", "5", 1) == 0); /* 3 s of a minute */
+    snprintf(engine, sizeof engine, "%s mute %s/lives", ROGUE_ENGINE, dir);
+    begin_with(engine);
+    cr_expect(strstr(queued(1, "leave")->error, "exit 5"));
+    cr_assert(driver_until(d, d->engines[0].restarts == 1));
+    driver_assign(d, 1, 2, 1, "well", 4);
+    const struct driver_end *e = direct(1, "well");
+    cr_expect(strstr(e->error, "no hello within a minute"), "%s", e->error);
+    cr_assert(driver_until(d, d->engines[0].restarts == 2));
+    cr_expect_str_eq(d->reasons[0], "killed: it sent no hello within a minute");
+    cr_assert(driver_until(d, d->leases[2].ended));
+    cr_expect(is(&d->leases[2].result, "well"), "%s", d->leases[2].error);
+    end();
+    snprintf(engine, sizeof engine, "rm -r %s", dir);
+    cr_assert_eq(system(engine), 0);
 }
 
 static void costs_nobody_else_anything(const char *deed, const char *answer, bool engine_ends)

@@ -146,6 +146,12 @@ elif mode == "names":
     hello += b"x" * 60 + b"\0"
 elif mode == "moods":  # each engine has a function of its own
     hello += b"f%d\0" % os.getpid()
+elif mode == "mute":  # in its second life
+    with open(sys.argv[2], "a+") as lives:
+        lives.write("x")
+        lives.flush()
+        if lives.tell() == 2:
+            time.sleep(1000)
 elif mode == "late":
     frame(66, 0, struct.pack("<d", 0.5))
 frame(64, 0, hello)
