@@ -126,8 +126,8 @@ static int fail(struct grange_call *call, const void *data, size_t n)
 }
 GRANGE_FUNCTION("fail", fail)
 
-/* misbehave - what must not take anything else down: "crash", "exit", "loop", "memory", "wait", and
- * "wait FILE", which makes the file when it begins. */
+/* misbehave - what must not take anything else down: "crash", "exit", "loop", "memory", "result",
+ * which is larger than any disk, "wait", and "wait FILE", which makes the file when it begins. */
 static int misbehave(struct grange_call *call, const void *data, size_t n)
 {
     char how[1024] = "";
@@ -143,6 +143,8 @@ static int misbehave(struct grange_call *call, const void *data, size_t n)
         abort();
     if (strcmp(how, "exit") == 0)
         exit(7);
+    if (strcmp(how, "result") == 0)
+        return grange_return(call, data, SIZE_MAX / 4);
     if (strcmp(how, "loop") == 0)
         for (volatile unsigned i = 0;; i++)
             ;

@@ -124,6 +124,21 @@ static void reconnect(void)
         ;
 }
 
+Test(client_again, a_scheduler_with_another_store_has_forgotten_the_calls)
+{
+    begin();
+    struct grange_future f = call("hold", &fit);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    fake_stop(&s);
+    s.arrays[0].n = 0;
+    fake_start(&s);
+    struct grange_result r = result(f);
+    cr_expect_eq(r.outcome, GRANGE_REFUSED);
+    cr_expect_str_eq(r.error, "the scheduler has forgotten calls of 'fit': it had 1, now it has 0; "
+                              "its store is another one");
+    finish();
+}
+
 Test(client_again, what_was_taken_before_the_loss_is_not_sent_again)
 {
     s.drop_append = 1;

@@ -270,6 +270,7 @@ Test(direct, a_client_that_sends_beyond_its_credit_loses_the_call)
         part(ada, 1, BLOB_PART_BYTES);
     cr_expect_eq(sent[n_sent - 2].m.direct.op, DIRECT_CANCEL);
     expect_end(n_sent - 1, ada, 1, END_NOT_STARTED, ERR_LIMIT);
+    cr_expect_str_eq(sent[n_sent - 1].text, "more bytes than were acknowledged room for");
     cr_expect_eq(direct_counts(d).tickets, 0);
 }
 
@@ -283,6 +284,11 @@ Test(direct, bytes_and_operations_of_a_client_are_bounded)
     size_t before = n_sent;
     ask(ada, at, 0, 1, false);
     expect_end(before, ada, at, END_NOT_STARTED, ERR_LIMIT);
+    char text[200];
+    snprintf(text, sizeof text,
+             "too many bytes are on their way, of %llu operations: wait for some to end",
+             (unsigned long long)at - 1);
+    cr_expect_str_eq(sent[before].text, text);
     ask(bob, 1, 0, 1, false); /* others go on */
     cr_expect_eq(sent[before + 1].to, worker.n);
     direct_gone(d, ada, false, 0);
@@ -290,6 +296,9 @@ Test(direct, bytes_and_operations_of_a_client_are_bounded)
     for (at = 1; at <= DIRECT_TICKETS_MAX + 1; at++)
         ask(ada, at, 1, 0, false);
     expect_end(n_sent - 1, ada, DIRECT_TICKETS_MAX + 1, END_NOT_STARTED, ERR_LIMIT);
+    snprintf(text, sizeof text, "%d operations of this client are on their way; that is the limit",
+             DIRECT_TICKETS_MAX);
+    cr_expect_str_eq(sent[n_sent - 1].text, text);
     cr_expect_eq(n_sent - before, DIRECT_TICKETS_MAX + 1);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
+#include "base/limits.h"
 #include "base/needs.h"
 #include "scheduler/core.h"
 
@@ -194,4 +196,24 @@ Test(dispatch, many_shapes_of_two_studies_cost_what_those_of_one_do)
     double one = rivals(1), two = rivals(2);
 
     cr_assert_lt(two, 1.5 * one, "%.1f turns a grant of two studies, %.1f of one", two, one);
+}
+
+Test(dispatch, one_worker_too_many_is_refused)
+{
+    struct farm f;
+    struct worker_row row = { .instance = WORKERS_MAX + 1, .slots = SLOTS, .name = "late" };
+    struct event hello = { .kind = EV_HELLO, .from = { WORKERS_MAX + 1 }, .worker = &row };
+
+    start(&f, 0, 0);
+    connect_workers(&f, WORKERS_MAX);
+    core_step(f.core, ++f.now, &hello, &f.out);
+    cr_assert_eq(f.out.n_sends, 1);
+    cr_expect_eq(f.out.sends[0].kind, SEND_REFUSED);
+    cr_expect_eq(f.out.sends[0].err, (int)ERR_LIMIT);
+    cr_expect_str_eq(f.out.sends[0].text, "too many workers are connected (WORKERS_MAX)");
+    outbox_clear(&f.out);
+    step(&f, (struct event){ .kind = EV_BYE, .from = { 1 } }); /* and when there is room again */
+    core_step(f.core, ++f.now, &hello, &f.out);
+    cr_expect_eq(f.out.sends[0].kind, SEND_WELCOME);
+    finish(&f);
 }

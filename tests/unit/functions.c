@@ -1,6 +1,7 @@
 /* functions: calls of functions through the whole farm, library to engine and back: what the policy
  * makes of what engines do. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -106,6 +107,10 @@ Test(functions, a_crash_is_retried_as_the_policy_says)
     cr_expect_eq(r.attempts, 3);
     r = call("misbehave", "exit", 4, NULL);
     cr_expect(r.outcome == GRANGE_FAILED && r.exit_code == 7);
+    r = call("misbehave", "result", 6, NULL);
+    cr_expect(r.outcome == GRANGE_FAILED && r.exit_code == ENOMEM, "%s", r.reason);
+    cr_expect(strstr(r.error, "no room for a result of 4611686018427387903 bytes: "), "%s",
+              r.error);
     r = call("echo", "still there", 11, NULL);
     cr_expect_str_eq(r.data, "still there");
     grange_close(g);
