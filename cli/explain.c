@@ -158,6 +158,8 @@ static void print_point(const struct facts *x)
     say("values", buf_text(&x->label));
     say("state", buf_text(&x->why));
     say(study_function(s) ? "function" : "command", buf_text(&x->command));
+    if (x->restart.n)
+        say("restarted", buf_text(&x->restart));
     say("run in", buf_text(&x->cwd));
     if (x->dir.n)
         say("directory", x->dir.data);
@@ -253,6 +255,7 @@ static void print_json(const struct facts *x)
     add_member(&b, "state", task_state_name(x->state));
     add_member(&b, "why", buf_text(&x->why));
     add_member(&b, "command", buf_text(&x->command));
+    add_member(&b, "restart_command", buf_text(&x->restart));
     add_member(&b, "cwd", buf_text(&x->cwd));
     add_member(&b, "directory", buf_text(&x->dir));
     add_member(&b, "last_stderr_line", buf_text(&x->last_line));

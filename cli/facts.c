@@ -54,6 +54,7 @@ void facts_fini(struct facts *x)
     buf_fini(&x->after);
     buf_fini(&x->label);
     buf_fini(&x->command);
+    buf_fini(&x->restart);
     buf_fini(&x->cwd);
     buf_fini(&x->dir);
     buf_fini(&x->text);
@@ -66,14 +67,18 @@ static void describe(struct facts *x)
 {
     const struct study *s = x->look->study;
     struct buf out_dir = { 0 };
+    bool kept = x->ended && x->body.dir && x->body.dir[0];
     x->seed = study_seed(s, &x->point);
     study_point_label(s, &x->point, &x->label);
     look_point_dir(x->look, &x->point, &out_dir);
+    const char *at_worker = kept ? kept_at(x->body.dir) : NULL;
+    struct dirs dirs = { at_worker ? at_worker : out_dir.data, x->look->dir };
     if (study_function(s))
         buf_adds(&x->command, study_function(s));
     else
-        study_command_line(s, &x->point, &(struct dirs){ out_dir.data, x->look->dir }, &x->command);
-    if (x->ended && x->body.dir && x->body.dir[0])
+        study_command_line(s, &x->point, &dirs, &x->command);
+    study_restart_line(s, &x->point, &dirs, &x->restart);
+    if (kept)
         (void)kept_path(x->body.dir, x->look->dir, &x->dir);
     else if (study_needs_dir(s))
         buf_adds(&x->dir, out_dir.data);

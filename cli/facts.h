@@ -24,6 +24,7 @@ struct facts {
     uint64_t payload_bytes;
     uint32_t seed;
     struct buf label, command, cwd, dir; /* dir is empty when the point has none of its own */
+    struct buf restart;                  /* the restart command; empty: none */
     bool ended;
     struct end_row end;
     struct end_body body;

@@ -436,7 +436,8 @@ static int check(struct run_args *a)
             return cli_bad("cannot read the study file '%s': %s", a->file, strerror(errno));
     } else if (s->n_command == 0 && !w->function) {
         return cli_bad("there is no command to run, for example: "
-                       "grange run ./sim -T {T} ::: T=280:320:10");
+                       "grange %s ./sim -T {T} ::: T=280:320:10",
+                       a->verb);
     } else if (s->n_command > 0 && w->function) {
         return cli_bad("--function %s runs no command, but '%s' was given", w->function,
                        s->command[0]);
@@ -446,7 +447,7 @@ static int check(struct run_args *a)
 
 int run_args_parse(const struct verb *v, int argc, char **argv, struct run_args *a)
 {
-    *a = (struct run_args){ 0 };
+    *a = (struct run_args){ .verb = v->name };
     control_init(&a->control);
     if (!getcwd(a->cwd, sizeof a->cwd)) {
         cli_say("the current directory cannot be named: %s", strerror(errno));

@@ -9,6 +9,7 @@
 enum { REPEATED_MAX = 512 }; /* --input, --metric, --where given again and again; refused */
 
 struct run_args {
+    const char *verb;
     struct control control;
     struct words words; /* points into argv and sources */
     struct sources sources;

@@ -48,6 +48,11 @@ bool kept_here(const char *name)
     return n && strlen(host) == n && strncmp(name, host, n) == 0;
 }
 
+const char *kept_at(const char *name)
+{
+    return host_bytes(name) ? strchr(name, '/') : NULL;
+}
+
 bool kept_path(const char *name, const char *dir, struct buf *path)
 {
     bool here = kept_here(name), elsewhere = !here && host_bytes(name);

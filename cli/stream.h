@@ -21,6 +21,8 @@ struct stream {
 };
 struct stream stream_of(const struct end_body *body, bool err);
 
+/* kept_at - /PATH, where such a name has one; NULL: it is relative to the grange directory. */
+const char *kept_at(const char *name);
 /* kept_path - adds where a file or directory is that a result names: relative to the grange
  * directory, or HOST:/PATH on the disk of a worker. False when that is another machine than this
  * one: then HOST:/PATH is added. */

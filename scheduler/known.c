@@ -110,7 +110,9 @@ static enum err collect(struct scheduler *s, array_id id, const uint64_t templat
     task_id last = { e.row.first.n + e.row.n - 1 };
     err = store_end_states(s->store, e.row.first, last, 0, on_end, &e, f);
     study_template_key(e.spec, other);
-    if (all->n > before && memcmp(other, template_key, sizeof other) != 0)
+    if (memcmp(other, template_key, sizeof other) == 0)
+        k->template_kept = true;
+    else if (all->n > before)
         k->template_changed = true;
     point_fini(&e.point);
     study_free(e.spec);
@@ -184,6 +186,7 @@ static enum err find_elsewhere(struct scheduler *s, const struct study *spec,
         memcpy(&id, ids.data + i * sizeof id, sizeof id);
         err = collect(s, id, template_key, &all, k, f);
     }
+    k->template_changed = k->template_changed && !k->template_kept;
     if (!err && all.n) {
         ends_seal(&all);
         adopt_all(spec, row, &all, k, loop_text(s));

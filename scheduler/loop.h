@@ -125,7 +125,8 @@ struct known {
     uint8_t *states;       /* [n] or NULL when all are ready */
     struct change *adopts; /* what is adopted anew, after the ends that give way */
     size_t n_adopts, cap_adopts;
-    bool template_changed;
+    bool template_changed; /* other arrays had points of another command, and none had this one */
+    bool template_kept;
     uint64_t *durations_us;
     size_t n_durations, cap_durations;
     uint64_t n_skipped;

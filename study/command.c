@@ -174,6 +174,13 @@ void study_command_line(const struct study *s, const struct point *p, const stru
     buf_fini(&text);
 }
 
+void study_restart_line(const struct study *s, const struct point *p, const struct dirs *dirs,
+                        struct buf *out)
+{
+    if (s->restart)
+        template_add(s->restart, &(struct scene){ .s = s, .p = p, .dirs = dirs, .sh = true }, out);
+}
+
 void study_input_render(const struct study *s, size_t k, const struct point *p,
                         const struct dirs *dirs, struct buf *out)
 {

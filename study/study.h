@@ -241,6 +241,9 @@ void study_command(const struct study *s, const struct point *p, const struct di
  * directory of the point. */
 void study_command_line(const struct study *s, const struct point *p, const struct dirs *dirs,
                         struct buf *out);
+/* study_restart_line - the restart command as a line for sh; nothing when it has none. */
+void study_restart_line(const struct study *s, const struct point *p, const struct dirs *dirs,
+                        struct buf *out);
 
 /* study_input_render - input file k with the placeholders of known names replaced, all else byte
  * for byte ({unknown} and {{ stay as they are). */

@@ -52,6 +52,7 @@ explains() { grange explain s 0 2>&1 | grep -q "$1"; }
     has "$output" "again 1"
     run grange explain s 0
     has "$output" "exit 3, which is a warning"
+    has "$output" "restarted  echo again 1; exit 3"
     has "$(results s)" "exit 3, which is a warning"
 }
 

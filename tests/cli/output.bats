@@ -192,6 +192,7 @@ left_there() { find there -mindepth 1 ! -name worker.json ! -path there/state ! 
     sqlite3 .grange/grange.db "update ended set dir = 'elsewhere:/kept/points/o/n=1'"
     run -0 grange explain o 0
     has "$output" "directory  elsewhere:/kept/points/o/n=1"
+    has "$output" "command    echo 7 >/kept/points/o/n=1/e.txt; echo 1"
     sqlite3 .grange/grange.db "update output set out_file = 'elsewhere:/kept/output/o/1.stdout'"
     run -2 grange log o 0
     has "$output" "stdout of this point is on the disk of its worker: elsewhere:/kept/output/o/1.stdout; look there"

@@ -291,6 +291,9 @@ killed_again() {
     has "$output" "note: it printed 6 bytes to stderr: grange log s 0 --stderr"
     run -0 grange run --study s 'echo new {x}' ::: x=1
     has "$output" "the command or its input files differ from those of earlier points of this study: these are new points"
+    run -0 grange run --study s 'echo new {x}' ::: x=1,2 # said once: this command is known by now
+    has "$output" "s: 2 points, 1 ended before, 1 to run"
+    has_not "$output" "differ from those of earlier points"
     mkdir gone
     cd gone
     rmdir ../gone

@@ -94,6 +94,7 @@ times() {
     refuse "cannot read the study file 'nosuch.yaml': No such file or directory" run nosuch.yaml
     refuse "--function noop runs no command, but 'true' was given" run --function noop true ::: x=1
     refuse "there is no command to run, for example: grange run ./sim" run
+    refuse "there is no command to run, for example: grange submit ./sim" submit
     refuse "--where was given twice; join the two: --where '(A) and (B)'" run --where 'x>1' --where 'x<3' true ::: x=1:4
     refuse "'--json' is an option of grange run among the values after ':::'; write it before the command, or, if it is a value, as a factor: x=--json" \
         run echo ::: a --json
