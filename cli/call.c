@@ -372,7 +372,6 @@ static int call_main(int argc, char **argv)
         return cli_fail(&f);
     }
     signals_asked(a.all || a.n_engines ? SIGNALS_DIRECT : SIGNALS_CALL);
-    signals_let(true);
     rc = a.all || a.n_engines ? call_engines(g, &a, &data) : call_any(g, &a, &where, &data);
     grange_close(g);
     buf_fini(&data);

@@ -68,9 +68,7 @@ static enum err cancel(const struct cancel_args *a, const struct points *p, uint
     if (a->where.connect[0])
         return points_ask(a->where.connect, p, touched, f);
     local_init(&local, a->where.dir, "full", 1);
-    signals_let(true);
     enum err err = local_start(&local, true, f);
-    signals_let(false);
     if (!err)
         err = points_ask(buf_text(&local.url), p, touched, f);
     local_stop(&local, true);

@@ -97,7 +97,6 @@ static enum err ask(const struct down_args *a, struct fault *f)
     if (err)
         return err;
     signals_asked(SIGNALS_FARM);
-    signals_let(true);
     int rc = grange_down(g, grace, REQUEST_MS);
     if (rc)
         err = fault_set(f, (enum err)rc, "%s", grange_message(g));

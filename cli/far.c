@@ -19,7 +19,6 @@ enum err far_ask(const struct where *w, const struct client_look *what, client_p
 
     signals_early();
     enum err err = where_connect(w, &g, f);
-    signals_let(true);
     if (err)
         return err;
     int rc = client_look(g, what, fn, ctx, PAGE_MS, code, said);

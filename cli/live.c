@@ -11,18 +11,30 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-static void put_text(const char *text)
+static const struct live *shown; /* for restore */
+
+/* restore - the terminal as it was; also in a signal handler. */
+static void restore(void)
 {
-    cli_put(text, strlen(text));
+    static const char screen[] = "\033[?25h\033[?1049l";
+
+    if (shown->terminal)
+        (void)!write(STDOUT_FILENO, screen, sizeof screen - 1);
+    if (shown->keys)
+        tcsetattr(STDIN_FILENO, TCSANOW, &shown->before);
 }
 
 void live_open(struct live *l)
 {
+    static const char screen[] = "\033[?1049h\033[?25l";
+
     *l = (struct live){ .terminal = isatty(STDOUT_FILENO), .signal_fd = signals_open() };
-    if (!l->terminal)
-        return;
-    terminal_size(STDOUT_FILENO, &l->width, &l->height);
-    l->keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &l->before) == 0;
+    if (l->terminal) {
+        terminal_size(STDOUT_FILENO, &l->width, &l->height);
+        l->keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &l->before) == 0;
+    }
+    shown = l;
+    signals_leave(restore); /* also while the scheduler does not answer */
     if (l->keys) {
         struct termios single = l->before;
         single.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -30,15 +42,14 @@ void live_open(struct live *l)
         single.c_cc[VTIME] = 0;
         tcsetattr(STDIN_FILENO, TCSANOW, &single);
     }
-    put_text("\033[?1049h\033[?25l");
+    if (l->terminal)
+        cli_put(screen, sizeof screen - 1);
 }
 
 void live_close(struct live *l)
 {
-    if (l->terminal)
-        put_text("\033[?25h\033[?1049l");
-    if (l->keys)
-        tcsetattr(STDIN_FILENO, TCSANOW, &l->before);
+    signals_let(false);
+    restore();
     if (l->signal_fd >= 0)
         close(l->signal_fd);
 }
@@ -105,7 +116,5 @@ bool live_wait(struct live *l, ms_t ms)
             terminal_size(STDOUT_FILENO, &l->width, &l->height);
             return true;
         }
-        if (sig && sig != SIGCHLD)
-            return false;
     }
 }

@@ -4,7 +4,7 @@
  * Ctrl-C. Where stdout is no terminal the text is printed as it is.
  *
  * On a terminal it has the alternate screen and reads single keys; live_close gives all of that
- * back, and it must be called: signals that end a process are read from a descriptor meanwhile. */
+ * back. Signals that end a process do so too, at once and with CLI_OK, whatever is waited for. */
 
 #include <stdbool.h>
 #include <termios.h>
@@ -20,7 +20,7 @@ struct live {
     unsigned width, height; /* of the terminal; 0 where there is none */
 };
 
-/* live_open - after signals_early and whatever makes threads. */
+/* live_open - after signals_early. One at a time. */
 void live_open(struct live *l);
 void live_close(struct live *l);
 /* live_show - lines beyond the screen are cut, in both directions; \033[..m passes. */

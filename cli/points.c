@@ -82,7 +82,6 @@ enum err points_ask(const char *url, const struct points *p, uint64_t *touched, 
     if (rc)
         return fault_set(f, (enum err)rc, "cannot connect to the scheduler: %s", why);
     signals_asked(SIGNALS_FARM);
-    signals_let(true); /* those of nng's threads are as they were */
     rc = client_points(g, p->retry, p->study, p->array, p->index, p->n, REQUEST_MS, touched);
     enum err err = rc ? fault_set(f, (enum err)rc, "%s", grange_message(g)) : ERR_NONE;
     grange_close(g);

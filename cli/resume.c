@@ -81,7 +81,6 @@ static int resume_far(const struct resume_args *a)
     signals_early();
     enum err err = where_connect(&a->control.where, &g, &f);
     signals_asked(SIGNALS_FARM);
-    signals_let(true);
     int rc = err ? 0 : grange_resume(g, a->name, a->control.flags, REQUEST_MS, &r);
     if (rc)
         err = fault_set(&f, (enum err)rc, "%s", grange_message(g));

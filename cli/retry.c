@@ -85,6 +85,7 @@ static int tell_scheduler(const struct retry_args *a, const struct points *p, co
         buf_adds(&url, a->control.where.connect);
     else
         cli_url(a->control.dir, &url);
+    signals_early();
     uint64_t touched = 0;
     struct fault f;
     enum err err = points_ask(buf_text(&url), p, &touched, &f);
@@ -147,7 +148,6 @@ static int retry_far(const struct retry_args *a)
     if (points_find(NULL, a->words + 1, p.n, &index, &f))
         return cli_fail(&f);
     p.index = index;
-    signals_early();
     int rc = tell_scheduler(a, &p, "point");
     free(index);
     return rc;

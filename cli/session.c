@@ -216,12 +216,9 @@ static enum err follow_part(struct session *s, struct part *p, struct fault *f)
 
 static enum err begin(struct session *s, struct fault *f)
 {
-    signals_let(true);
     enum err err = have_scheduler(s, f);
-    signals_let(false); /* connecting makes threads */
     if (!err)
         err = connect_scheduler(s, f);
-    signals_let(true);
     if (!err && (!s->control->quiet || s->control->json)) /* there will be a summary */
         s->end_before = tally_last_end(s->control->dir, s->g);
     signals_let(false);

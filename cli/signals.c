@@ -12,6 +12,7 @@ static sigset_t enders;     /* SIGINT, SIGTERM, SIGHUP, less those that are igno
 static sigset_t read_later; /* and SIGCHLD, SIGWINCH */
 
 static volatile sig_atomic_t asked; /* an enum signals_asked */
+static void (*leave)(void);         /* of what only looks */
 
 static void end_early(int sig)
 {
@@ -27,6 +28,10 @@ static void end_early(int sig)
                          "it, grange cancel ends it\n",
         [SIGNALS_DIRECT] = "\ngrange: interrupted; the call is given up\n",
     };
+    if (leave) {
+        leave();
+        _exit(CLI_OK);
+    }
     (void)!write(STDERR_FILENO, said[asked], strlen(said[asked]));
     _exit(CLI_INTERRUPTED);
 }
@@ -54,6 +59,7 @@ void signals_early(void)
     signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &read_later, NULL);
+    signals_let(true);
 }
 
 void signals_let(bool through)
@@ -65,6 +71,13 @@ int signals_open(void)
 {
     signals_let(false);
     return signalfd(-1, &read_later, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void signals_leave(void (*last)(void))
+{
+    signals_let(false);
+    leave = last;
+    signals_let(true);
 }
 
 int signals_read(int fd)

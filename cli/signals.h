@@ -2,14 +2,15 @@
 #define GRANGE_CLI_SIGNALS_H
 /* signals - Ctrl-C and the others, as something to poll.
  *
- * While a verb gets ready (nothing runs yet), Ctrl-C ends the process at once: its children see
- * their lifelines close. From signals_open on, signals are read from a descriptor. Threads must be
- * made while signals are not let through, so that only this thread ever takes them. Signals that
- * were ignored when we started (nohup) stay ignored. */
+ * While a verb gets ready (nothing runs yet) and where it only asks, Ctrl-C ends the process at
+ * once: its children see their lifelines close. From signals_open on, signals are read from a
+ * descriptor. The threads of libgrange take none, so only this one does. Signals that were ignored
+ * when we started (nohup) stay ignored. */
 
 #include <stdbool.h>
 
-/* signals_early - before any thread is made: blocks what is read later, ignores SIGPIPE. */
+/* signals_early - before any thread is made: SIGINT, SIGTERM and SIGHUP end this process, what else
+ * is read later is blocked, SIGPIPE ignored. */
 void signals_early(void);
 /* signals_let - whether SIGINT, SIGTERM and SIGHUP end this process (exit code 130) or wait. */
 void signals_let(bool through);
@@ -24,6 +25,9 @@ enum signals_asked {
 void signals_asked(enum signals_asked what);
 /* signals_open - the descriptor they are read from, or -1. */
 int signals_open(void);
+/* signals_leave - of what only looks: from here on they end this process with CLI_OK and without a
+ * word. `last` is called first, in the handler. */
+void signals_leave(void (*last)(void));
 /* signals_read - the next one that has come, or 0. */
 int signals_read(int fd);
 

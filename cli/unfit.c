@@ -78,7 +78,6 @@ struct grange_farm *unfit_look(const char *dir)
     signals_early();
     cli_url(dir, &url);
     int rc = grange_connect(buf_text(&url), LOOK_MS, &g, why, sizeof why);
-    signals_let(true);
     if (!rc && grange_farm_look(g, LOOK_MS, &farm))
         farm = NULL;
     grange_close(g);

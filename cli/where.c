@@ -265,7 +265,6 @@ static enum err open_found(const struct where *w, struct grange **g, struct faul
     signals_early();
     enum err err = where_connect(w, g, f);
     signals_asked(SIGNALS_FARM);
-    signals_let(true); /* those of the threads that it made are as they were */
     return err;
 }
 

@@ -28,7 +28,8 @@
  *
  * Threads: every function may be called by any thread, also for the same connection, except
  * grange_close, which is the last. Who waits also does the work of the connection; while nobody
- * waits a thread of the library does (it exists once there are futures, and takes no signals).
+ * waits a thread of the library does (it exists once there are futures). Its threads
+ * take no signals.
  *
  * Ownership: what is passed in is borrowed for the call. What comes out as a pointer says how long
  * it lives. */

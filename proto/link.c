@@ -1,11 +1,14 @@
 #include "proto/link.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <nng/nng.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -13,12 +16,27 @@
 
 enum { HEADER_BYTES = 4 };
 
+/* start_threads - nng makes its threads with its first object; signals are the program's. */
+static void start_threads(void)
+{
+    sigset_t all, before;
+    nng_aio *first;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    must(nng_aio_alloc(&first, NULL, NULL) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    nng_aio_free(first);
+}
+
 struct link *link_new(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct link *l = calloc(1, sizeof *l);
     pthread_condattr_t attr;
 
     must(l != NULL);
+    must(pthread_once(&once, start_threads) == 0);
     must(pthread_mutex_init(&l->lock, NULL) == 0);
     must(pthread_condattr_init(&attr) == 0);
     must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);

@@ -4,8 +4,8 @@
  *
  * A link owns any number of connections: those it accepted and those it dialled. nng's threads only
  * move bytes between sockets and queues here; everything else happens in link_take and link_send on
- * the caller's one thread. link_fd is an eventfd that is readable while link_take has something, so
- * a loop polls it beside its other descriptors.
+ * the caller's one thread. They take no signals. link_fd is an eventfd that is readable while
+ * link_take has something, so a loop polls it beside its other descriptors.
  *
  * Frames are a 4-byte little-endian length and that many bytes, at most FRAME_BYTES_MAX; a peer
  * that announces more is dropped. Per connection, frames arrive in order and whole; when a

@@ -231,6 +231,22 @@ EOF
     grange down
 }
 
+@test "wait that is interrupted says that the points go on, and they do" {
+    waiter
+    grange up -n 1 -j 2
+    grange submit --quiet --study quick true {n} ::: n=1
+    grange submit --quiet --study slow sh waiter.sh {n} ::: n=1
+    start wait "$GRANGE" wait quick slow
+    poll_until 20 grep -q "quick" wait.err
+    kill -INT "$pid"
+    finish "$pid"
+    same 130 "$rc"
+    has "$(cat wait.err)" "interrupted; the points go on, and the same command may be given again"
+    touch go
+    run -0 grange wait quick slow
+    grange down
+}
+
 @test "drain: a worker finishes what it runs and ends; what waits runs elsewhere" {
     waiter
     grange up -n 2 -j 1

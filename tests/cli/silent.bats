@@ -25,6 +25,65 @@ load helper
     same "" "$(sql 'select task from ended group by task having count(*) > 1')"
 }
 
+# asks PID - it has made its connection's threads, so it is past what it does before.
+asks() { [ "$(ls "/proc/$1/task" 2>/dev/null | wc -l)" -gt 1 ]; }
+stands() { grep -q '^State:.T' "/proc/$1/status"; }
+
+@test "Ctrl-C while the scheduler does not answer: each verb ends at once, and says what it did" {
+    start scheduler "$GRANGE" scheduler
+    scheduler=$pid
+    poll_until 20 grep -q event=start scheduler.err
+    grange submit --quiet --study s true {n} ::: n=1:3
+    # Signals are for the thread that asks, whatever the library has made besides.
+    start watch "$GRANGE" workers --watch
+    poll_until 20 test -s watch.out
+    for task in /proc/"$pid"/task/*; do
+        blocked=$(sed -nE 's/^SigBlk:[[:space:]]+//p' "$task/status")
+        same "$((${task##*/} == pid ? 0 : 2))" "$((16#$blocked & 2))" # SIGINT
+    done
+    kill -INT "$pid"
+    finish "$pid"
+    same 0 "$rc"
+    kill -STOP "$scheduler"
+    poll_until 20 stands "$scheduler"
+    for verb in "wait s" "top" "workers" "workers --watch" "call noop" "submit true {n} ::: n=1" "run true {n} ::: n=1" \
+        "cancel s" "retry s" "hold s" "priority s 1" "drain w" "down"; do
+        # shellcheck disable=SC2086
+        start verb "$GRANGE" $verb
+        poll_until 20 asks "$pid"
+        kill -INT "$pid"
+        finish "$pid"
+        same "130 of $verb" "$rc of $verb"
+        has "$(cat verb.err)" "grange: interrupted; nothing was started"
+        same "" "$(cat verb.out)"
+    done
+    kill -CONT "$scheduler"
+    run -0 grange cancel s
+    has "$output" "3 points cancelled"
+}
+
+# in_request PID - it polls its connection alone, not also signals, keys and stdout.
+in_request() { read -r _ _ n_fds _ <"/proc/$1/syscall" && [ "$n_fds" = 0x1 ]; }
+
+@test "what goes on looking ends by Ctrl-C also while it waits for an answer" {
+    start scheduler "$GRANGE" scheduler
+    scheduler=$pid
+    poll_until 20 grep -q event=start scheduler.err
+    [ -r "/proc/$scheduler/syscall" ] || skip "what a process waits for cannot be seen here"
+    for ((i = 0; i < 5; i++)); do # again where five seconds were over before the signal came
+        start watch "$GRANGE" workers --watch
+        poll_until 20 test -s watch.out
+        kill -STOP "$scheduler"
+        poll_until 20 in_request "$pid" || break
+        kill -INT "$pid"
+        finish "$pid"
+        kill -CONT "$scheduler"
+        [ "$rc" != 0 ] || break
+    done
+    same 0 "$rc"
+    same "" "$(cat watch.err)"
+}
+
 three_done() {
     same 3 "$(sql "select count(*) from results where state = 'done'")"
     same "value 2" "$(grange log k n=2)"
