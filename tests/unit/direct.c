@@ -265,9 +265,15 @@ Test(direct, parts_flow_as_they_are_acknowledged)
 
 Test(direct, a_client_that_sends_beyond_its_credit_loses_the_call)
 {
-    ask(ada, 1, 0, INLINE_BYTES_MAX, true);
-    for (int i = 0; i < 5; i++)
+    uint64_t most = DIRECT_WINDOW_BYTES + BLOB_PART_BYTES, n = INLINE_BYTES_MAX;
+
+    ask(ada, 1, 0, n, true);
+    for (; n + BLOB_PART_BYTES <= most; n += BLOB_PART_BYTES)
         part(ada, 1, BLOB_PART_BYTES);
+    part(ada, 1, most - n);
+    cr_expect_eq(sent[n_sent - 1].m.direct.op, DIRECT_CALL);
+    cr_expect_eq(direct_counts(d).tickets, 1);
+    part(ada, 1, 1);
     cr_expect_eq(sent[n_sent - 2].m.direct.op, DIRECT_CANCEL);
     expect_end(n_sent - 1, ada, 1, END_NOT_STARTED, ERR_LIMIT);
     cr_expect_str_eq(sent[n_sent - 1].text, "more bytes than were acknowledged room for");
@@ -300,6 +306,71 @@ Test(direct, bytes_and_operations_of_a_client_are_bounded)
              DIRECT_TICKETS_MAX);
     cr_expect_str_eq(sent[n_sent - 1].text, text);
     cr_expect_eq(n_sent - before, DIRECT_TICKETS_MAX + 1);
+}
+
+/* fill - engine 0, with what several clients send; *last is the ticket that the worker got last. */
+static void fill(uint64_t *last)
+{
+    const uint64_t clients = DIRECT_ENGINE_BYTES_MAX / DIRECT_BYTES_MAX,
+                   each = DIRECT_BYTES_MAX / BLOB_PART_BYTES;
+
+    for (uint64_t i = 0; i < clients * each; i++)
+        ask((peer_id){ 300 + i / each }, 1 + i % each, 0, BLOB_PART_BYTES, false);
+    cr_assert_eq(n_sent, clients * each);
+    *last = sent[n_sent - 1].m.direct.ticket;
+}
+
+static void expect_full(uint64_t ticket)
+{
+    size_t before = n_sent;
+
+    ask(bob, ticket, 0, 1, false);
+    expect_end(before, bob, ticket, END_NOT_STARTED, ERR_LIMIT);
+}
+
+/* goes - to the worker; returns the ticket there. */
+static uint64_t goes(uint64_t ticket, uint64_t engine, size_t bytes)
+{
+    size_t before = n_sent;
+
+    ask(bob, ticket, engine, bytes, false);
+    cr_assert_eq(n_sent, before + 1);
+    cr_assert_eq(sent[before].to, worker.n, "%s", sent[before].text);
+    return sent[before].m.direct.ticket;
+}
+
+Test(direct, bytes_to_an_engine_are_bounded)
+{
+    uint64_t last;
+
+    fill(&last);
+    expect_full(1);
+    goes(2, 1, 1); /* others go on */
+    acknowledge(false, worker, last, 2);
+    uint64_t small = goes(3, 0, 2);
+    expect_full(4);
+    acknowledge(false, worker, last,
+                1); /* one that was overtaken frees nothing, and takes nothing */
+    acknowledge(false, worker, small, 3); /* nor one of more than was sent */
+    expect_full(5);
+    answer(worker, small, false);
+    goes(6, 0, 2);
+    expect_full(7);
+    answer(worker, last, false); /* what was not acknowledged is not on its way either */
+    goes(8, 0, BLOB_PART_BYTES - 2);
+    expect_full(9);
+}
+
+Test(direct, a_client_that_goes_leaves_the_engine_its_room)
+{
+    uint64_t last;
+
+    fill(&last);
+    direct_gone(d, (peer_id){ 300 }, false, 1000);
+    n_sent = 0;
+    for (uint64_t i = 0; i < DIRECT_BYTES_MAX / BLOB_PART_BYTES; i++)
+        goes(1 + i, 0, BLOB_PART_BYTES);
+    expect_full(1000);
 }
 
 Test(direct, a_payload_of_more_than_a_gibibyte_is_refused)
