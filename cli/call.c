@@ -96,7 +96,7 @@ static const struct argp argp = {
     "\v"
     "EXAMPLES\n"
     "  grange call echo hello\n"
-    "  grange call --engine 3 square x\n"
+    "  grange call --engine 3 echo hello\n"
     "  grange call --all noop\n",
     0,
     0,

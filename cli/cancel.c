@@ -110,9 +110,13 @@ static enum err find_and_cancel(struct cancel_args *a, uint64_t *touched, struct
     return err;
 }
 
-static void say_count(uint64_t n)
+static void say_count(uint64_t n, const char *study)
 {
     struct buf b = { 0 };
+    if (!n) {
+        cli_say("nothing of %s was left to cancel", study);
+        return;
+    }
     progress_count(n, &b);
     cli_say("%s %s cancelled", buf_text(&b), n == 1 ? "point" : "points");
     buf_fini(&b);
@@ -131,7 +135,7 @@ static int cancel_main(int argc, char **argv)
     if (a.json)
         printf("{\"cancelled\": %" PRIu64 "}\n", touched);
     else
-        say_count(touched);
+        say_count(touched, a.words[0]);
     return CLI_OK;
 }
 

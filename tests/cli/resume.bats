@@ -107,6 +107,8 @@ EOF
     has "$output" "2 points: 2 done"
     run -0 grange retry s --quiet
     same "" "$output"
+    run -0 grange cancel s
+    same "grange: nothing of s was left to cancel" "$output"
     # Where a farm does it.
     run -0 grange up --quiet -n 0
     run -0 grange retry s --failed
@@ -114,6 +116,8 @@ EOF
     run -0 grange retry s --failed --json
     same '{"retried": 0}' "$output"
     run -0 grange submit --quiet --study t true {n} ::: n=1
+    run -0 grange cancel s 1
+    same "grange: nothing of s was left to cancel" "$output"
     run -0 grange retry t 0
     same "grange: nothing of t runs again: what was named has not ended, or is skipped" "$output"
     run -0 grange down --quiet
