@@ -11,7 +11,7 @@ foreach(file ${cli_tests})
     ENVIRONMENT "GRANGE=$<TARGET_FILE:grange>;GRANGE_SOURCE=${CMAKE_SOURCE_DIR}")
 endforeach()
 # The longest go first, so that no core idles at the end: seconds, about.
-foreach(test hostile=60 kill=40 farm_verbs=30 control=25 farm=22 direct=20 library=20 million=15 silent=15 needs=12 security=10)
+foreach(test hostile=60 large=55 kill=40 farm_verbs=30 control=25 farm=22 direct=20 library=20 million=15 silent=15 needs=12 security=10)
   string(REPLACE "=" ";" test ${test})
   list(GET test 0 name)
   list(GET test 1 seconds)

@@ -9,7 +9,7 @@ setup_more() {
     [ -e "$plugin" ] || skip "the plug-in is not built here"
     mkdir -m 700 place
     url=ipc://$PWD/place/scheduler.sock
-    start scheduler "$GRANGE" scheduler --dir place
+    start scheduler "$GRANGE" scheduler --dir place --listen "ipc://$PWD/place/far.sock" # whose clients see no files
     scheduler=$pid
 }
 
@@ -26,6 +26,9 @@ answers_one() { call --engine "$1" noop 2>/dev/null; }
 
 # process N - of engine N.
 process() { call --engine "$1" about it | sed 's/.* pid //'; }
+
+# held_process - of engine 0, which is in a call: as the farm's list has it.
+held_process() { grange workers --connect "$url" --json | sed -n 's/.*"engine": 0, .*"pid": \([0-9]*\),.*/\1/p'; }
 
 # hold - a call that does not return, in the background; returns when engine 0 is in it.
 hold() {
@@ -104,6 +107,88 @@ hello" "$output"
     run -0 call --engine 1 noop
     poll_until 20 answers_one 0
     [ "$(process 0)" != "$victim" ]
+}
+
+# last_reason N - why engine N was started again the last time, as people see it.
+last_reason() { grange workers --connect "$url" | sed -nE "s/^ +$1  .*turn [^/]*  +([^ ].*)/\\1/p"; }
+reason_is() { [[ $(last_reason "$1") == *"$2"* ]]; }
+
+@test "whatever a function does to its engine, the one beside it goes on with its call" {
+    start one "$GRANGE" worker --connect "$url" --dir place --name one -j 2 --memory 512M --plugin "$plugin"
+    worker=$pid
+    poll_until 20 answers 2
+    hold
+    beside=$(held_process)
+    for how in crash exit memory loop; do
+        run call --engine 1 --timeout 2s misbehave "$how"
+        case $how in
+        crash | memory) has "$output" "engine 1: killed by SIGABRT in misbehave" ;;
+        exit) has "$output" "engine 1: exit 7" ;;
+        loop) same 4 "$status" ;;
+        esac
+        poll_until 20 answers_one 1
+    done
+    # Through the queue too, with its policy; whichever engine it is, it is not the one that is held.
+    run -1 call misbehave memory
+    has "$output" "killed by SIGABRT"
+    poll_until 20 reason_is 1 "killed by SIGABRT in misbehave"
+    same "" "$(last_reason 0)"
+    kill -0 "$held" "$worker" "$beside"
+    kill -INT "$held"
+    poll_until 20 answers_one 0
+    same "$beside" "$(process 0)"
+}
+
+@test "calls of one client at one engine are made in the order in which it asked, whatever others do" {
+    cat >order.c <<'END'
+#include <grange.h>
+#include <stdio.h>
+#include <string.h>
+/* order URL N - N calls of turn at engine 0, none waited for, long payloads between short ones. */
+int main(int argc, char **argv)
+{
+    enum { MOST = 500, LONG = 600000 };
+    static char payload[LONG];
+    static struct grange_direct *d[MOST];
+    struct grange *g;
+    struct grange_answer a;
+    uint64_t engine = 0, turn, last = 0;
+    char why[300];
+    if (argc < 2 || grange_connect(argv[1], 60000, &g, why, sizeof why))
+        return puts(why), 1;
+    for (int i = 0; i < MOST; i++)
+        if (grange_direct_call(g, &engine, 1, "turn", payload, i % 10 ? 0 : LONG, &d[i]))
+            return puts(grange_message(g)), 1;
+    for (int i = 0; i < MOST; i++) {
+        if (grange_direct_wait(d[i], 60000) || grange_direct_answer(d[i], 0, &a) || a.bytes != sizeof turn)
+            return puts(grange_message(g)), 1;
+        memcpy(&turn, a.data, sizeof turn);
+        if (turn <= last)
+            return printf("call %d was turn %d, the one before it %d\n", i, (int)turn, (int)last), 1;
+        last = turn;
+        grange_direct_free(d[i]);
+    }
+    grange_close(g);
+    return 0;
+}
+END
+    [ -e "$build/lib/libgrange.so" ] || skip "libgrange.so is not built under sanitizers"
+    export PKG_CONFIG_PATH="$build/lib/pkgconfig" LD_LIBRARY_PATH="$build/lib"
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror -o order order.c $(pkg-config --cflags --libs grange)
+    worker one 1
+    poll_until 20 answers 1
+    start first ./order "$url"
+    first=$pid
+    start second ./order "ipc://$PWD/place/far.sock" # where long payloads go in parts
+    second=$pid
+    run -0 call noop # one of the queue in between
+    finish "$first"
+    same "" "$(cat first.out)"
+    same 0 "$rc"
+    finish "$second"
+    same "" "$(cat second.out)"
+    same 0 "$rc"
 }
 
 @test "a worker that is lost ends its calls at once; the next one has other engines" {
