@@ -2,6 +2,10 @@
 #define GRANGE_BASE_LIMITS_H
 /* limits - every bound of Grange, with its arithmetic and what happens when it is reached. */
 
+/* Times and durations of a peer in ms or us, and KiB: that far from the ends of int64 that whoever
+ * adds them, takes them away or turns them into us need not look. 71,000 years; in us 71. */
+#define WIRE_TIME_MAX (INT64_MAX / 4096)
+
 enum {
     POINTS_MAX = 1 << 26, /* of one array: a byte of state each, 64 MiB at the most; refused */
     FACTORS_MAX = 64,     /* of one study: also the dimensions of our Sobol table; refused */

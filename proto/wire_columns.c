@@ -160,16 +160,16 @@ enum err wire_columns_check(const Wire__Columns *pb, size_t n, struct fault *f)
     for (size_t i = 0; i < pb->reasons.len; i++)
         if (pb->reasons.data[i] >= N_END_REASONS)
             REFUSE(f, ERR_MALFORMED, "an end for reason %d", pb->reasons.data[i]);
-    if (pb->base_ms > INT64_MAX)
+    if (pb->base_ms > WIRE_TIME_MAX)
         REFUSE(f, ERR_MALFORMED, "an end whose times are out of range");
-    uint64_t latest = INT64_MAX - pb->base_ms; /* of t - base + 1: t at most INT64_MAX - 1 */
+    uint64_t latest = WIRE_TIME_MAX - pb->base_ms + 1; /* of t - base + 1 */
     CHECK(in_range(pb->submitted, pb->n_submitted, latest, f));
     CHECK(in_range(pb->started, pb->n_started, latest, f));
     CHECK(in_range(pb->ended, pb->n_ended, latest, f));
-    CHECK(in_range(pb->wall_us, pb->n_wall_us, INT64_MAX, f));
-    CHECK(in_range(pb->user_us, pb->n_user_us, INT64_MAX, f));
-    CHECK(in_range(pb->sys_us, pb->n_sys_us, INT64_MAX, f));
-    CHECK(in_range(pb->maxrss_kib, pb->n_maxrss_kib, INT64_MAX, f));
+    CHECK(in_range(pb->wall_us, pb->n_wall_us, WIRE_TIME_MAX, f));
+    CHECK(in_range(pb->user_us, pb->n_user_us, WIRE_TIME_MAX, f));
+    CHECK(in_range(pb->sys_us, pb->n_sys_us, WIRE_TIME_MAX, f));
+    CHECK(in_range(pb->maxrss_kib, pb->n_maxrss_kib, WIRE_TIME_MAX, f));
     if (!pb->n_result_bytes)
         return pb->results.len ? fault_set(f, ERR_MALFORMED, "results without their sizes")
                                : ERR_NONE;

@@ -83,7 +83,7 @@ static enum err held_from_pb(Wire__Held *const *pb, size_t n, struct arena *a,
         CHECK(wire_is_set(pb[i]->task, "a task", f));
         if ((unsigned)pb[i]->state > HOLD_FINISHED)
             REFUSE(f, ERR_MALFORMED, "a lease in state %d", (int)pb[i]->state);
-        CHECK(wire_at_most(pb[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        CHECK(wire_at_most(pb[i]->elapsed_ms, WIRE_TIME_MAX, "a duration", f));
         to[i] = (struct held_lease){ .lease = { pb[i]->lease },
                                      .task = { pb[i]->task },
                                      .state = (enum hold_state)pb[i]->state,
@@ -338,7 +338,7 @@ static enum err progress(const Wire__Progress *pb, struct message *m, struct fau
         return wire_no_memory(f);
     for (size_t i = 0; i < n; i++) {
         CHECK(wire_at_most(pb->running[i]->index, POINTS_MAX - 1, "the index of a point", f));
-        CHECK(wire_at_most(pb->running[i]->elapsed_ms, INT64_MAX, "a duration", f));
+        CHECK(wire_at_most(pb->running[i]->elapsed_ms, WIRE_TIME_MAX, "a duration", f));
         CHECK(wire_share_check(pb->running[i]->share, f));
         to[i] = (struct running_point){ pb->running[i]->index, (ms_t)pb->running[i]->elapsed_ms,
                                         pb->running[i]->share };

@@ -402,7 +402,7 @@ static enum err worker_from_pb(const Wire__FarmWorker *pb, struct farm_worker *w
                                .end_ms = (ms_t)pb->end_ms };
     if ((unsigned)pb->state >= N_WORKER_STATES)
         REFUSE(f, ERR_MALFORMED, "a worker in state %d", (int)pb->state);
-    CHECK(wire_at_most(pb->since_ms, INT64_MAX, "a time", f));
+    CHECK(wire_at_most(pb->since_ms, WIRE_TIME_MAX, "a time", f));
     CHECK(wire_at_most(pb->end_ms, INT64_MAX, "a time", f));
     CHECK(wire_text(&pb->name, NAME_BYTES_MAX, "a name", &w->name, f));
     CHECK(wire_text(&pb->host, NAME_BYTES_MAX, "the name of a host", &w->host, f));
@@ -421,7 +421,7 @@ static enum err study_from_pb(const Wire__FarmStudy *pb, struct farm_study *s, s
                               .submitted_ms = (ms_t)pb->submitted_ms };
     if ((unsigned)pb->state > STUDY_ENDED)
         REFUSE(f, ERR_MALFORMED, "a study in state %d", (int)pb->state);
-    CHECK(wire_at_most(pb->submitted_ms, INT64_MAX, "a time", f));
+    CHECK(wire_at_most(pb->submitted_ms, WIRE_TIME_MAX, "a time", f));
     wire_counts_from_pb(pb->counts, &s->counts);
     return wire_text(&pb->name, NAME_BYTES_MAX, "the name of a study", &s->name, f);
 }
@@ -431,7 +431,7 @@ static enum err farm_from_pb(const Wire__Farm *pb, struct message *m, struct fau
     CHECK(wire_at_most(pb->n_workers, WORKERS_MAX, "the number of workers", f));
     CHECK(wire_at_most(pb->n_engines, ENGINES_MAX, "the number of engines", f));
     CHECK(wire_at_most(pb->n_studies, STUDIES_MESSAGE_MAX, "the number of studies", f));
-    CHECK(wire_at_most(pb->since_ms, INT64_MAX, "a time", f));
+    CHECK(wire_at_most(pb->since_ms, WIRE_TIME_MAX, "a time", f));
     if (pb->n_engines && !pb->n_workers)
         REFUSE(f, ERR_MALFORMED, "engines without a worker");
     struct farm_worker *workers = arena_alloc(m->arena, (pb->n_workers + 1) * sizeof *workers);

@@ -80,8 +80,9 @@ static void check_end(struct reading *r, const Wire__End *pb)
         r->err = fault_set(r->fault, ERR_MALFORMED, "a task in state %d", (int)pb->state);
     else if ((unsigned)pb->reason >= N_END_REASONS)
         r->err = fault_set(r->fault, ERR_MALFORMED, "an end for reason %d", (int)pb->reason);
-    else if (pb->started_ms > INT64_MAX || pb->ended_ms > INT64_MAX || pb->wall_us > INT64_MAX ||
-             pb->user_us > INT64_MAX || pb->sys_us > INT64_MAX || pb->maxrss_kib > INT64_MAX)
+    else if (pb->started_ms > WIRE_TIME_MAX || pb->ended_ms > WIRE_TIME_MAX ||
+             pb->wall_us > WIRE_TIME_MAX || pb->user_us > WIRE_TIME_MAX ||
+             pb->sys_us > WIRE_TIME_MAX || pb->maxrss_kib > WIRE_TIME_MAX)
         r->err = fault_set(r->fault, ERR_MALFORMED, "an end whose times are out of range");
 }
 

@@ -179,6 +179,42 @@ Test(wire, limits_hold)
     free(text);
 }
 
+/* times_out_of_range - each of them, in a message with this row. */
+static void times_out_of_range(const struct message *m, struct end_row *row)
+{
+    const uint64_t beyond = WIRE_TIME_MAX + 1ull;
+    struct end_row was = *row;
+    uint64_t *us[] = { &row->wall_us, &row->user_us, &row->sys_us, &row->maxrss_kib };
+    ms_t *ms[] = { &row->started_ms, &row->ended_ms };
+
+    for (size_t i = 0; i < sizeof us / sizeof *us + sizeof ms / sizeof *ms; i++) {
+        row->wall_us = 0;
+        if (i < sizeof us / sizeof *us)
+            *us[i] = beyond;
+        else
+            *ms[i - sizeof us / sizeof *us] = (ms_t)beyond;
+        refused(m, ERR_MALFORMED, "an end whose times are out of range");
+        *row = was;
+    }
+}
+
+Test(wire, how_long_something_runs_has_a_limit)
+{
+    struct held_lease held = { { 1 }, { 1 }, HOLD_RUNNING, WIRE_TIME_MAX + 1ll };
+    struct running_point point = { 0, WIRE_TIME_MAX + 1ll, 0 };
+
+    for (int k = 0; k < 2; k++) {
+        struct message m = sample(k ? "hello-worker" : "beat");
+        *(k ? &m.hello.held : &m.beat.held) = &held;
+        *(k ? &m.hello.n_held : &m.beat.n_held) = 1;
+        refused(&m, ERR_LIMIT, "a duration");
+    }
+    struct message m = sample("progress");
+    m.progress.running = &point;
+    m.progress.n_running = 1;
+    refused(&m, ERR_LIMIT, "a duration");
+}
+
 Test(wire, limits_of_a_result_hold)
 {
     char *line = long_text(ERROR_LINE_MAX + 1), *output = long_text(OUTPUT_STORE_MAX + 1);
@@ -204,6 +240,9 @@ Test(wire, limits_of_a_result_hold)
     refused(&m, ERR_MALFORMED, "an end whose times are out of range");
     row.body = NULL;
     refused(&m, ERR_MALFORMED, "an end whose times are out of range");
+    times_out_of_range(&m, &row);
+    row.body = &body;
+    times_out_of_range(&m, &row);
     free(line);
     free(output);
 }

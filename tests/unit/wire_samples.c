@@ -6,14 +6,14 @@
 static const struct held_lease held[] = {
     { { (7ull << 32) | 1 }, { 1 }, HOLD_QUEUED, 0 },
     { { (7ull << 32) | 2 }, { 1ull << 40 }, HOLD_RUNNING, 61234 },
-    { { UINT64_MAX }, { UINT64_MAX }, HOLD_FINISHED, INT64_MAX },
+    { { UINT64_MAX }, { UINT64_MAX }, HOLD_FINISHED, WIRE_TIME_MAX },
 };
 static const struct grant grants[] = { { { 5 }, { 6 } }, { { UINT64_MAX }, { 1 } } };
 static const lease_id leases[] = { { 1 }, { 1ull << 63 }, { 77 } };
 static const uint64_t points[] = { 0, 1, 300, POINTS_MAX - 1 };
 static const struct running_point running[] = { { 9, 90000, 0.5 },
                                                 { 0, 1, 0 },
-                                                { POINTS_MAX - 1, INT64_MAX, 1 } };
+                                                { POINTS_MAX - 1, WIRE_TIME_MAX, 1 } };
 static const struct counts counts = { .n = 55,
                                       .ready = 1,
                                       .waiting = 2,
@@ -65,8 +65,8 @@ static const struct end_row rows[] = {
       .attempts = UINT32_MAX,
       .counted = true,
       .started_ms = 1700000000000,
-      .ended_ms = INT64_MAX,
-      .wall_us = INT64_MAX,
+      .ended_ms = WIRE_TIME_MAX,
+      .wall_us = WIRE_TIME_MAX,
       .user_us = 123456,
       .sys_us = 234567,
       .maxrss_kib = 345678,
@@ -85,8 +85,8 @@ static const struct end_row call_rows[] = {
       .attempts = UINT32_MAX,
       .counted = true,
       .started_ms = 1,
-      .ended_ms = INT64_MAX - 1,
-      .wall_us = INT64_MAX,
+      .ended_ms = WIRE_TIME_MAX,
+      .wall_us = WIRE_TIME_MAX,
       .user_us = 5,
       .sys_us = 6,
       .maxrss_kib = 7,
