@@ -48,7 +48,7 @@ static bool comes_later(const struct grange *g, const struct chunk *k,
 
 static bool is_full(const struct chunk *k, size_t n_after)
 {
-    return k->uploads || k->n >= CHUNK_CALLS_MAX || k->payloads.n >= CHUNK_BYTES_MAX ||
+    return k->n >= CHUNK_CALLS_MAX || k->payloads.n >= CHUNK_BYTES_MAX ||
            k->refs.n / sizeof(struct ref) + n_after > CHUNK_REFS_MAX;
 }
 
@@ -141,7 +141,7 @@ static void send_chunk(struct grange *g, struct chunk *k)
         series_refuse(g, k->series, k->at, &f);
         return;
     }
-    struct blob_ref blobs[1]; /* a chunk is full with one */
+    struct blob_ref blobs[1]; /* a long payload begins a chunk: there is no second one */
     if (k->uploads) {
         blobs[0] = (struct blob_ref){ k->uploads->call, k->uploads->blob, k->uploads->bytes };
         m.append.blobs = blobs;

@@ -49,7 +49,7 @@ static void push(struct grange *g, struct upload *u)
     struct message m = { .kind = MSG_BLOB };
     uint64_t window = u->unsure ? 1 : (uint64_t)BLOB_WINDOW * BLOB_PART_BYTES;
 
-    while (u->sent < u->bytes && u->sent - u->there < window) {
+    while (u->sent < u->bytes && u->sent < u->there + window) {
         uint64_t left = u->bytes - u->sent;
         m.blob.blob = u->blob;
         m.blob.offset = u->sent;
@@ -75,7 +75,7 @@ bool uploads_done(struct grange *g, struct chunk *k)
 void uploads_on_loss(struct chunk *k)
 {
     for (struct upload *u = k->uploads; u; u = u->next) {
-        u->unsure = !u->done && u->sent > 0;
+        u->unsure = true;
         u->sent = u->there;
     }
 }
@@ -101,7 +101,7 @@ static void on_upload_ack(struct grange *g, struct upload *u, struct chunk *k,
         return;
     }
     u->there = m->blob_ack.offset < u->bytes ? m->blob_ack.offset : u->bytes;
-    if (u->unsure || u->sent < u->there)
+    if (u->unsure)
         u->sent = u->there;
     u->unsure = false;
     u->done = m->blob_ack.done;
@@ -144,7 +144,7 @@ void download_add(struct grange *g, struct series *s, uint64_t index, struct end
 {
     struct download **last = &g->calls.downloads;
 
-    if (is_coming(g, s, index) || from->blob_bytes > BLOB_BYTES_MAX) {
+    if (is_coming(g, s, index)) {
         end_free(e);
         return;
     }

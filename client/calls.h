@@ -95,7 +95,7 @@ struct upload {
     uint64_t blob, bytes, call; /* call: in the chunk */
     uint64_t sent, there;       /* of its bytes; there: acknowledged */
     char *data;                 /* NULL once done */
-    bool unsure, done;          /* unsure: the connection was lost under it; done: durable */
+    bool unsure, done;          /* unsure: the connection was lost since; done: durable */
 };
 
 struct chunk {

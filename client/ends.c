@@ -232,6 +232,12 @@ static void add_because(struct grange *g, struct end *e, task_id because)
     e->extra->error = b.data;
 }
 
+/* is_awaited - of a series that is picked the scheduler may tell more than was asked for. */
+static bool is_awaited(const struct series *s, uint64_t index)
+{
+    return !s->picked || (index < s->n_slots && s->slots[index].wanted);
+}
+
 void ends_on_message(struct grange *g, const struct message *m)
 {
     struct series *s = series_find_array(g, m->ends.array);
@@ -242,7 +248,7 @@ void ends_on_message(struct grange *g, const struct message *m)
         return;
     for (size_t i = 0; i < m->ends.n; i++) {
         const struct call_end *from = &m->ends.ends[i];
-        if (s->picked ? from->index >= s->n_slots : s->points && from->index >= s->n)
+        if (!is_awaited(s, from->index))
             continue;
         if (from->worker < m->ends.n_workers && worker != &m->ends.workers[from->worker]) {
             worker = &m->ends.workers[from->worker];

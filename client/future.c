@@ -227,6 +227,18 @@ static enum err look_for(struct grange *g, struct series *s, uint64_t index, str
     return err;
 }
 
+/* unwant - as if it had not been looked for: the next time it may be there. */
+static void unwant(struct series *s, uint64_t index)
+{
+    struct slot *slot = &s->slots[index];
+
+    s->n_ended -= slot->end != NULL;
+    end_free(slot->end);
+    slot->end = NULL;
+    slot->wanted = false;
+    s->n_wanted--;
+}
+
 /* want - one more future of a series that is looked at; waits until the scheduler has heard it. */
 static enum err want(struct grange *g, struct series *s, uint64_t index, struct wait w)
 {
@@ -244,10 +256,8 @@ static enum err want(struct grange *g, struct series *s, uint64_t index, struct 
     } while (s->request && !s->refused && !wait_end(g, &w, "the scheduler did not answer", &err));
     if (!err && s->refused)
         err = fault_set(session_fault(), s->refused->code, "%s", s->refused->text);
-    if (err) {
-        s->slots[index].wanted = false;
-        s->n_wanted--;
-    }
+    if (err)
+        unwant(s, index);
     return err;
 }
 

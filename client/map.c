@@ -133,7 +133,7 @@ int grange_map(struct grange *g, const char *function, uint64_t n, grange_map_it
         if (!code)
             code = submit_ahead(&m);
     }
-    if (code && m.submitted > m.taken) {
+    if (code) {
         struct fault why = *session_fault();
         grange_future_cancel(g, m.first, m.submitted, PATIENCE_MS);
         *session_fault() = why;

@@ -395,7 +395,9 @@ static struct series *find_request(const struct grange *g, uint64_t request)
 
 void series_open(struct grange *g, struct series *s)
 {
-    if (s->opened || s->request || s->refused || s->points || !g->welcomed)
+    bool never_was = s->refused && !s->array.n;
+
+    if (s->opened || s->request || never_was || s->points || !g->welcomed)
         return;
     struct message m = { .kind = MSG_OPEN };
     expect(g, s, session_number(g));
@@ -472,7 +474,7 @@ void series_on_loss(struct grange *g, struct series *s)
 
 bool series_is_wanted(const struct series *s)
 {
-    return !s->refused && s->n_ended < (s->picked ? s->n_wanted : s->n);
+    return s->n_ended < (s->picked ? s->n_wanted : s->n);
 }
 
 /* gone - the scheduler has fewer calls than it had said were durable: its store is another one. */

@@ -56,6 +56,7 @@ Test(client_again, a_closed_key_gives_the_calls_that_it_has)
     g = connected();
     result(call("x", &fit));
     result(call("y", &fit));
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
     cr_expect_eq((unsigned)s.n_appended_calls, 2);
     cr_expect_eq((unsigned)s.n_appends, n, "they were there");
     cr_expect_eq(grange_call(g, "echo", "z", 1, &fit, &f), GRANGE_ERR_STATE);
@@ -71,8 +72,9 @@ Test(client_again, a_key_that_was_looked_at_is_appended_to)
     result(call("y", &fit));
     grange_close(g);
     g = connected();
-    cr_assert_eq(grange_future_open(g, "fit:1", LONG_MS, &f), GRANGE_OK);
-    gives_back(f, "y", 1);
+    cr_assert_eq(grange_future_open(g, "fit:0", LONG_MS, &f), GRANGE_OK);
+    gives_back(f, "x", 1);
+    unsigned n_opens = s.n_opens, n_collects = s.n_collects;
     struct grange_future all[3];
     const char *payloads[] = { "x", "y", "z" };
     for (int i = 0; i < 3; i++)
@@ -80,6 +82,26 @@ Test(client_again, a_key_that_was_looked_at_is_appended_to)
     for (int i = 0; i < 3; i++)
         gives_back(all[i], payloads[i], 1);
     cr_expect_eq((unsigned)s.n_appended_calls, 3);
+    cr_expect_eq((unsigned)s.n_opens, n_opens + 1, "with what its calls are");
+    cr_expect_eq((unsigned)s.n_collects, n_collects + 1, "all of them");
+    finish();
+}
+
+Test(client_again, a_point_of_an_array_that_was_not_there_may_be_there_later)
+{
+    struct grange_submitted r;
+    struct grange_future f, first;
+
+    begin();
+    cr_expect_eq(grange_future_open(g, "#1@sweep:2", LONG_MS, &f), GRANGE_ERR_NOT_FOUND);
+    cr_assert_eq(grange_submit(g, "{}", 2, 0, LONG_MS, &r), GRANGE_OK);
+    cr_assert_eq(grange_future_open(g, "#1@sweep:2", LONG_MS, &f), GRANGE_OK);
+    cr_expect_eq(result(f).outcome, GRANGE_DONE);
+    session_enter(g);
+    cr_expect_eq(g->calls.series[0]->n_ended, 1);
+    session_leave(g, 0);
+    cr_assert_eq(grange_sweep(g, "{}", 2, 0, LONG_MS, &r, &first), GRANGE_OK);
+    cr_expect_eq(result(grange_nth(first, 2)).outcome, GRANGE_DONE);
     finish();
 }
 
@@ -111,17 +133,22 @@ Test(client_again, a_call_is_cancelled_once_the_scheduler_has_it)
 
 /* ---- on a new connection */
 
-/* reconnect - and what the new connection asks for has been heard. */
-static void reconnect(void)
+/* come_back - and what the new connection asks for has been heard. */
+static void come_back(void)
 {
     unsigned n = s.n_hellos;
 
-    fake_stop(&s);
     fake_start(&s);
     while (s.n_hellos == n)
         grange_ready(g, (struct grange_future){ 0 });
     while (grange_hold(g, "sweep", true, LONG_MS, NULL) == GRANGE_ERR_LOST)
         ;
+}
+
+static void reconnect(void)
+{
+    fake_stop(&s);
+    come_back();
 }
 
 Test(client_again, a_scheduler_with_another_store_has_forgotten_the_calls)
@@ -175,6 +202,26 @@ Test(client_again, ends_are_asked_for_from_where_they_were)
     finish();
 }
 
+Test(client_again, what_was_opened_by_its_key_is_asked_for_again)
+{
+    struct grange_future f;
+
+    begin();
+    call("x", &fit);
+    call("hold", &fit);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    grange_close(g);
+    g = connected();
+    cr_assert_eq(grange_future_open(g, "fit:1", LONG_MS, &f), GRANGE_OK); /* and not x */
+    unsigned n = s.n_collects;
+    reconnect();
+    while (s.n_collects == n)
+        grange_ready(g, f);
+    fake_release(&s);
+    gives_back(f, "hold", 4);
+    finish();
+}
+
 Test(client_again, a_future_that_was_opened_twice_ends_once)
 {
     struct grange_future f, same;
@@ -197,11 +244,11 @@ Test(client_again, a_future_that_was_opened_twice_ends_once)
 
 Test(client_again, a_scheduler_that_forgot_the_parts_gets_them_all_again)
 {
-    size_t n = 6 * BLOB_PART_BYTES + 5;
+    size_t n = 2 * BLOB_WINDOW * BLOB_PART_BYTES + 5;
     char *data = long_payload("long", n);
 
-    s.drop_part = 3;
-    s.forgets = true;
+    s.drop_part = BLOB_WINDOW + 3; /* so some were acknowledged */
+    s.forgets = s.beats = true;
     begin();
     struct grange_future f = call_long(NULL, data, n);
     int code;
@@ -220,9 +267,83 @@ Test(client_again, a_payload_for_which_there_is_no_room_is_refused)
 
     s.refuse_parts = true;
     begin();
+    struct grange_future held = call("hold", NULL);
     struct grange_result r = result(call_long(NULL, data, n));
     cr_expect_eq(r.outcome, GRANGE_REFUSED);
     cr_expect_str_eq(r.error, "there is no room for it");
+    fake_release(&s);
+    cr_expect_eq(result(held).outcome, GRANGE_DONE, "it was taken before");
+    free(data);
+    finish();
+}
+
+/* Also on a new connection. */
+Test(client_again, what_was_taken_before_a_refusal_ends)
+{
+    s.refuse_calls = "bad";
+    begin();
+    struct grange_future held = call("hold", &fit);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    cr_expect_eq(result(call("bad", &fit)).outcome, GRANGE_REFUSED);
+    reconnect();
+    fake_release(&s);
+    cr_expect_eq(result(held).outcome, GRANGE_DONE);
+    finish();
+}
+
+Test(client_again, one_appendix_has_one_long_payload_at_the_most)
+{
+    size_t n = 3 * BLOB_PART_BYTES + 1;
+    char *data = long_payload("a", n), *other = long_payload("b", n + 1);
+
+    begin();
+    struct grange_future short_one = call("x", NULL);
+    struct grange_future a = call_long(NULL, data, n), b = call_long(NULL, other, n + 1);
+    struct grange_future next = call("y", NULL);
+    gives_back(short_one, "x", 1);
+    gives_back(a, data, n);
+    gives_back(b, other, n + 1);
+    gives_back(next, "y", 1);
+    free(data);
+    free(other);
+    finish();
+}
+
+/* heard - twice: what we say because of what was said before now has been heard. */
+static void heard(void)
+{
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(grange_hold(g, "sweep", true, LONG_MS, NULL), GRANGE_OK);
+}
+
+/* Of 20 parts 8 are asked for, and 4 more whenever no more than 4 of them are still to come.
+ * Another connection is told of the end once more, and asks for what it lacks. */
+Test(client_again, parts_are_asked_for_as_they_come_and_each_once)
+{
+    size_t n = 20 * BLOB_PART_BYTES;
+    char *data = long_payload("hold", n);
+    struct grange_future f;
+
+    s.one_part = true;
+    begin();
+    call_long("fit", data, n);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    grange_close(g);
+    g = connected();
+    cr_assert_eq(grange_future_open(g, "fit:0", LONG_MS, &f), GRANGE_OK);
+    unsigned asked = s.n_parts;
+    fake_release(&s);
+    while (s.n_parts == asked)
+        grange_ready(g, f);
+    heard();
+    cr_expect_eq((unsigned)s.n_parts, asked + 1);
+    fake_stop(&s);
+    s.one_part = false;
+    asked = s.n_parts;
+    come_back();
+    gives_back(f, data, n);
+    heard();
+    cr_expect_eq((unsigned)s.n_parts, asked + 4);
     free(data);
     finish();
 }

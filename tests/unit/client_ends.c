@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "client/session.h"
@@ -141,6 +142,24 @@ Test(client_ends, who_only_looks_takes_what_is_here)
         ;
     cr_expect_eq(next.id, f[1].id);
     sem_post(&leave);
+    finish();
+}
+
+Test(client_ends, a_call_leaves_after_those_that_it_waits_for)
+{
+    struct grange_options a = { .key = "a" }, b = { .key = "b" };
+
+    begin();
+    in_callback(); /* so none of them is opened */
+    unsigned n = s.n_appends;
+    call("x", &a);
+    struct grange_future f = call("y", &b);
+    a.after = &f;
+    a.n_after = 1;
+    struct grange_future last = call("z", &a);
+    sem_post(&leave);
+    cr_expect_eq(result(last).outcome, GRANGE_DONE);
+    cr_expect_eq((unsigned)s.n_appends, n + 3, "the second of a does not leave with the first");
     finish();
 }
 
@@ -299,6 +318,7 @@ struct seen {
     char text[24];
     uint64_t asked, taken, hold_from, stop_at;
     int stop_with;
+    ms_t busy_until;
 };
 
 static struct grange_bytes item(void *context, uint64_t i)
@@ -317,6 +337,8 @@ static int take(void *context, uint64_t i, const struct grange_result *r)
 
     (void)r;
     seen->taken++;
+    while (clock_mono_ms() < seen->busy_until)
+        ;
     if (i != seen->stop_at)
         return 0;
     cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK); /* so that they can be cancelled at once */
@@ -372,14 +394,43 @@ Test(client_ends, a_map_of_which_one_is_left_cancels_that)
     finish();
 }
 
+/* limit_told - "it has not ended within 25 ms": 25. */
+static long long limit_told(void)
+{
+    long long ms = -1;
+
+    says("it has not ended within ");
+    sscanf(grange_message(g), "it has not ended within %lld ms", &ms);
+    return ms;
+}
+
+/* Who takes the first result until half of the time is over leaves the other half for the second;
+ * when there is little of it the first may not have come. */
 Test(client_ends, the_time_of_a_map_is_for_all_of_it)
 {
-    struct seen seen = { .stop_at = UINT64_MAX };
+    struct seen seen = { 0 };
 
     begin();
-    cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, 1), GRANGE_ERR_TIMEOUT);
-    says("it has not ended within");
-    cr_expect_eq(seen.taken, 0);
+    for (ms_t limit_ms = 200; seen.taken == 0; limit_ms *= 4) {
+        seen = (struct seen){ .hold_from = 1,
+                              .stop_at = UINT64_MAX,
+                              .busy_until = clock_mono_ms() + limit_ms / 2 + 1 };
+        cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, limit_ms),
+                     GRANGE_ERR_TIMEOUT);
+        cr_expect_leq(limit_told(), seen.taken ? limit_ms / 2 : limit_ms);
+    }
+    cr_expect_eq(seen.taken, 1);
+    finish();
+}
+
+Test(client_ends, why_a_map_stopped_is_told_also_when_the_rest_cannot_be_cancelled)
+{
+    struct seen seen = { .hold_from = 1, .stop_with = 1 };
+
+    s.refuse_cancel = true;
+    begin();
+    cr_expect_eq(grange_map(g, "echo", 2, item, take, &seen, 0, NULL, LONG_MS), GRANGE_ERR_STATE);
+    says("item 0: the map was stopped by its program");
     finish();
 }
 
@@ -430,6 +481,18 @@ Test(client_ends, who_asks_for_several_hears_of_each_and_of_what_was_said_before
     cr_expect(n_heard > 2);
     fake_release(&s);
     result(first);
+    finish();
+}
+
+Test(client_ends, who_asks_before_the_scheduler_has_the_call_is_heard_with_it)
+{
+    begin();
+    in_callback();
+    struct grange_future f = call("x", &(struct grange_options){ .key = "mine" });
+    cr_assert_eq(grange_on_progress(g, f, 1, hear, NULL), GRANGE_OK);
+    sem_post(&leave);
+    cr_expect_eq(result(f).outcome, GRANGE_DONE);
+    cr_expect(s.arrays[1].shares);
     finish();
 }
 

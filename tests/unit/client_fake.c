@@ -169,6 +169,8 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
         break;
     case MSG_BEAT:
         s->n_beats++;
+        if (s->beats)
+            fake_answer(s, from, &(struct message){ .kind = MSG_BEAT });
         break;
     case MSG_BYE:
         s->n_byes++;
@@ -184,7 +186,10 @@ static void on_message(struct fake *s, peer_id from, const struct message *asked
         s->n_cancelled += (unsigned)asked->cancel.n;
         s->cancel_array = asked->cancel.array.n;
         s->cancel_home = strcmp(asked->cancel.study, "calls") == 0;
-        fake_reply(s, from, asked->cancel.request, asked->cancel.all ? 10 : asked->cancel.n);
+        if (s->refuse_cancel)
+            fake_refuse(s, from, asked->cancel.request, ERR_NOT_FOUND, "no such study");
+        else
+            fake_reply(s, from, asked->cancel.request, asked->cancel.all ? 10 : asked->cancel.n);
         break;
     case MSG_RETRY:
         fake_reply(s, from, asked->retry.request, asked->retry.failed ? 20 : asked->retry.n);
@@ -203,7 +208,7 @@ static void take_all(struct fake *s)
     struct fault f;
 
     while (link_take(s->link, &ev)) {
-        if (ev.kind != LINK_FRAME || s->mute)
+        if (ev.kind != LINK_FRAME || s->mute || ev.peer.n == s->dropped.n)
             continue;
         if (wire_decode(ev.data, ev.n, &m, &f) != ERR_NONE) {
             fprintf(stderr, "the client sent: %s\n", f.text);

@@ -41,6 +41,7 @@ struct fake {
     pthread_t thread;
     struct link *link;
     peer_id peers[4]; /* who said hello last */
+    peer_id dropped;  /* at a part of a blob: what comes behind it is not heard */
     unsigned n_peers;
     int wake_fd;
     char url[120];
@@ -57,8 +58,11 @@ struct fake {
     const char *refuse_calls; /* appends that begin with this payload are refused */
     uint32_t version;         /* of the protocol, in its welcome */
     bool refuse_hello;
-    bool forgets;         /* with that part, all parts of the blob that it had */
-    bool refuse_parts;    /* of blobs: there is no room */
+    bool forgets;      /* with that part, all parts of the blob that it had */
+    bool refuse_parts; /* of blobs: there is no room */
+    bool one_part;     /* of those that are wanted of a result it gives but the first */
+    bool refuse_cancel;
+    bool beats;           /* with who beats: it is not lost because it has nothing to say */
     bool garbage;         /* answers the first Follow with bytes that are no message */
     bool says_bye;        /* when it is stopped */
     bool spread;          /* call i was submitted 10 i ms after the first, and took a second */

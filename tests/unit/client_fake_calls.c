@@ -175,6 +175,7 @@ static void on_blob(struct fake *s, peer_id from, const struct message *asked)
     if (++s->n_parts == s->drop_part) {
         if (s->forgets)
             buf_clear(&b->data);
+        s->dropped = from;
         link_close_peer(s->link, from);
         return;
     }
@@ -213,7 +214,8 @@ static void on_want(struct fake *s, peer_id from, const struct message *asked)
         fake_answer(s, from, &m);
         return;
     }
-    for (uint32_t i = 0; i < asked->blob_want.parts && at < n; i++) {
+    uint32_t parts = s->one_part ? 1 : asked->blob_want.parts;
+    for (uint32_t i = 0; i < parts && at < n; i++) {
         m.blob.blob = asked->blob_want.blob;
         m.blob.offset = at;
         m.blob.total = n;

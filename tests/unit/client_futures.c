@@ -50,6 +50,8 @@ Test(client_futures, what_was_skipped_says_because_of_what)
     cr_assert(r.outcome == GRANGE_SKIPPED && r.because.id == fail.id);
     cr_assert_str_eq(r.error, "k:0 failed");
     cr_assert_eq(result(fail).because.id, 0);
+    struct grange_future next = call("skip", &o);
+    cr_assert_str_eq(result(next).error, "k:1 was skipped");
     finish();
 }
 
