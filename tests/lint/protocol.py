@@ -13,7 +13,7 @@ UNITS = {None: 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "m
 AT_LEAST = 30  # of each are there; fewer: this does not see them any more
 MESSAGE = re.compile(r"    \w+ +[<>] +([A-Z]\w+)(?: +(.*))?$")
 NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
-NUMBER = re.compile(rf"((?:{NAME} \+ )*{NAME})(?:,| \()\s*([\d,]+(?:\.\d+)?)(?: (KiB|MiB|GiB|bytes|min|ms|s))?\b")
+NUMBER = re.compile(rf"((?:{NAME} \+ )*{NAME})(?:,| \()\s*([\d,]+(?:\.\d+)?)(?: (KiB|MiB|GiB|bytes|min|ms|s))?\b(?!\^)")
 
 
 def camel(name):
