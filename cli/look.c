@@ -9,6 +9,17 @@
 
 static enum err check_only_one(struct look *l, struct fault *f);
 
+static void values_of(void *ctx, uint64_t index, struct buf *json)
+{
+    const struct look *l = ctx;
+    struct point p;
+
+    point_init(&p);
+    study_point(l->study, index, &p);
+    point_values_json(&p, json);
+    point_fini(&p);
+}
+
 enum err look_open(struct look *l, const char *dir, const char *name, struct fault *f)
 {
     *l = (struct look){ .dir = dir };
@@ -20,9 +31,11 @@ enum err look_open(struct look *l, const char *dir, const char *name, struct fau
     if (err || look_of_calls(l))
         return err;
     err = study_from_json(l->row.array.spec, l->row.array.spec_bytes, &l->study, f);
-    if (!err)
-        late_metrics(&l->late, l->study, l->dir, l->reader);
-    return err;
+    if (err)
+        return err;
+    late_metrics(&l->late, l->study, l->dir, l->reader);
+    reader_values(l->reader, values_of, l);
+    return ERR_NONE;
 }
 
 enum err look_calls(struct look *l, const char *dir, const char *name, bool *calls, struct fault *f)

@@ -105,6 +105,7 @@ void reader_close(struct reader *r)
     if (!r)
         return;
     late_fini(&r->late);
+    buf_fini(&r->values.json);
     db_close(&r->db);
     free(r);
 }

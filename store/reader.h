@@ -109,6 +109,12 @@ typedef void (*reader_late_fn)(void *ctx, const struct end_body *body, struct bu
 void reader_late(struct reader *r, const char *const *names, size_t n, reader_late_fn fn,
                  void *ctx);
 
+/* reader_values - points that were cancelled or skipped before they began have no values in the
+ * store: fn appends those of the point with that index of the study that reader_results is asked
+ * for, as point_values_json does. ctx is borrowed until reader_close. */
+typedef void (*reader_values_fn)(void *ctx, uint64_t index, struct buf *json);
+void reader_values(struct reader *r, reader_values_fn fn, void *ctx);
+
 /* reader_end - the recorded end of a task (own or adopted) with its output; found false when it has
  * not ended. row->body is body, and what it points to is in *text, which is cleared first.
  * reader_attempts - attempts that did not become the result, oldest first, those of the task whose

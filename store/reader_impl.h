@@ -16,10 +16,24 @@ struct late {
     struct buf json;
 };
 
+struct values {
+    reader_values_fn fn; /* NULL: values are as they were recorded */
+    void *ctx;
+    uint64_t first, n; /* the tasks that it knows */
+    uint64_t task;     /* whose values json has */
+    struct buf json;
+};
+
 struct reader {
     struct db db;
     struct late late;
+    struct values values;
 };
+
+/* values_show - from now on a view with the values of all points of s hides the table ended; it is
+ * of this connection alone. values_hide: no longer. */
+enum err values_show(struct reader *r, const struct reader_study *s, struct fault *f);
+void values_hide(struct reader *r);
 
 void late_fini(struct late *l);
 /* late_wanted - whether a recorded object of metrics (NULL: none) lacks one of the names. late_fill

@@ -262,6 +262,8 @@ enum err reader_results(struct reader *r, const struct reader_study *s, const ch
         e = find_rows(&rs, s->id, f);
     if (!e)
         e = calls ? calls_functions(r, f) : late_functions(r, f);
+    if (!e && !calls)
+        e = values_show(r, s, f);
     sqlite3_set_authorizer(r->db.sql, allow_reading, NULL);
     if (!e)
         e = find_columns(&rs, f);
@@ -271,6 +273,7 @@ enum err reader_results(struct reader *r, const struct reader_study *s, const ch
         e = give_rows(&rs, where, fn, ctx, f);
     sqlite3_finalize(rs.stmt);
     sqlite3_set_authorizer(r->db.sql, NULL, NULL);
+    values_hide(r);
     for (int i = 0; i < rs.n_columns; i++)
         free((char *)(uintptr_t)rs.names[i]);
     free(rs.names);

@@ -185,6 +185,9 @@ EOF
     finish "$pid"
     same 1 "$rc"
     same "done done cancelled" "$(results s | column state | xargs)"
+    # It never began, so nobody told its values; the study knows them.
+    same "1 2 3" "$(results s | column n | xargs)"
+    same "cancelled" "$(results s --where 'n > 2' | column state)"
     run -0 go --retry-failed sh waiter.sh {n} ::: n=1,2,3
     same "done done done" "$(results s | column state | xargs)"
 }
