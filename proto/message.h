@@ -308,6 +308,8 @@ struct message {
         struct {
             const lease_id *leases;
             size_t n;
+            const lease_id *useless; /* of an ack: those among them that did not become a result */
+            size_t n_useless;
         } revoke, ack, returned;
         struct {
             uint32_t n;

@@ -400,6 +400,8 @@ static enum err leases(const Wire__Leases *pb, struct message *m, struct fault *
 {
     m->revoke.leases = (const lease_id *)(const void *)pb->lease;
     m->revoke.n = pb->n_lease;
+    m->revoke.useless = (const lease_id *)(const void *)pb->useless;
+    m->revoke.n_useless = pb->n_useless;
     return ids(pb->lease, pb->n_lease, "a lease", f);
 }
 

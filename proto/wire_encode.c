@@ -293,6 +293,8 @@ static void leases_to_pb(const struct message *m, struct encoding *e)
     wire__leases__init(&e->leases);
     e->leases.n_lease = m->revoke.n;
     e->leases.lease = (uint64_t *)(uintptr_t)m->revoke.leases;
+    e->leases.n_useless = m->revoke.n_useless;
+    e->leases.useless = (uint64_t *)(uintptr_t)m->revoke.useless;
 }
 
 static void recall_to_pb(const struct message *m, struct encoding *e)

@@ -159,10 +159,10 @@ static void send_progress(struct scheduler *s, const struct send *d)
 /* What is gathered for one message; kept from message to message. */
 static struct gathering {
     struct grant *grants;
-    lease_id *leases;
+    lease_id *leases, *useless;
     uint32_t *sizes;
     size_t cap;
-    struct buf payloads, blobs;
+    struct buf payloads, blobs, attempts;
 } gathered;
 
 static void room_for(size_t n)
@@ -172,8 +172,9 @@ static void room_for(size_t n)
     gathered.cap = 2 * n + 1024;
     gathered.grants = realloc(gathered.grants, gathered.cap * sizeof *gathered.grants);
     gathered.leases = realloc(gathered.leases, gathered.cap * sizeof *gathered.leases);
+    gathered.useless = realloc(gathered.useless, gathered.cap * sizeof *gathered.useless);
     gathered.sizes = realloc(gathered.sizes, gathered.cap * sizeof *gathered.sizes);
-    must(gathered.grants && gathered.leases && gathered.sizes);
+    must(gathered.grants && gathered.leases && gathered.useless && gathered.sizes);
 }
 
 static void send_assign(struct scheduler *s, const struct send *d, size_t from, size_t n,
@@ -234,6 +235,39 @@ static void send_assigns(struct scheduler *s, const struct send *d, size_t n)
     send_assign(s, d, from, n - from, c != NULL);
 }
 
+static int by_lease(const void *a, const void *b)
+{
+    uint64_t x = ((const lease_id *)a)->n, y = ((const lease_id *)b)->n;
+
+    return (x > y) - (x < y);
+}
+
+/* find_attempts - the leases of this turn whose ends are attempts only, sorted. */
+static void find_attempts(const struct scheduler *s)
+{
+    struct buf *all = &gathered.attempts;
+
+    buf_clear(all);
+    for (size_t i = 0; i < s->out.n_changes; i++)
+        if (s->out.changes[i].kind == CHG_ATTEMPT)
+            buf_add(all, &s->out.changes[i].end.lease, sizeof(lease_id));
+    if (all->n)
+        qsort(all->data, all->n / sizeof(lease_id), sizeof(lease_id), by_lease);
+}
+
+/* send_acks - of those that were gathered. What is an attempt only never becomes a result. */
+static void send_acks(struct scheduler *s, const struct send *d, size_t n)
+{
+    struct message m = { .kind = MSG_ACK, .ack = { gathered.leases, n, gathered.useless, 0 } };
+    const struct buf *attempts = &gathered.attempts;
+
+    for (size_t i = 0; i < n && attempts->n; i++)
+        if (bsearch(&gathered.leases[i], attempts->data, attempts->n / sizeof(lease_id),
+                    sizeof(lease_id), by_lease))
+            gathered.useless[m.ack.n_useless++] = gathered.leases[i];
+    send_message(s, d->to, &m);
+}
+
 /* Sends that carry leases: runs of the same kind to the same peer become one message. Returns how
  * many sends it took. */
 static size_t send_leases(struct scheduler *s, size_t at)
@@ -259,10 +293,12 @@ static size_t send_leases(struct scheduler *s, size_t at)
         send_assigns(s, d, n);
         return taken;
     }
-    struct message m = { .kind = d->kind == SEND_REVOKE ? MSG_REVOKE : MSG_ACK };
-    m.revoke.leases = gathered.leases;
-    m.revoke.n = n;
-    send_message(s, d->to, &m);
+    if (d->kind == SEND_ACK)
+        send_acks(s, d, n);
+    else
+        send_message(
+            s, d->to,
+            &(struct message){ .kind = MSG_REVOKE, .revoke = { gathered.leases, n, NULL, 0 } });
     return taken;
 }
 
@@ -325,6 +361,7 @@ static void send_one(struct scheduler *s, const struct send *d)
 
 void send_all(struct scheduler *s)
 {
+    find_attempts(s);
     for (size_t i = 0; i < s->out.n_sends;) {
         const struct send *d = &s->out.sends[i];
         if (d->kind == SEND_ASSIGN || d->kind == SEND_REVOKE || d->kind == SEND_ACK) {

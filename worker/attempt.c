@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -331,10 +332,20 @@ char *attempt_keep_stream(const struct workplace *wp, struct long_stream *s)
 /* settle_stream - its file goes, unless the result names it. */
 static void settle_stream(const struct attempt *a, const struct long_stream *s, bool dropped)
 {
-    bool kept = attempt_counts(a) && (a->at_farm || (s->ahead.failed && !dropped));
+    bool kept = attempt_counts(a) && (a->at_farm || (s->ahead.failed && !dropped && !a->useless));
 
     if (s->path && !kept && unlink(s->path) != 0 && errno != ENOENT)
         log_error("event=output path=%s error=\"%s\"", s->path, strerror(errno));
+}
+
+/* delete_dir - wherever it is; what a later attempt put in its place is not its own. */
+static int delete_dir(const struct attempt *a)
+{
+    struct stat st;
+
+    if (!a->placed)
+        return tree_delete(a->dir);
+    return stat(a->place, &st) == 0 && st.st_ino == a->placed ? tree_delete(a->place) : 0;
 }
 
 void attempt_settle(struct attempt *a, bool dropped)
@@ -345,6 +356,8 @@ void attempt_settle(struct attempt *a, bool dropped)
         return;
     int err = 0;
     bool keep = !*a->body.dir ? false : !dropped || a->why == STOP_NOT;
+    if (a->placed && a->useless) /* in the farm's directory the next attempt replaces it */
+        keep = false;
     if (keep && !a->placed)
         err = tree_place(a->dir, a->place, !dropped);
     /* Revoked after it had ended: it may have won all the same, so that what is in place may be the
@@ -352,7 +365,7 @@ void attempt_settle(struct attempt *a, bool dropped)
     if (keep && dropped && err == EEXIST)
         return;
     if (!keep)
-        err = tree_delete(a->placed ? a->place : a->dir);
+        err = delete_dir(a);
     if (err)
         log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
 }

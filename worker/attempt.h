@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/rows.h"
 #include "worker/agent.h"
@@ -54,7 +55,8 @@ struct attempt {
     enum stop_why why; /* TERM was sent for this */
     ms_t limit_ms;
     char *dir, *place;  /* of its own, and where that goes in the end; NULL: none */
-    bool placed;        /* it has gone there */
+    ino_t placed;       /* it has gone there: its inode, to tell it from one of a later attempt */
+    bool useless;       /* the scheduler says that it did not become a result */
     char *note;         /* why it could not start */
     char *order;        /* of a call: its command line; NULL: none came */
     struct end_row row; /* complete once concluded, but for what the scheduler adds */

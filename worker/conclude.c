@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,9 +58,11 @@ void attempt_conclude(struct attempt *a, struct workplace *wp)
  * word. What an earlier attempt left there is no result any more. */
 static void put_in_place(struct attempt *a)
 {
+    struct stat st = { 0 };
     int err = tree_place(a->dir, a->place, true);
 
-    a->placed = err == 0;
+    if (!err && stat(a->place, &st) == 0)
+        a->placed = st.st_ino;
     if (err)
         log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
 }

@@ -161,6 +161,17 @@ static void each(struct worker *w, enum agent_event_kind kind, const lease_id *l
         worker_feed(w, &(struct agent_event){ .kind = kind, .lease = leases[i] });
 }
 
+/* ack - of what is no result nothing is kept where nobody would find it. */
+static void ack(struct worker *w, const struct message *m)
+{
+    for (size_t i = 0; i < m->ack.n_useless; i++) {
+        struct attempt *a = worker_attempt(w, m->ack.useless[i]);
+        if (a)
+            a->useless = true;
+    }
+    each(w, AGENT_ACK, m->ack.leases, m->ack.n);
+}
+
 static void take_message(struct worker *w, const struct message *m)
 {
     switch (m->kind) {
@@ -180,7 +191,7 @@ static void take_message(struct worker *w, const struct message *m)
         each(w, AGENT_REVOKE, m->revoke.leases, m->revoke.n);
         break;
     case MSG_ACK:
-        each(w, AGENT_ACK, m->ack.leases, m->ack.n);
+        ack(w, m);
         break;
     case MSG_RECALL:
         worker_feed(w, &(struct agent_event){ .kind = AGENT_RECALL, .n = m->recall.n });

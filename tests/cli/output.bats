@@ -227,6 +227,29 @@ EOF
     same "e.txt half" "$(find there/state/grange/kept -type f -printf '%f\n' | sort | tr '\n' ' ' | sed 's/ $//')"
 }
 
+@test "of an attempt that failed and is tried again nothing stays at its worker; of the last one it does" {
+    cat >two.sh <<'EOF'
+echo x >"$1/left"
+case $1 in */other-*) ;; *) exit 1 ;; esac
+EOF
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    far_worker
+    grange submit --quiet --study o --retries 1000 --backoff 100ms..1s 'sh two.sh {out}; [ $? = 0 ] && true {n}' ::: n=1
+    run -1 grange run --quiet --study last 'sh two.sh {out}; [ $? = 0 ] && true {n}' ::: n=1
+    poll_until 20 bash -c '[ "$(sqlite3 .grange/grange.db "select count(*) from attempt")" -ge 2 ]'
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    same "last" "$(ls there/state/grange/kept/far-*/points)"
+    rm worker.log
+    far_worker --name other
+    run -0 grange wait o
+    run -0 grange explain o 0
+    has "$output" "directory  $PWD/there/state/grange/kept/other-"
+    same 2 "$(find there/state/grange/kept -name left | wc -l)" # the result, and the failure that is one
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+}
+
 @test "a long stream that the scheduler has no room for stays at its worker, and log finds it on that machine" {
     head -c 3000000 /dev/urandom >noise
     grange up -n 0 --listen tls+tcp://127.0.0.1:0

@@ -326,6 +326,7 @@ void wire_same(const struct message *a, const struct message *b)
     case MSG_ACK:
     case MSG_RETURNED:
         same_bytes(a->ack.leases, a->ack.n * 8, b->ack.leases, b->ack.n * 8);
+        same_bytes(a->ack.useless, a->ack.n_useless * 8, b->ack.useless, b->ack.n_useless * 8);
         break;
     case MSG_RESULTS:
         same_results(a, b);

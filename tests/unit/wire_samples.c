@@ -370,7 +370,11 @@ static struct message revoke(void)
 
 static struct message ack(void)
 {
-    return lease_list(MSG_ACK, 2);
+    struct message m = lease_list(MSG_ACK, 2);
+
+    m.ack.useless = leases + 1;
+    m.ack.n_useless = 1;
+    return m;
 }
 
 static struct message returned(void)
