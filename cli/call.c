@@ -20,10 +20,8 @@
 
 enum { OPT_ENGINE = 400, OPT_ALL, OPT_TIMEOUT, ENGINES_NAMED_MAX = 4096 };
 enum { TIMEOUT_DEFAULT_MS = 60000, TIMEOUT_MAX_MS = 86400 * 1000, SILENT_MS = 1000 };
-enum {
-    THERE_AGAIN_MS = 2000
-}; /* a wait that lasted longer had a scheduler in between: without one
-      it lasts a second */
+/* A wait that lasted longer had a scheduler in between: without one it lasts a second. */
+enum { THERE_AGAIN_MS = 2000 };
 
 struct call_args {
     struct where_args at;
