@@ -38,6 +38,7 @@ struct keeper {
     struct kept *kept; /* the scheduler, if any, first */
     size_t n;
     int signal_fd, lock_fd;
+    int here_fd;   /* the directory that `grange up` was typed in; -1: it could not be had */
     int report_fd; /* to whoever started us, until all are ready */
     int stopping;  /* how often we were asked to */
 };
@@ -100,6 +101,7 @@ enum err keeper_start(const struct keeper_options *o, ms_t timeout_ms, struct fa
         return fault_set(f, ERR_IO, "cannot start a process: %s", strerror(errno));
     if (pid == 0) {
         struct keeper k = { .o = o, .report_fd = report[1] };
+        k.here_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         close(report[0]);
         become_daemon(o);
         log_open("keeper", LOG_INFO, NULL);
@@ -231,7 +233,12 @@ static int start_worker(struct keeper *k, struct kept *c)
     for (size_t i = 0; i < k->o->n_worker_args; i++)
         argv[n++] = k->o->worker_args[i];
     argv[n] = NULL;
-    return child_start(&c->child, argv);
+    /* As if it had been typed there: the command of an engine may name a file in that directory. */
+    bool there = k->here_fd >= 0 && fchdir(k->here_fd) == 0;
+    int err = child_start(&c->child, argv);
+    if (there && chdir(k->o->dir) != 0)
+        log_error("event=chdir error=\"%s\"", strerror(errno));
+    return err;
 }
 
 static const char *words_of(const struct kept *c, char *text, size_t bytes)

@@ -197,6 +197,12 @@ EOF
     has "$output" '"resources": ["gpus=2"]'
     has "$output" '"memory_mib": 2048'
     grange down
+    # The command of an engine runs where `grange up` was typed, as that of grange worker does.
+    cp "$GRANGE_SOURCE/examples/engine/engine.py" my_engine.py
+    grange up -n 1 -j 1 --dir elsewhere --engine 'python3 my_engine.py'
+    run -0 grange call --dir elsewhere --timeout 10m upper hello
+    same HELLO "$output"
+    grange down --dir elsewhere
     run -2 grange up --resource gpus=many
     has "$output" "gpus"
     run -2 grange up --plugin no-such-file.so
