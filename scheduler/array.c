@@ -444,6 +444,12 @@ struct trouble *trouble_get(struct core *c, task_id task)
     return t;
 }
 
+void trouble_counted(struct trouble *t, lease_id lease)
+{
+    t->last = lease;
+    t->cancelled = false;
+}
+
 void trouble_drop(struct core *c, task_id task)
 {
     struct trouble *t = trouble_find(c, task);
@@ -460,7 +466,10 @@ void array_reopen(struct core *c, struct array *a, task_id task, enum task_state
     bool ran = (state != TASK_CANCELLED && state != TASK_UNMET) || trouble_find(c, task);
 
     trouble_drop(c, task);
-    if (ran) /* a result whose ack is still under way is no answer to this */
-        trouble_get(c, task)->last = lease_make(c->cfg.epoch, c->next_sequence - 1);
+    if (ran) { /* a result whose ack is still under way is no answer to this */
+        struct trouble *t = trouble_get(c, task);
+        t->last = lease_make(c->cfg.epoch, c->next_sequence - 1);
+        t->cancelled = state == TASK_CANCELLED;
+    }
     array_move(c, a, task, to);
 }

@@ -102,7 +102,7 @@ static void on_trouble(struct core *c, const struct event *ev)
     t->losses = ev->losses;
     t->ran = true;
     if (ev->lease.n > t->last.n)
-        t->last = ev->lease;
+        trouble_counted(t, ev->lease);
 }
 
 static void on_restored(struct core *c)

@@ -22,7 +22,7 @@ static void end_task(struct core *c, struct lease *l, const struct end_row *from
     ch->end.attempts = 1 + (t ? t->failures : 0);
     ch->end.counted = true;
     if (t)
-        t->last = l->id; /* a zombie's late result is told from a repeated one by this */
+        trouble_counted(t, l->id); /* a zombie's late result is told from a repeated one by this */
     array_end(c, a, l->task, state, l->worker->row.id, (task_id){ 0 });
     a->new_ended++;
 }
@@ -150,7 +150,7 @@ static void failed(struct core *c, struct lease *l, const struct end_row *end, s
         t = trouble_get(c, l->task);
         t->failures = failures + 1;
         t->losses = 0; /* "in a row": it came back from this worker */
-        t->last = l->id;
+        trouble_counted(t, l->id);
         keep_attempt(c, l, end, TASK_WAITING, end->reason, true, out)->end.attempts = failures + 1;
         wait_until(c, l, c->now + backoff(c, p, t->failures));
         return;
@@ -258,7 +258,7 @@ static void late_result(struct core *c, struct worker *w, const struct event *ev
         return;
     if (task_state_ended(state) && (!t || !t->last.n))
         return;
-    if (t && t->last.n == ev->end->lease.n)
+    if (t && t->last.n == ev->end->lease.n && !t->cancelled)
         return;
     struct change *ch = out_change(out, CHG_ATTEMPT);
     ch->end = *ev->end;

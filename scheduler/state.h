@@ -172,9 +172,10 @@ struct lease {
 struct trouble {
     uint64_t task;
     uint32_t failures, losses, infra;
-    bool ran;      /* an attempt at it began and did not end it: attempt_ran */
-    ms_t ready_at; /* while it is waiting */
-    lease_id last; /* the last lease whose result counted: it and older ones count no more */
+    bool ran;       /* an attempt at it began and did not end it: attempt_ran */
+    ms_t ready_at;  /* while it is waiting */
+    lease_id last;  /* the last lease whose result counted: it and older ones count no more */
+    bool cancelled; /* `last` is but the latest there was; what comes of it is not stored yet */
     UT_hash_handle hh;
 };
 
@@ -306,6 +307,7 @@ bool array_update_limit(struct array *a); /* true: limit_ms changed enough to te
 struct trouble *trouble_get(struct core *c, task_id task); /* made when there is none */
 struct trouble *trouble_find(const struct core *c, task_id task);
 void trouble_drop(struct core *c, task_id task);
+void trouble_counted(struct trouble *t, lease_id lease); /* this is the last lease that counts */
 
 /* lease.c */
 struct lease *lease_find(const struct core *c, lease_id id);
