@@ -330,6 +330,55 @@ END
     run -0 ./big "$build/lib/collatz.so"
 }
 
+@test "an embedded farm has the slots and the plug-ins that were asked for" {
+    cat >half.c <<'END'
+#include "grange_engine.h"
+static int half(struct grange_call *call, const void *data, size_t n)
+{
+    return grange_return(call, data, n / 2);
+}
+GRANGE_FUNCTION("half", half)
+END
+    cc -Wall -Wextra -Werror -shared -fPIC -I "$GRANGE_SOURCE/engine" -o half.so half.c
+    cat >asked.c <<'END'
+#include <grange.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+    struct grange_embed how = { .slots = 5, .plugins = (const char *const *)argv + 1, .n_plugins = (size_t)argc - 1 };
+    struct grange *g;
+    struct grange_future f[2];
+    struct grange_result r;
+    struct grange_engine *list;
+    struct grange_farm *farm;
+    size_t n;
+    char why[300];
+    if (grange_embed(&how, 60000, &g, why, sizeof why) != GRANGE_OK)
+        return puts(why), 1;
+    if (grange_engines(g, 1, 60000, &list, &n) || grange_farm_look(g, 60000, &farm) || farm->n_workers != 1)
+        return puts(grange_message(g)), 1;
+    printf("%u slots\n", farm->workers[0].slots);
+    free(farm);
+    free(list);
+    const char *const name[] = { "echo", "half" };
+    for (int i = 0; i < 2; i++)
+        if (grange_call(g, name[i], "abcd", 4, NULL, &f[i]) || grange_wait(g, f[i], 60000) || grange_get(g, f[i], &r) ||
+            printf("%s: %.*s\n", name[i], (int)r.bytes, (const char *)r.data) < 0)
+            return puts(grange_message(g)), 1;
+    grange_close(g);
+    return 0;
+}
+END
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror -o asked asked.c $(pkg-config --cflags --libs grange)
+    run -0 ./asked "$build/lib/collatz.so" ./half.so
+    same "5 slots
+echo: abcd
+half: ab" "$output"
+    same "" "$(ls -d grange-?????? 2>/dev/null || true)"
+}
+
 @test "the library exports grange_ names only" {
     names=$(nm -D --defined-only "$build/lib/libgrange.so" | awk '{ print $3 }')
     has "$names" "grange_future_open"
