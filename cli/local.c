@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "farm/keepers.h"
 #include "farm/secret.h"
 #include "scheduler/scheduler.h"
 #include "worker/supervise.h"
@@ -95,7 +96,15 @@ enum err local_start(struct local *l, bool any, struct fault *f)
     while (!err && !started && !l->joined) {
         pid_t pid = 0;
         enum holder holder = local_holder(l->dir, &pid);
-        if (holder == HOLDER_NONE) {
+        if (holder == HOLDER_NONE && keepers_restart(l->dir)) {
+            if (clock_mono_ms() > until)
+                err = fault_set(f, ERR_LOST,
+                                "the scheduler of the farm in %s ended and is started again later; "
+                                "why is in %s/log, grange down gives it up",
+                                l->dir, l->dir);
+            else
+                nap(LOOK_AGAIN_MS);
+        } else if (holder == HOLDER_NONE) {
             err = start_scheduler(l, f);
             started = !err;
             if (err == ERR_BUSY &&

@@ -283,15 +283,28 @@ enum err where_open_farm(const struct where_args *a, struct where *w, struct gra
 
 /* ---- saying it ---- */
 
+/* add_log - where it says why, when it is a farm of this machine that `grange up` started. */
+static void add_log(const struct where *w, struct buf *out)
+{
+    char path[WHERE_DIR_MAX + sizeof "/log/scheduler.log"];
+
+    snprintf(path, sizeof path, "%s/log/scheduler.log", w->dir);
+    if (w->dir[0] && w->farm[0] && access(path, R_OK) == 0)
+        buf_addf(out, " (its log: %s)", path);
+}
+
 enum err where_lost(const struct where *w, bool shut_down, const char *then, struct fault *f)
 {
-    struct buf name = { 0 };
+    struct buf name = { 0 }, log = { 0 };
     where_name(w, &name);
+    add_log(w, &log);
     if (shut_down)
         fault_set(f, ERR_LOST, "%s was shut down; %s", buf_text(&name), then);
     else
-        fault_set(f, ERR_LOST, "%s went away and did not come back within %g s; %s",
-                  buf_text(&name), (double)clock_patience_ms(WHERE_LOST_MS) / 1000, then);
+        fault_set(f, ERR_LOST, "%s went away and did not come back within %g s%s; %s",
+                  buf_text(&name), (double)clock_patience_ms(WHERE_LOST_MS) / 1000, buf_text(&log),
+                  then);
+    buf_fini(&log);
     buf_fini(&name);
     return ERR_LOST;
 }

@@ -225,15 +225,38 @@ two_workers() { [ "$(kept "grange worker" | grep -cvx "$1")" -ge 2 ]; }
     poll_until 20 is_starting
     run -3 grange wait nothing --farm default --timeout 1s
     has "$output" "no scheduler answered"
+    GRANGE_PATIENCE_PERCENT=10 run -3 grange run --study s 'echo {x}' ::: x=1:3
+    has "$output" "/.grange ended and is started again later; why is in $PWD/.grange/log, grange down gives it up"
     start run "$GRANGE" run --study s 'echo {x}' ::: x=1:3
     run=$pid
     kill -CONT "$keeper"
     finish "$run"
     same 0 "$rc"
+    has "$(cat run.err)" "using the farm default" # and not a scheduler and a worker of its own
+    same 1 "$(sql 'select count(distinct name) from worker')"
     run -0 grange results s
     run -0 grange down
 }
 is_starting() { grange farms | grep -q ' starting '; }
+
+@test "a run whose scheduler stays away is told where that says why" {
+    waiter
+    run -0 grange up -n 1 -j 1
+    keeper=$(keepers)
+    scheduler=$(kept scheduler)
+    GRANGE_PATIENCE_PERCENT=10 start run "$GRANGE" run --study k sh waiter.sh {n} ::: n=1
+    run=$pid
+    poll_until 20 lines_at_least started 1
+    kill -STOP "$keeper"
+    kill -KILL "$scheduler"
+    finish "$run"
+    same 3 "$rc"
+    has "$(cat run.err)" "did not come back within 1 s (its log: .grange/log/scheduler.log); "
+    kill -CONT "$keeper"
+    touch go
+    run -0 grange run --study k sh waiter.sh {n} ::: n=1
+    run -0 grange down
+}
 
 @test "a keeper that is killed takes everything with it, and up starts anew" {
     run -0 grange up -n 1 -j 1
