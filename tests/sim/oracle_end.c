@@ -149,6 +149,17 @@ static enum task_state disk_says(const struct sim *s, task_id task)
     return t->ended ? (enum task_state)t->state : TASK_READY;
 }
 
+/* could_run - a task of a study's present design that is skipped. One of a design that was replaced
+ * stays as it was until that is back. */
+static bool could_run(const struct sim *s, task_id task)
+{
+    const struct array_row *row = world_array_of(s, task);
+
+    return s->disk.task[task.n].ended && s->disk.task[task.n].state == TASK_UNMET && row &&
+           s->disk.study[row->study.n].current.n == row->id.n &&
+           world_verdict(s, task, disk_says) != VERDICT_NEVER;
+}
+
 void oracle_end(struct sim *s)
 {
     struct core_farm farm;
@@ -164,8 +175,7 @@ void oracle_end(struct sim *s)
         if (s->oracle->current[t].lease.n && !s->oracle->current[t].soft)
             sim_fail(s, "all has ended and task %llu is leased", (unsigned long long)t);
     for (uint64_t t = 1; t < SIM_TASKS; t++)
-        if (s->disk.task[t].ended && s->disk.task[t].state == TASK_UNMET &&
-            world_verdict(s, (task_id){ t }, disk_says) != VERDICT_NEVER)
+        if (could_run(s, (task_id){ t }))
             sim_fail(s, "all has ended and task %llu is skipped though it could run",
                      (unsigned long long)t);
     if (s->disk.n_running)
