@@ -126,8 +126,34 @@ static int fail(struct grange_call *call, const void *data, size_t n)
 }
 GRANGE_FUNCTION("fail", fail)
 
-/* misbehave - what must not take anything else down: "crash", "exit", "loop", "memory", "result",
- * which is larger than any disk, "wait", and "wait FILE", which makes the file when it begins. */
+/* zeros - as many as the payload says, made where they are given back. */
+static int zeros(struct grange_call *call, const void *data, size_t n)
+{
+    char text[12] = "";
+
+    memcpy(text, data, n < sizeof text ? n : sizeof text - 1);
+    size_t many = (size_t)atoi(text);
+    void *room = grange_result(call, many);
+    if (!room)
+        return grange_fail(call, 1, "no room for %zu zeros", many);
+    memset(room, 0, many);
+    return 0;
+}
+GRANGE_FUNCTION("zeros", zeros)
+
+/* aligned - whether its bytes are where any type may be; 1 byte. */
+static int aligned(struct grange_call *call, const void *data, size_t n)
+{
+    char is = (uintptr_t)data % _Alignof(max_align_t) == 0;
+
+    (void)n;
+    return grange_return(call, &is, 1);
+}
+GRANGE_FUNCTION("aligned", aligned)
+
+/* misbehave - what must not take anything else down: "crash", "exit", "code", which is none,
+ * "loop", "memory", "result", which is larger than any disk, "wait", and "wait FILE", which makes
+ * the file when it begins. */
 static int misbehave(struct grange_call *call, const void *data, size_t n)
 {
     char how[1024] = "";
@@ -143,6 +169,8 @@ static int misbehave(struct grange_call *call, const void *data, size_t n)
         abort();
     if (strcmp(how, "exit") == 0)
         exit(7);
+    if (strcmp(how, "code") == 0)
+        return 512;
     if (strcmp(how, "result") == 0)
         return grange_return(call, data, SIZE_MAX / 4);
     if (strcmp(how, "loop") == 0)

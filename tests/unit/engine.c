@@ -115,6 +115,26 @@ Test(engine, a_call_sees_its_seed_and_logs)
     end();
 }
 
+Test(engine, a_code_that_is_none_is_1)
+{
+    PLUGIN("1");
+    EXPECT_END(direct(1, DIRECT_CALL, "misbehave", "code"), END_EXIT, 1);
+    end();
+}
+
+Test(engine, bytes_in_are_aligned)
+{
+    PLUGIN("1");
+    driver_array(d, 1, "aligned", "");
+    for (uint64_t i = 1; i <= 64; i++)
+        driver_assign(d, 1, i, 1,
+                      "................................................................", i);
+    cr_assert(driver_until(d, d->n_ends == 64));
+    for (size_t i = 1; i <= 64; i++)
+        cr_expect(d->leases[i].result.n == 1 && d->leases[i].result.data[0] == 1, "%zu bytes", i);
+    end();
+}
+
 Test(engine, many_short_calls_all_come_back)
 {
     PLUGIN("2");
@@ -317,6 +337,52 @@ Test(engine, long_payloads_pass)
     for (int i = 1; i <= 4; i += i == 1 ? 2 : 1)
         cr_expect(d->tickets[i].result.n == n && memcmp(d->tickets[i].result.data, big, n) == 0);
     free(big);
+    end();
+}
+
+/* maps - files that the engine maps and that came with a call. */
+static unsigned maps(int pid)
+{
+    char path[64], line[600];
+    unsigned n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    FILE *f = fopen(path, "r");
+    cr_assert_not_null(f);
+    while (fgets(line, sizeof line, f))
+        n += strstr(line, "/engines/") && strstr(line, "/in-");
+    fclose(f);
+    return n;
+}
+
+/* The engine goes on with the next call before the worker has looked. */
+Test(engine, long_results_of_a_bundle_arrive)
+{
+    PLUGIN("1");
+    driver_array(d, 1, "zeros", "");
+    call(1, 1, "100", 3); /* so it is known that these are short */
+    driver_assign(d, 1, 2, 50, "300000", 6);
+    cr_assert(driver_until(d, d->n_ends == 51), "%zu of 51 ended", d->n_ends);
+    for (size_t i = 2; i <= 51; i++)
+        EXPECT_END(&d->leases[i], END_EXIT, 0);
+    cr_expect_eq(d->engines[0].restarts, 0);
+    end();
+}
+
+Test(engine, a_long_payload_is_let_go)
+{
+    static char payload[1 << 20];
+
+    PLUGIN("1");
+    driver_direct(d, 100, 0, DIRECT_CALL, "misbehave", "wait", 4);
+    for (uint64_t i = 1; i <= 8; i++)
+        driver_direct_long(d, i, 0, DIRECT_CALL, "echo", payload, sizeof payload);
+    driver_direct(d, 100, 0, DIRECT_CANCEL, "", NULL, 0); /* all of them are behind it */
+    cr_assert(driver_until(d, d->n_ends == 9));
+    for (uint64_t i = 1; i <= 8; i++)
+        EXPECT_END(&d->tickets[i], END_EXIT, 0);
+    direct(9, DIRECT_CALL, "turn", ""); /* it is done with those before */
+    cr_expect_eq(maps((int)d->engines[0].pid), 0, "%u", maps((int)d->engines[0].pid));
     end();
 }
 
