@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -226,6 +227,20 @@ Test(engine, memory_has_an_end)
                                  "--memory-mib", "64", NULL });
     struct driver_end *e = misbehaved("memory", "");
     EXPECT_END(e, END_SIGNAL, SIGABRT);
+    end();
+}
+
+Test(engine, each_has_its_part_of_the_memory)
+{
+    struct rlimit limit;
+
+    begin((const char *const[]){ "--plugin", COLLATZ, "--log-level", "error", "-j", "2",
+                                 "--memory-mib", "128", NULL });
+    cr_assert(driver_until(d, d->engines[0].pid && d->engines[1].pid));
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(prlimit((pid_t)d->engines[i].pid, RLIMIT_DATA, NULL, &limit), 0);
+        cr_expect_eq(limit.rlim_cur, (rlim_t)64 << 20);
+    }
     end();
 }
 #endif

@@ -381,6 +381,60 @@ Test(engine_direct, files_of_values_are_used_again)
     end();
 }
 
+/* values_there - how many files of values, or of payloads, the worker has. */
+static unsigned values_there(void)
+{
+    char command[200], n[16] = "";
+
+    snprintf(command, sizeof command, "find %s/engines -name 'in-*' | wc -l", d->dir);
+    FILE *f = popen(command, "r");
+    cr_assert(f && fgets(n, sizeof n, f));
+    pclose(f);
+    return (unsigned)atoi(n);
+}
+
+static void put_part(uint64_t ticket, const char *name, const char *data, size_t from, size_t to,
+                     size_t total)
+{
+    struct message m = { .kind = MSG_DIRECT };
+
+    m.direct.ticket = ticket;
+    m.direct.op = DIRECT_PUT;
+    m.direct.name = name;
+    m.direct.total = total;
+    m.direct.data = data + from;
+    m.direct.data_bytes = to - from;
+    m.direct.more = to < total;
+    driver_send(d, &m);
+}
+
+/* With an engine its values go; what is on its way comes to the next one. */
+Test(engine_direct, values_go_with_their_engine)
+{
+    enum { LONG = 1 << 20 };
+    double *x = all_of(1);
+    const char *data = (const char *)x;
+
+    begin();
+    driver_direct_long(d, 1, 0, DIRECT_PUT, "x", x, BYTES);
+    cr_assert(driver_until(d, d->tickets[1].ended));
+    put_part(2, "y", data, 0, INLINE_BYTES_MAX, LONG);
+    cr_assert(driver_until(d, d->acked[2]));
+    cr_expect_eq(values_there(), 2);
+    driver_array(d, 1, "misbehave", "");
+    driver_assign(d, 1, 1, 1, "crash", 5);
+    cr_assert(driver_until(d, d->engines[0].restarts == 1 && d->engines[0].pid));
+    cr_expect_eq(values_there(), 1);
+    put_part(2, "", data, INLINE_BYTES_MAX, LONG, LONG);
+    cr_assert(driver_until(d, d->tickets[2].ended));
+    EXPECT_END(&d->tickets[2], END_EXIT, 0);
+    driver_direct(d, 3, 0, DIRECT_GET, "y", NULL, 0);
+    cr_assert(driver_until(d, d->tickets[3].ended));
+    cr_expect(d->tickets[3].result.n == LONG && memcmp(d->tickets[3].result.data, x, LONG) == 0);
+    free(x);
+    end();
+}
+
 /* Both kinds wait for one engine. In the order in which it does them neither waits for more than a
  * bundle of the other. */
 Test(engine_direct, queued_and_direct_calls_take_turns)

@@ -358,6 +358,8 @@ static void on_message(struct driver *d, const struct message *m)
         on_hello(d, m);
         break;
     case MSG_BEAT:
+        d->n_shares += m->beat.n_shares > 0;
+        d->share = m->beat.n_shares ? m->beat.shares[0].share : d->share;
         driver_send(d, &(struct message){ .kind = MSG_BEAT });
         break;
     case MSG_RESULTS:

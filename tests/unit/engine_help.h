@@ -41,6 +41,8 @@ struct driver {
     struct driver_end leases[DRIVER_ENDS_MAX], tickets[DRIVER_ENDS_MAX];
     uint64_t acked[DRIVER_ENDS_MAX]; /* of tickets */
     bool named[DRIVER_ENDS_MAX];     /* whether a file was named with it */
+    unsigned n_shares;               /* messages with how far calls are, */
+    double share;                    /* and the first of the last one */
     bool holds;          /* long results of tickets are not acknowledged by themselves */
     const char *payload; /* that is asked for as a blob */
     size_t payload_bytes;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/zip.h"
 #include "tests/unit/engine_help.h"
 
 static struct driver *d;
@@ -73,6 +74,8 @@ ParameterizedTestParameters(engine_rogue, costs_its_call_and_its_engine)
         { "link", "killed: it sent a result whose file is not there" },
         { "fifo", "killed: it sent a result whose file is not there" },
         { "beyond", "killed: it sent a result whose file is not there" },
+        { "hidden", "killed: it sent a result whose file is not there" },
+        { "over", "killed: it sent a result whose file is not there" },
         { "leave", "exit 5" },
     };
     return cr_make_param_array(struct deed, deeds, sizeof deeds / sizeof *deeds);
@@ -216,6 +219,54 @@ Test(engine_rogue, a_result_of_call_0_which_is_none)
 Test(engine_rogue, a_child_that_holds_the_pipes)
 {
     costs_nobody_else_anything("fork", "forked", false);
+}
+
+Test(engine_rogue, the_file_of_a_result_is_taken_away)
+{
+    costs_nobody_else_anything("give", "xxxxx", false);
+    begin();
+    queued(1, "give");
+    cr_expect(is(&queued(2, "list")->result, ""), "%s", d->leases[2].result.data);
+    end();
+}
+
+Test(engine_rogue, what_it_prints_is_of_its_call_and_bounded)
+{
+    begin();
+    const struct driver_end *e = queued(1, "log");
+    cr_expect(is(&e->result, "logged"));
+    struct buf said = { 0 };
+    cr_assert(zip_unpack(e->err.data, e->err.n, 2 * OUTPUT_STORE_MAX, &said));
+    cr_expect_eq(said.n, 10u * 102400, "%zu bytes", said.n); /* as much as is kept */
+    cr_expect(said.n && said.data[0] == 'x');
+    buf_fini(&said);
+    end();
+}
+
+Test(engine_rogue, how_far_another_call_is_is_not_said_of_this_one)
+{
+    begin();
+    driver_assign(d, 1, 1, 1, "share", 5);
+    cr_assert(driver_until(d, d->n_shares > 0));
+    cr_expect_float_eq(d->share, 0.25, 1e-9, "%f", d->share);
+    driver_revoke(d, 1);
+    cr_assert(driver_until(d, d->leases[1].ended));
+    end();
+}
+
+/* Nobody knows what such an engine died of, twice; the third time in a row it was the call. */
+Test(engine_rogue, dies_before_it_has_begun_its_call)
+{
+    begin_with(ROGUE_ENGINE " page");
+    for (uint64_t i = 1; i <= 2; i++) {
+        const struct driver_end *e = queued(i, "sudden");
+        cr_expect(e->reason == END_EXIT && e->code == 6, "ended with %d %d: %s", (int)e->reason,
+                  e->code, e->error);
+        cr_expect(is(&queued(10 + i, "well")->result, "well"));
+        cr_expect(driver_until(d, d->engines[0].restarts >= 3 * i));
+        cr_expect_eq(d->engines[0].restarts, 3 * i, "%u", d->engines[0].restarts);
+    }
+    end();
 }
 
 Test(engine_rogue, cannot_cut_the_page)

@@ -66,6 +66,14 @@ def do(deed, call):
         with open(spool + "/beyond", "wb") as f:
             f.write(b"x" * 10)
         file(call, spool + "/beyond", 1 << 63, 1 << 63)
+    elif deed == "hidden":
+        with open(spool + "/.hidden", "wb") as f:
+            f.write(b"x" * 10)
+        file(call, spool + "/.hidden", 0, 10)
+    elif deed == "over":
+        with open(spool + "/over", "wb") as f:
+            f.write(b"x" * 400000)
+        file(call, spool + "/over", 200000, 300000)
     elif deed == "leave":
         outlive()
         os._exit(5)
@@ -122,6 +130,22 @@ def harmless(deed, call):
     elif deed == "fork":
         outlive()
         result(call, b"forked")
+    elif deed == "log":
+        frame(67, call + 1, b"of another call")
+        for _ in range(12):
+            frame(67, call, b"x" * 102400)
+        result(call, b"logged")
+    elif deed == "share":
+        frame(66, call, struct.pack("<d", 0.25) + b"mine")
+        frame(66, call + 1, struct.pack("<d", 0.75) + b"of another call")
+        read(16)  # that it is cancelled
+        result(call, b"cancelled")
+    elif deed == "give":
+        with open(spool + "/given", "wb") as f:
+            f.write(b"x" * 10)
+        file(call, spool + "/given", 2, 5)
+    elif deed == "list":
+        result(call, " ".join(os.listdir(spool)).encode())
     else:
         result(call, deed.encode())
 
@@ -164,6 +188,8 @@ while True:
             shared = mmap.mmap(os.open(page, os.O_RDWR), 1056768)
     elif kind == 2:
         deed = body[16:].decode()
+        if deed == "sudden":
+            os._exit(6)
         begin(call)
         if not do(deed, call):
             harmless(deed, call)
