@@ -404,6 +404,34 @@ EOF
     grange down
 }
 
+@test "studies share the slots by weight, and one that is limited leaves slots to others" {
+    grange up -n 1 -j 8
+    cat >gated.sh <<'END'
+echo "$1" >>started
+while [ ! -e "go.$2" ]; do sleep 0.02; done # a point
+END
+    grange submit --quiet --study first sh gated.sh first 1 ::: n=1:8 # all slots
+    poll_until 20 lines_at_least started 8
+    grange submit --quiet --study light sh gated.sh light 2 ::: n=1:8
+    grange submit --quiet --study heavy --weight 3 sh gated.sh heavy 2 ::: n=1:8
+    touch go.1
+    poll_until 20 lines_at_least started 16
+    same "2 light 6 heavy" "$(sed 1,8d started | sort -r | uniq -c | xargs)"
+    grange cancel light
+    grange cancel heavy
+    run -1 grange wait light heavy
+    rm -f go.* started
+    # Its other points could have had the slots that the next study gets.
+    grange submit --quiet --study limited --max-running 2 sh gated.sh limited 3 ::: n=1:8
+    poll_until 20 lines_at_least started 2
+    grange submit --quiet --study other sh gated.sh other 3 ::: n=1:6
+    poll_until 20 lines_at_least started 8
+    same "6 other 2 limited" "$(sort -r started | uniq -c | xargs)"
+    touch go.3
+    run -0 grange wait limited other
+    run -0 grange down
+}
+
 @test "cancel reaches the farm that is up" {
     waiter
     grange up -n 1 -j 1
