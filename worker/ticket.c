@@ -192,10 +192,15 @@ static void add_part(struct worker *w, struct call *c, const struct message *m)
 static const char *why_not(const struct worker *w, const struct message *m, char *text, size_t size)
 {
     const char *name = m->direct.name;
+    const char *reason =
+        m->direct.engine < w->crew->n ? w->crew->engines[m->direct.engine].reason : "";
 
     if (m->direct.engine >= w->crew->n)
         snprintf(text, size, "this worker has no engine in slot %llu",
                  (unsigned long long)m->direct.engine);
+    else if (m->direct.op == DIRECT_CALL && !w->crew->functions)
+        snprintf(text, size, "the engine has not started so far%s%.150s", *reason ? ": " : "",
+                 reason);
     else if (m->direct.op == DIRECT_CALL && !crew_has(w, name))
         snprintf(text, size, "the engine has no function '%s'", name);
     else if (m->direct.op != DIRECT_CALL && (!*name || strlen(name) > ENGINE_NAME_MAX))
@@ -207,7 +212,7 @@ static const char *why_not(const struct worker *w, const struct message *m, char
 
 static void begin(struct worker *w, const struct message *m)
 {
-    char text[200];
+    char text[ERROR_LINE_MAX];
     const char *wrong = why_not(w, m, text, sizeof text);
 
     if (wrong) {

@@ -132,4 +132,6 @@ END
     start worker "$GRANGE" worker --dir .grange -j 1 --engine 'echo no python here >&2; exit 127'
     run -0 grange run --quiet --study t echo {n} ::: n=1:3
     poll_until 10 grep -q "no python here" worker.err
+    run -2 grange call --all hello
+    has "$output" "engine 0: the engine has not started so far: exit 127 (of a shell: command not found): no python here"
 }
