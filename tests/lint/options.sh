@@ -52,4 +52,8 @@ while IFS=: read -r page line; do
         grep -qxF -- "$option" <<<"$known" || bad "$page: shows $option, which no verb has"
     done < <(grep -oE -- ' --[a-z][a-z0-9-]+' <<<"$line" | tr -d ' ')
 done < <(grep -E '^docs/manual/|^README' <<<"$pages" | xargs grep -HE '^ *(\$ )?grange [a-z]+')
+# Those that a sentence names.
+while IFS=: read -r page option; do
+    grep -qxF -- "${option#\`}" <<<"$known" || bad "$page: names ${option#\`}, which no verb has"
+done < <(grep -E '^docs/manual/' <<<"$pages" | xargs grep -HoE -- '`--[a-z][a-z0-9-]+' | sort -u)
 exit "$wrong"
