@@ -116,7 +116,9 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
         bool revoked = told(out, send, SEND_REVOKE, h->lease);
         bool kept = !revoked && !told(out, send, SEND_ACK, h->lease);
         if (h->lease.n == o->backup[t].lease.n) {
-            if (!kept)
+            if (revoked) /* now, or it is told again what it was told before */
+                o->backup[t].soft = true;
+            else if (!kept)
                 memset(&o->backup[t], 0, sizeof o->backup[t]);
             continue;
         }
