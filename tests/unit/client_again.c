@@ -260,6 +260,23 @@ Test(client_again, a_scheduler_that_forgot_the_parts_gets_them_all_again)
     finish();
 }
 
+/* Once it is known how much is there the whole window is on its way again. */
+Test(client_again, who_acknowledges_late_gets_the_whole_window_also_after_a_loss)
+{
+    size_t n = 20 * BLOB_PART_BYTES;
+    char *data = long_payload("long", n);
+
+    s.drop_part = BLOB_WINDOW + 3;
+    s.late_acks = s.beats = true;
+    begin();
+    struct grange_future f = call_long(NULL, data, n);
+    while (grange_wait(g, f, LONG_MS) == GRANGE_ERR_LOST)
+        ;
+    gives_back(f, data, n);
+    free(data);
+    finish();
+}
+
 Test(client_again, a_payload_for_which_there_is_no_room_is_refused)
 {
     size_t n = INLINE_BYTES_MAX + 1;
