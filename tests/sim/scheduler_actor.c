@@ -230,10 +230,12 @@ static void enter(struct sim *s, struct event *ev)
     if (ev->array->n_after)
         load(s, ev->array->study.n - 2);
 
+    bool is_current = s->disk.study[ev->array->study.n].current.n == ev->array->id.n;
     if (!loaded && ev->array->kind == ARRAY_POINTS) {
         disk_states(s, ev->array, states);
         ev->states = states;
-        ev->n_adopts = find_adopts(s, ev->array, states, adopts);
+        /* What is current has adopted already; looking again would undo a retry. */
+        ev->n_adopts = is_current ? 0 : find_adopts(s, ev->array, states, adopts);
         ev->adopts = adopts;
     }
     if (!loaded && ev->kind == EV_SUBMIT && !ev->is_new && ev->array->kind == ARRAY_CALLS)
