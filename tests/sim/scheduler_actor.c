@@ -230,6 +230,8 @@ static void enter(struct sim *s, struct event *ev)
     if (ev->array->n_after)
         load(s, ev->array->study.n - 2);
 
+    if (!loaded)
+        oracle_loaded(s, ev->array->id);
     bool is_current = s->disk.study[ev->array->study.n].current.n == ev->array->id.n;
     if (!loaded && ev->array->kind == ARRAY_POINTS) {
         disk_states(s, ev->array, states);
