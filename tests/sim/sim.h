@@ -327,8 +327,6 @@ enum verdict stages_verdict(const struct sim *s, const struct array_row *row, ui
                             world_state_fn state);
 
 /* oracle_needs.c */
-/* oracle_loaded - the core has an array that is new, or that it had forgotten. */
-void oracle_loaded(struct sim *s, array_id array);
 void oracle_spawned(struct sim *s, uint32_t w, const struct process *started);
 void oracle_granted_in_time(struct sim *s, uint64_t instance, task_id task);
 void oracle_granted_there(struct sim *s, peer_id to, task_id task);
@@ -394,6 +392,7 @@ void oracle_send(struct sim *s, const struct send *d, const struct outbox *out);
 void oracle_commit(struct sim *s);
 void oracle_scheduler_died(struct sim *s);
 void oracle_scheduler_started(struct sim *s);
+void oracle_loaded(struct sim *s, array_id array); /* it is new to the core, or was forgotten */
 void oracle_forgotten(struct sim *s, const struct end_row *e,
                       bool counted); /* by the worker that produced it */
 void oracle_watch(struct sim *s);    /* now and then */
