@@ -493,6 +493,18 @@ static bool learn_places(struct sim *s)
     return false;
 }
 
+/* n_waiting - tasks whose backoff has not passed: that it does is something, if nobody is told. */
+static uint64_t n_waiting(const struct sim *s)
+{
+    struct core_study cs;
+    uint64_t n = 0;
+
+    for (uint32_t study = 1; study <= SIM_STUDIES; study++)
+        if (core_study(s->scheduler.core, (study_id){ study }, &cs))
+            n += cs.counts.waiting;
+    return n;
+}
+
 void scheduler_turn(struct sim *s)
 {
     struct sim_scheduler *sc = &s->scheduler;
@@ -504,9 +516,10 @@ void scheduler_turn(struct sim *s)
     take_inbox(s);
     bool places_due = learn_places(s);
     bool due = core_deadline(sc->core) <= s->now;
+    uint64_t waited = n_waiting(s);
     if (due && !places_due)
         step(s, &(struct event){ .kind = EV_TIMEOUT });
-    if (had_news || sc->out.n_changes || sc->out.n_sends)
+    if (had_news || sc->out.n_changes || sc->out.n_sends || n_waiting(s) != waited)
         sc->spins = 0;
     else if (due) /* a turn that was planned for an older deadline is none */
         sc->spins++;
