@@ -67,9 +67,12 @@ static void put_in_place(struct attempt *a)
         log_error("event=directory path=%s error=\"%s\"", a->dir, strerror(err));
 }
 
+/* No more than a scheduler takes: 71 years, which are 100 days of 256 cores. */
 static uint64_t timeval_us(struct timeval t)
 {
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+    uint64_t us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+
+    return us < WIRE_TIME_MAX ? us : WIRE_TIME_MAX;
 }
 
 static void make_row(struct attempt *a)

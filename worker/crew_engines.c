@@ -257,6 +257,13 @@ static bool own_file(struct worker *w, struct at_engine *e, struct call *c,
     return body.bytes > INLINE_BYTES_MAX || matter_load(&c->out);
 }
 
+/* credible - what an engine says that a call took; 0, not known, where no scheduler would take the
+ * result with it. */
+static uint64_t credible(uint64_t said)
+{
+    return said <= WIRE_TIME_MAX ? said : 0;
+}
+
 /* take_output - what it gave back, or why it failed. False: it is no result. */
 static bool take_output(struct worker *w, struct at_engine *e, struct call *c,
                         const struct engine_frame *f)
@@ -274,10 +281,10 @@ static bool take_output(struct worker *w, struct at_engine *e, struct call *c,
         e->engine.broken = "a result whose file is not there";
         return false;
     }
-    c->wall_us = r.wall_us < INT64_MAX ? r.wall_us : 0;
-    c->user_us = r.user_us < INT64_MAX ? r.user_us : 0;
-    c->sys_us = r.sys_us < INT64_MAX ? r.sys_us : 0;
-    c->maxrss_kib = r.maxrss_kib < INT64_MAX ? r.maxrss_kib : 0;
+    c->wall_us = credible(r.wall_us);
+    c->user_us = credible(r.user_us);
+    c->sys_us = credible(r.sys_us);
+    c->maxrss_kib = credible(r.maxrss_kib);
     if (r.code == 0 && !(f->flags & FRAME_FILE))
         matter_copy(&c->out, at, n);
     if (c->op == DIRECT_PUT && r.code == 0 && c->in.path) {

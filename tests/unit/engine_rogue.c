@@ -254,6 +254,17 @@ Test(engine_rogue, how_far_another_call_is_is_not_said_of_this_one)
     end();
 }
 
+/* A result that says more than the wire takes would cost the worker its connection, for ever. */
+Test(engine_rogue, times_that_cannot_be_are_not_known)
+{
+    costs_nobody_else_anything("ages", "ages", false);
+    begin();
+    const struct driver_end *e = queued(1, "ages");
+    cr_expect(e->cpu_us == 0 && e->maxrss_kib == 0);
+    cr_expect_lt(e->wall_us, (uint64_t)3600 * 1000000, "the worker's own");
+    end();
+}
+
 /* Nobody knows what such an engine died of, twice; the third time in a row it was the call. */
 Test(engine_rogue, dies_before_it_has_begun_its_call)
 {

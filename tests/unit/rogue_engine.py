@@ -127,6 +127,8 @@ def harmless(deed, call):
     elif deed == "twice":
         result(call, b"one")
         result(call, b"two")
+    elif deed == "ages":
+        frame(65, call, struct.pack("<iIQQQQ", 0, 0, *[(1 << 63) - 2] * 4) + b"ages")
     elif deed == "fork":
         outlive()
         result(call, b"forked")
