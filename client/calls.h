@@ -59,11 +59,18 @@ struct end_extra {
 
 /* slot - of a future. */
 struct slot {
-    struct end *end; /* NULL: it has not ended */
-    uint32_t watch;  /* the first of its watches; 0: none */
-    bool wanted;     /* of a series that is picked: it was opened */
-    bool forgotten;
+    struct end *end;  /* NULL: it has not ended */
+    uint32_t watch;   /* the first of its watches; 0: none */
+    uint16_t opening; /* threads that open it by its key just now */
+    bool opened : 1;  /* by its key: it was, and is somebody's */
+    bool forgotten : 1;
 };
+
+/* slot_wanted - of a series that is picked: whether its end is to be told. */
+static inline bool slot_wanted(const struct slot *slot)
+{
+    return slot->opened || slot->opening;
+}
 
 /* watch - someone who wants to know of an end, or until then of how far it is. */
 struct watch {
@@ -131,6 +138,7 @@ struct series {
     uint64_t known;  /* calls that the scheduler has */
     uint64_t cursor; /* of its ends */
     uint64_t n_slots, n_ended, n_wanted;
+    uint64_t n_collects; /* that were sent */
     struct slot *slots;
     struct chunk *newest;  /* not on its way yet, or NULL */
     struct fault *refused; /* it was: why; NULL */

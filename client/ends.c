@@ -235,7 +235,7 @@ static void add_because(struct grange *g, struct end *e, task_id because)
 /* is_awaited - of a series that is picked the scheduler may tell more than was asked for. */
 static bool is_awaited(const struct series *s, uint64_t index)
 {
-    return !s->picked || (index < s->n_slots && s->slots[index].wanted);
+    return !s->picked || (index < s->n_slots && slot_wanted(&s->slots[index]));
 }
 
 void ends_on_message(struct grange *g, const struct message *m)

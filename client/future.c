@@ -227,37 +227,52 @@ static enum err look_for(struct grange *g, struct series *s, uint64_t index, str
     return err;
 }
 
-/* unwant - as if it had not been looked for: the next time it may be there. */
+/* unwant - one thread fewer opens it. As if it had not been looked for, when nobody else did: the
+ * next time it may be there. */
 static void unwant(struct series *s, uint64_t index)
 {
     struct slot *slot = &s->slots[index];
 
+    slot->opening--;
+    if (slot_wanted(slot))
+        return;
+    s->n_wanted--;
+    if (!s->picked) /* meanwhile calls were submitted under its key: the end is theirs */
+        return;
     s->n_ended -= slot->end != NULL;
     end_free(slot->end);
     slot->end = NULL;
-    slot->wanted = false;
-    s->n_wanted--;
 }
 
-/* want - one more future of a series that is looked at; waits until the scheduler has heard it. */
+/* told - the scheduler knows that this one is wanted: a Collect since the first `before` was
+ * answered, or the end is here. */
+static bool told(const struct series *s, uint64_t index, uint64_t before)
+{
+    return s->refused || !s->picked || s->slots[index].end ||
+           (s->n_collects > before && !s->request);
+}
+
+/* want - one more future of a series that is looked at; waits until the scheduler has heard it.
+ * What is on its way may not name it: that is waited for first. */
 static enum err want(struct grange *g, struct series *s, uint64_t index, struct wait w)
 {
     enum err err = ERR_NONE;
+    uint64_t before = s->n_collects;
 
     series_room(s, index + 1);
-    if (s->slots[index].wanted || !s->picked)
+    if (s->slots[index].opened || !s->picked)
         return ERR_NONE;
-    s->slots[index].wanted = true;
-    s->n_wanted++;
+    s->n_wanted += !slot_wanted(&s->slots[index]);
+    s->slots[index].opening++;
     do {
-        if (!s->request)
-            series_collect(g, s);
+        if (!s->request && s->n_collects == before)
+            s->opened ? series_collect(g, s) : series_reopen(g, s);
         pump_turn(g, wait_patience(g, &w));
-    } while (s->request && !s->refused && !wait_end(g, &w, "the scheduler did not answer", &err));
+    } while (!told(s, index, before) && !wait_end(g, &w, "the scheduler did not answer", &err));
     if (!err && s->refused)
         err = fault_set(session_fault(), s->refused->code, "%s", s->refused->text);
-    if (err)
-        unwant(s, index);
+    s->slots[index].opened = s->slots[index].opened || !err;
+    unwant(s, index);
     return err;
 }
 

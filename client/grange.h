@@ -300,7 +300,8 @@ int grange_flush(struct grange *g, int64_t timeout_ms);
 
 /* grange_future_key - writes the name with which any program can open the future again, at any
  * time: "fit:7". key_bytes should be GRANGE_KEY_BYTES. grange_future_open - does that, waiting
- * until the scheduler has found it: GRANGE_ERR_NOT_FOUND when it has no such task. */
+ * until the scheduler has found it: GRANGE_ERR_NOT_FOUND when it has no such task. Several threads
+ * may open the same one at once; a timeout of one is nothing to the others. */
 #define GRANGE_KEY_BYTES 224
 int grange_future_key(struct grange *g, struct grange_future f, char *key, size_t key_bytes);
 int grange_future_open(struct grange *g, const char *key, int64_t timeout_ms,

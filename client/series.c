@@ -188,7 +188,7 @@ struct series *future_find(const struct grange *g, struct grange_future f, uint6
     if (number == 0 || number > g->calls.n_series)
         return NULL;
     struct series *s = g->calls.series[number - 1];
-    return *index < s->n || (*index < s->n_slots && s->slots[*index].wanted) ? s : NULL;
+    return *index < s->n || (*index < s->n_slots && slot_wanted(&s->slots[*index])) ? s : NULL;
 }
 
 static struct series *add_series(struct calls *c)
@@ -418,7 +418,7 @@ static uint64_t *picked(const struct series *s, size_t *n)
 
     *n = 0;
     for (uint64_t i = 0; i < s->n_slots; i++) {
-        if (!s->slots[i].wanted || s->slots[i].end)
+        if (!slot_wanted(&s->slots[i]) || s->slots[i].end)
             continue;
         if (*n == cap)
             index = realloc(index, (cap *= 2) * sizeof *index);
@@ -443,6 +443,7 @@ void series_collect(struct grange *g, struct series *s)
         m.collect.shares = s->shares;
         m.collect.index = index;
         m.collect.n = n <= INDEXES_MAX ? n : 0; /* too many to name: all */
+        s->n_collects++;
         session_send(g, &m);
     }
     free(index);
@@ -542,7 +543,7 @@ void series_refuse(struct grange *g, struct series *s, uint64_t from, const stru
     }
     append_drop(g, s, UINT64_MAX);
     for (uint64_t i = from; i < s->n_slots; i++) {
-        if (!s->slots[i].end && (i < s->n || s->slots[i].wanted))
+        if (!s->slots[i].end && (i < s->n || slot_wanted(&s->slots[i])))
             ends_set(g, s, i, end_refused(f));
     }
 }

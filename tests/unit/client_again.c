@@ -240,6 +240,103 @@ Test(client_again, a_future_that_was_opened_twice_ends_once)
     finish();
 }
 
+/* ---- opened by two threads at once */
+
+struct opening {
+    pthread_t thread;
+    const char *key;
+    int64_t timeout_ms;
+    atomic_bool over;
+    bool releases; /* the replies, when it is over */
+    int code;
+    struct grange_future f;
+};
+
+static void *open_key(void *context)
+{
+    struct opening *o = context;
+
+    o->code = grange_future_open(g, o->key, o->timeout_ms, &o->f);
+    o->over = true;
+    if (o->releases)
+        fake_reply_late(&s);
+    return NULL;
+}
+
+/* opens - in a thread of its own. */
+static void opens(struct opening *o)
+{
+    must(pthread_create(&o->thread, NULL, open_key, o) == 0);
+}
+
+/* two_held - calls that are there already, for a connection that knows nothing of them. */
+static void two_held(void)
+{
+    s.late_replies = true;
+    begin();
+    call("hold", &fit);
+    call("hold", &fit);
+    cr_assert_eq(grange_flush(g, LONG_MS), GRANGE_OK);
+    grange_close(g);
+    g = connected();
+    s.n_collects = 0;
+}
+
+/* n_opening - threads, just now. */
+static unsigned n_opening(void)
+{
+    unsigned n = 0;
+
+    session_enter(g);
+    for (uint64_t i = 0; g->calls.n_series && i < g->calls.series[0]->n_slots; i++)
+        n += g->calls.series[0]->slots[i].opening;
+    session_leave(g, 0);
+    return n;
+}
+
+Test(client_again, who_opens_a_key_keeps_it_when_another_thread_gives_up)
+{
+    struct opening first = { .key = "fit:0", .timeout_ms = 300, .releases = true };
+    struct grange_future f;
+
+    two_held();
+    opens(&first);
+    while (s.n_collects == 0 && !first.over)
+        ;
+    cr_assert_eq(grange_future_open(g, "fit:0", LONG_MS, &f), GRANGE_OK);
+    must(pthread_join(first.thread, NULL) == 0);
+    cr_expect_eq(first.code, GRANGE_ERR_TIMEOUT);
+    fake_release(&s);
+    gives_back(f, "hold", 4);
+    finish();
+}
+
+Test(client_again, two_keys_that_are_opened_at_once_are_both_asked_for)
+{
+    struct opening two[2] = { { .key = "fit:0", .timeout_ms = LONG_MS },
+                              { .key = "fit:1", .timeout_ms = LONG_MS } };
+
+    two_held();
+    opens(&two[0]);
+    while (s.n_collects == 0)
+        ;
+    opens(&two[1]);
+    while (n_opening() < 2)
+        ;
+    cr_expect_eq((unsigned)s.n_named, 1);
+    fake_reply_late(&s);
+    for (int i = 0; i < 2; i++) {
+        must(pthread_join(two[i].thread, NULL) == 0);
+        cr_assert_eq(two[i].code, GRANGE_OK);
+    }
+    cr_expect_eq((unsigned)s.n_collects, 2);
+    cr_expect_eq((unsigned)s.n_named, 2, "the first one did not name it");
+    fake_release(&s);
+    for (int i = 0; i < 2; i++)
+        gives_back(two[i].f, "hold", 4);
+    finish();
+}
+
 /* ---- in parts */
 
 Test(client_again, a_scheduler_that_forgot_the_parts_gets_them_all_again)

@@ -293,6 +293,12 @@ void fake_release(struct fake *s)
     wake(s);
 }
 
+void fake_reply_late(struct fake *s)
+{
+    s->late_replies = false;
+    wake(s);
+}
+
 void fake_say(struct fake *s, double share, const char *text)
 {
     while (s->saying) /* the last one is still being said */

@@ -37,6 +37,11 @@ struct fake_array {
     size_t sent; /* of order */
 };
 
+struct fake_late {
+    peer_id from;
+    uint64_t request;
+};
+
 struct fake {
     pthread_t thread;
     struct link *link;
@@ -63,14 +68,17 @@ struct fake {
     bool late_acks;    /* parts of blobs that it takes are acknowledged four at a time */
     bool one_part;     /* of those that are wanted of a result it gives but the first */
     bool refuse_cancel;
-    bool beats;           /* with who beats: it is not lost because it has nothing to say */
-    bool garbage;         /* answers the first Follow with bytes that are no message */
-    bool says_bye;        /* when it is stopped */
-    bool spread;          /* call i was submitted 10 i ms after the first, and took a second */
-    bool says_all;        /* fake_say: of calls that have ended too */
-    bool mute;            /* takes connections and says nothing */
-    unsigned drop_submit; /* closes the connection instead of answering this submit; 1.. */
-    bool deaf;            /* takes appends without answering */
+    bool beats;               /* with who beats: it is not lost because it has nothing to say */
+    bool garbage;             /* answers the first Follow with bytes that are no message */
+    bool says_bye;            /* when it is stopped */
+    bool spread;              /* call i was submitted 10 i ms after the first, and took a second */
+    bool says_all;            /* fake_say: of calls that have ended too */
+    bool mute;                /* takes connections and says nothing */
+    unsigned drop_submit;     /* closes the connection instead of answering this submit; 1.. */
+    bool deaf;                /* takes appends without answering */
+    struct fake_late late[4]; /* Collects that were not answered */
+    unsigned n_late;
+    atomic_bool late_replies; /* Collects are answered at fake_reply_late */
     atomic_bool stopping, released, saying, going_down;
     const char *_Atomic telling; /* a study */
     struct call_share said;
@@ -80,15 +88,17 @@ struct fake {
     atomic_uint most_calls;           /* in one append */
     atomic_uint cancel_array;         /* of the last Cancel, */
     atomic_bool cancel_home;          /* and whether it named the study of the calls */
-    _Atomic uint64_t cursor;          /* of the last Collect */
+    _Atomic uint64_t cursor;          /* of the last Collect, */
+    atomic_uint n_named;              /* and how many calls it named */
     atomic_int verb;                  /* of the last Control, */
     atomic_llong number;              /* and its number */
 };
 
 void fake_start(struct fake *s); /* s->url is set */
 void fake_stop(struct fake *s);
-void fake_down(struct fake *s);    /* the same, and says that its farm ends */
-void fake_release(struct fake *s); /* what was held ends, and what comes is not held */
+void fake_down(struct fake *s);       /* the same, and says that its farm ends */
+void fake_reply_late(struct fake *s); /* to what was held back, and from now on at once */
+void fake_release(struct fake *s);    /* what was held ends, and what comes is not held */
 /* fake_say - of every call that is held, to who wants it; the text is static. */
 void fake_say(struct fake *s, double share, const char *text);
 /* fake_tell - those who are connected, how far a study is that nobody asked about just now. */

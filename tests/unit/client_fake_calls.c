@@ -306,8 +306,14 @@ static void on_collect(struct fake *s, peer_id from, const struct message *asked
     a->collector = from;
     a->shares = asked->collect.shares;
     a->sent = s->cursor = asked->collect.cursor;
+    s->n_named = (unsigned)asked->collect.n;
+    if (s->late_replies) {
+        must(s->n_late < sizeof s->late / sizeof *s->late);
+        s->late[s->n_late++] = (struct fake_late){ from, asked->collect.request };
+    } else {
+        fake_reply(s, from, asked->collect.request, 0);
+    }
     s->n_collects++; /* once all of it can be seen */
-    fake_reply(s, from, asked->collect.request, 0);
     send_ends(s, a);
 }
 
@@ -352,6 +358,8 @@ bool fake_calls(struct fake *s, peer_id from, const struct message *asked)
 
 void fake_end_held(struct fake *s)
 {
+    for (; !s->late_replies && s->n_late; s->n_late--)
+        fake_reply(s, s->late[s->n_late - 1].from, s->late[s->n_late - 1].request, 0);
     for (unsigned k = 0; s->released && k < s->n_arrays; k++) {
         for (uint64_t i = 0; i < s->arrays[k].n; i++)
             if (begins(&s->arrays[k], i, "hold"))
