@@ -110,7 +110,7 @@ static uint64_t number_at(const struct buf *json, const char *path)
     uint64_t number = 0;
 
     if (json_at(buf_text(json), json->n, path, &text, &is_text))
-        number = strtoull(text.data, NULL, 10);
+        number = strtoull(buf_text(&text), NULL, 10);
     buf_fini(&text);
     return number;
 }

@@ -350,6 +350,12 @@ bool core_array(const struct core *c, array_id id, struct core_array *info)
     return true;
 }
 
+/* since - how long it has run. It may have begun under a scheduler whose clock was ahead. */
+static ms_t since(const struct lease *l, ms_t now)
+{
+    return now > l->started_ms ? now - l->started_ms : 0;
+}
+
 size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_running *running,
                     size_t most)
 {
@@ -364,7 +370,7 @@ size_t core_slowest(const struct core *c, study_id id, ms_t now, struct core_run
                 continue;
             struct core_running r = { .array = l->array->row.id,
                                       .task = l->task,
-                                      .elapsed_ms = now - l->started_ms };
+                                      .elapsed_ms = since(l, now) };
             size_t at = n < most ? n++ : most;
             for (; at && running[at - 1].elapsed_ms < r.elapsed_ms; at--)
                 if (at < most)

@@ -30,8 +30,9 @@ void request_step(struct scheduler *s, const struct event *ev)
     step(s, ev);
 }
 
-/* Leases named by a worker, as the core wants them; valid until the next call. */
-static const struct event_held *held_events(const struct held_lease *held, size_t n)
+/* Leases named by a worker, as the core wants them; valid until the next call. What ran since
+ * before 1970 is no time that the store and clients take. */
+static const struct event_held *held_events(const struct held_lease *held, size_t n, ms_t now)
 {
     static struct event_held *events;
     static size_t cap;
@@ -46,7 +47,8 @@ static const struct event_held *held_events(const struct held_lease *held, size_
                                          .task = held[i].task,
                                          .finished = held[i].state == HOLD_FINISHED,
                                          .running = held[i].state == HOLD_RUNNING,
-                                         .elapsed_ms = held[i].elapsed_ms };
+                                         .elapsed_ms =
+                                             held[i].elapsed_ms < now ? held[i].elapsed_ms : now };
     return events;
 }
 
@@ -75,7 +77,7 @@ static void on_worker_hello(struct scheduler *s, peer_id from, const struct mess
     step(s, &(struct event){ .kind = EV_HELLO,
                              .from = from,
                              .worker = &row,
-                             .held = held_events(m->hello.held, m->hello.n_held),
+                             .held = held_events(m->hello.held, m->hello.n_held, s->now),
                              .n_held = m->hello.n_held });
     buf_fini(&labels);
 }
@@ -134,7 +136,7 @@ static void from_worker(struct scheduler *s, peer_id from, const struct message 
         told_take(s, m->beat.shares, m->beat.n_shares);
         step(s, &(struct event){ .kind = EV_BEAT,
                                  .from = from,
-                                 .held = held_events(m->beat.held, m->beat.n_held),
+                                 .held = held_events(m->beat.held, m->beat.n_held, s->now),
                                  .n_held = m->beat.n_held });
         break;
     case MSG_RESULTS:

@@ -32,7 +32,7 @@ static void lose_replaced(struct core *c, const struct worker_row *row, struct o
 
 static void note_elapsed(struct core *c, struct lease *l, ms_t elapsed_ms, struct outbox *out)
 {
-    if (!l->started_ms)
+    if (!l->started_ms || l->started_ms > c->now) /* by a clock that was set back since */
         l->started_ms = c->now - elapsed_ms;
     if ((uint64_t)elapsed_ms * 1000 > l->charged_us)
         share_measured(c, l, (uint64_t)elapsed_ms * 1000);
