@@ -27,6 +27,14 @@ void summary_resume(const struct control *c, const char *name, struct buf *out)
     where_flag(&c->where, out);
 }
 
+void summary_not_done(const struct where *w, const char *name, struct buf *out)
+{
+    buf_adds(out, "grange results ");
+    buf_add_sh(out, name);
+    where_flag(w, out);
+    buf_adds(out, " --where \"state <> 'done'\"");
+}
+
 void summary_print(const struct summary *s)
 {
     if (s->control->quiet && !s->control->json)
@@ -118,10 +126,9 @@ static void add_failures(const struct facts *x, struct buf *b)
         return;
     buf_adds(b, "  and ");
     progress_count(n - x->store.n_failures, b);
-    buf_adds(b, " more: grange results ");
-    buf_add_sh(b, x->s->name);
-    where_flag(&x->s->control->where, b);
-    buf_adds(b, " --where \"state <> 'done'\"\n");
+    buf_adds(b, " more: ");
+    summary_not_done(&x->s->control->where, x->s->name, b);
+    buf_addc(b, '\n');
 }
 
 static void add_times(const struct facts *x, struct buf *b)

@@ -28,5 +28,7 @@ void summary_print(const struct summary *s);
 
 /* summary_resume - "grange resume NAME --dir DIR" */
 void summary_resume(const struct control *c, const char *name, struct buf *out);
+/* summary_not_done - "grange results NAME --dir DIR --where ...": those that did not succeed. */
+void summary_not_done(const struct where *w, const char *name, struct buf *out);
 
 #endif

@@ -16,6 +16,7 @@
 #include "cli/points.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/summary.h"
 #include "cli/where.h"
 
 enum {
@@ -111,11 +112,14 @@ static bool is_over(const struct grange_progress *p)
     return p->state == GRANGE_ENDED || (p->state == GRANGE_HALTED && p->counts.running == 0);
 }
 
+static bool failed(const struct grange_counts *c)
+{
+    return c->failed + c->cancelled + c->quarantined + c->unmet > 0;
+}
+
 static bool succeeded(const struct waited *w)
 {
-    const struct grange_counts *c = &w->news.counts;
-    return w->news.state == GRANGE_ENDED &&
-           c->failed + c->cancelled + c->quarantined + c->unmet == 0;
+    return w->news.state == GRANGE_ENDED && !failed(&w->news.counts);
 }
 
 static void say_counts(struct waiting *x, const struct waited *w)
@@ -133,6 +137,10 @@ static void say_counts(struct waiting *x, const struct waited *w)
     progress_part(c->quarantined, "quarantined (workers were lost, or the exit code says so)", &b);
     progress_part(c->unmet, "skipped (what they wait for did not end as it had to)", &b);
     progress_part(part_to_do(c), w->news.state == GRANGE_HALTED ? "left (it halted)" : "left", &b);
+    if (failed(c)) {
+        buf_adds(&b, "\n  see: ");
+        summary_not_done(&x->args->where, w->news.name, &b);
+    }
     display_say(&x->display, buf_text(&b));
     buf_fini(&b);
 }

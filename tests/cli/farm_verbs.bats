@@ -47,6 +47,10 @@ status_is() { [ "$(grange status "$1" --json | grep -o "\"$2\": [0-9]*")" = "\"$
     has "$output" '"study": "good", "state": "ended", "points": 3, "done": 3, "warned": 0, "failed": 0'
     has "$output" '"study": "bad", "state": "ended", "points": 2, "done": 1, "warned": 0, "failed": 1'
     has "$stderr" "bad: 2 points: 1 done, 1 failed"
+    has "$stderr" "  see: grange results bad --where \"state <> 'done'\""
+    same 1 "$(grep -c see: <<<"$stderr")"
+    eval "run -0 ${stderr#*see: } --json"
+    same '[1]' "$(jq -c 'map(.point)' <<<"$output")"
     run -0 grange wait good
     run -2 grange wait nowhere
     has "$output" "nowhere"
@@ -65,7 +69,8 @@ EOF
     grange up -n 1 -j 1
     run -0 grange submit two.yaml
     run -1 grange wait two.second
-    same "grange: two.second: 4 points: 0 done, 4 skipped (what they wait for did not end as it had to)" "$output"
+    same "grange: two.second: 4 points: 0 done, 4 skipped (what they wait for did not end as it had to)
+  see: grange results two.second --where \"state <> 'done'\"" "$output"
     run -1 --separate-stderr grange wait two.second --json
     same '4 4' "$(jq -r '.[0] | "\(.points) \(.skipped)"' <<<"$output")"
     waiter
