@@ -223,6 +223,8 @@ static enum err begin(struct session *s, struct fault *f)
         s->end_before = tally_last_end(s->control->dir, s->g);
     signals_let(false);
     signals_asked(s->local.joined ? SIGNALS_FARM : SIGNALS_STORING);
+    if (s->local.joined) /* its workers do not wait for us */
+        s->begun_us = clock_mono_us();
     for (size_t i = 0; i < s->n_parts && !err; i++)
         err = begin_part(s, &s->parts[i], f);
     if (err)
@@ -475,6 +477,7 @@ static enum err follow(struct session *s, struct fault *f)
 {
     ms_t now = clock_mono_ms();
     s->started_ms = now;
+    s->begun_us = s->begun_us ? s->begun_us : clock_mono_us();
     s->look_ms = MS_NEVER;
     display_open(&s->display, s->control->quiet, now);
     pace_init(&s->pace);

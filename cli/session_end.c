@@ -84,7 +84,7 @@ static void sum_up(const struct session *s, const struct part *p)
         .counts = p->counts,
         .ended_here = ended_since(&p->counts, p->ended_before),
         .end_before = s->end_before,
-        .wall_ms = s->started_ms ? clock_mono_ms() - s->started_ms : 0,
+        .wall_us = s->started_ms ? clock_mono_us() - s->begun_us : 0,
         .slots = s->have_news && s->n_parts == 1 ? s->slots : 0, /* one stage has no speed-up */
     };
     if (!all_ended)

@@ -39,8 +39,9 @@ static bool say_unfit(struct session *s)
         if (!farm && grange_farm_look(s->g, ANSWER_MS, &farm))
             break;
         if (unfit_why(n, farm, clock_wall_ms(), &why)) {
-            buf_addf(&b, "%s waits: no worker that is connected can run its points, until one comes: %s",
-                     p->name, buf_text(&why));
+            buf_addf(
+                &b, "%s waits: no worker that is connected can run its points, until one comes: %s",
+                p->name, buf_text(&why));
             display_say(&s->display, buf_text(&b));
             said = true;
         }

@@ -26,6 +26,7 @@ struct session {
     uint64_t n_retried;  /* points that a retry reopened */
     uint64_t end_before; /* tally_last_end */
     ms_t started_ms;     /* monotonic */
+    uint64_t begun_us;   /* likewise: from when on points may run; 0: not yet */
     ms_t lost_ms;        /* since when the connection is lost; 0: it is there */
     bool said_no_worker;
     ms_t look_ms; /* when to look why nothing runs; MS_NEVER: something does */

@@ -60,14 +60,17 @@ void summary_print(const struct summary *s)
 
 static double speed_up(const struct facts *x)
 {
-    return x->s->wall_ms > 0 ? (double)x->store.sum_us / 1000 / (double)x->s->wall_ms : 0;
+    return x->s->wall_us > 0 ? (double)x->store.sum_us / (double)x->s->wall_us : 0;
 }
 
+/* utilisation - at most all: points may have begun before this run joined them, and workers left
+ * that did some of it. */
 static double utilisation(const struct facts *x)
 {
     const struct policy *p = study_policy(x->s->study);
     double cores = p->needs.cores ? p->needs.cores : 1; /* a point keeps all of its cores busy */
-    return x->s->slots ? speed_up(x) * cores / x->s->slots : 0;
+    double part = x->s->slots ? speed_up(x) * cores / x->s->slots : 0;
+    return part < 1 ? part : 1;
 }
 
 /* ---- text ---- */
@@ -136,7 +139,7 @@ static void add_times(const struct facts *x, struct buf *b)
     if (!x->s->ended_here || !x->s->slots || !x->store.known)
         return;
     buf_adds(b, "  wall time ");
-    progress_duration(x->s->wall_ms, b);
+    progress_duration((ms_t)(x->s->wall_us / 1000), b);
     buf_adds(b, ", sum of the points' times ");
     progress_duration((ms_t)(x->store.sum_us / 1000), b);
     buf_addf(b, ": speed-up %.2f on %u %s, utilisation %.0f%%\n", speed_up(x), x->s->slots,
@@ -202,7 +205,7 @@ static void add_number_members(const struct facts *x, struct buf *b)
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         buf_addf(b, ", \"%s\": %" PRIu64, members[i].key, members[i].n);
     buf_addf(b, ", \"wall_s\": %.3f, \"sum_s\": %.3f, \"speed_up\": %.3f, \"utilisation\": %.3f",
-             (double)x->s->wall_ms / 1000, (double)x->store.sum_us / 1e6, speed_up(x),
+             (double)x->s->wall_us / 1e6, (double)x->store.sum_us / 1e6, speed_up(x),
              utilisation(x));
 }
 

@@ -17,7 +17,7 @@ struct summary {
     enum summary_end end;
     struct grange_counts counts; /* at the end */
     uint64_t ended_here;         /* points that ended in this run */
-    ms_t wall_ms;                /* from the first point that could start */
+    uint64_t wall_us;            /* from when on points could start */
     uint32_t slots;              /* 0: no worker was needed */
     uint64_t end_before;         /* tally_last_end when this run began */
 };

@@ -96,6 +96,20 @@ EOF
     grange down
 }
 
+@test "utilisation is never more than all, also where points began before the run that counts them" {
+    waiter
+    grange up -n 1 -j 1
+    grange submit --quiet --study s sh waiter.sh {n} ::: n=1
+    poll_until 20 lines_at_least started 1
+    start run "$GRANGE" run --json --study s sh waiter.sh {n} ::: n=1
+    poll_until 20 grep -q "1 to run" run.err # it has joined
+    touch go
+    finish "$pid"
+    same 0 "$rc"
+    same "1 true" "$(jq -r '"\(.ended_here) \(.sum_s > 0 and .utilisation <= 1)"' run.out)"
+    grange down
+}
+
 @test "wait: the scheduler is killed and comes back" {
     waiter
     grange up -n 1 -j 2
