@@ -18,6 +18,7 @@ enum err far_ask(const struct where *w, const struct client_look *what, client_p
     struct grange *g = NULL;
 
     signals_early();
+    signals_asked(SIGNALS_LOOKING);
     enum err err = where_connect(w, &g, f);
     if (err)
         return err;

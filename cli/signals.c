@@ -18,7 +18,9 @@ static void end_early(int sig)
 {
     (void)sig;
     static const char *const said[] = {
-        [SIGNALS_NOTHING] = "\ngrange: interrupted; nothing was started\n",
+        [SIGNALS_NOTHING] = "\ngrange: interrupted; nothing was done\n",
+        [SIGNALS_LOOKING] = "\ngrange: interrupted\n",
+        [SIGNALS_WAITING] = "\ngrange: " SIGNALS_WAIT_TEXT "\n",
         [SIGNALS_STORING] =
             "\ngrange: interrupted; no point has run, but they may be stored: grange "
             "status; the same command goes on\n",

@@ -17,11 +17,14 @@ void signals_let(bool through);
 /* signals_asked - what may have been done from here on: who is interrupted is told so. */
 enum signals_asked {
     SIGNALS_NOTHING, /* at first */
+    SIGNALS_LOOKING, /* nor will be */
+    SIGNALS_WAITING, /* likewise; what it waits for goes on */
     SIGNALS_STORING, /* our own scheduler stores the points; there is no worker yet */
     SIGNALS_FARM,    /* a farm may do what it was asked for */
     SIGNALS_CALL,    /* a call is in the farm's queue */
     SIGNALS_DIRECT,  /* a call waits at engines, and is given up with its connection */
 };
+#define SIGNALS_WAIT_TEXT "interrupted; the points go on, and the same command may be given again"
 void signals_asked(enum signals_asked what);
 /* signals_open - the descriptor they are read from, or -1. */
 int signals_open(void);

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "cli/control.h"
 #include "cli/points.h"
+#include "cli/signals.h"
 #include "cli/where.h"
 
 enum { OPT_NOW = OPT_VERB, OPT_WEIGHT, OPT_MAX_RUNNING };
@@ -106,6 +107,7 @@ static int steer(struct steer_args *a, steer_request *request, uint64_t *n)
     enum err err = where_open(&a->at, &a->where, &g, &f);
     if (err)
         return cli_fail(&f);
+    signals_asked(SIGNALS_FARM);
     int rc = request(g, a, n);
     if (rc)
         err = fault_set(&f, (enum err)rc, "%s", grange_message(g));

@@ -10,6 +10,7 @@
 #include "cli/part.h"
 #include "cli/progress.h"
 #include "cli/run_args.h"
+#include "cli/signals.h"
 #include "cli/where.h"
 
 enum { SUBMIT_MS = 600000 }; /* a spec of the largest size, joined with a store of the largest */
@@ -78,6 +79,7 @@ static int submit_all(const struct run_args *a, const struct stages *stages)
     for (size_t i = 0; i < stages->n && !a->control.quiet && a->control.dir[0]; i++)
         late_changed(stages->items[i], a->control.dir);
     enum err err = where_open_farm(&a->control.at, &where, &g, &f);
+    signals_asked(SIGNALS_FARM);
     for (size_t i = 0; i < stages->n && !err; i++)
         err = submit_one(g, a, stages->items[i], &f);
     grange_close(g);

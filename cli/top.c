@@ -15,6 +15,7 @@
 #include "cli/part.h"
 #include "cli/points.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/where.h"
@@ -349,6 +350,7 @@ static int top_main(int argc, char **argv)
     struct fault f;
     t = (struct top){ .args = &a };
     pace_init(&t.pace);
+    signals_asked(SIGNALS_LOOKING);
     enum err err = where_open(&a.at, &a.where, &t.g, &f);
     if (!err)
         err = show(&t, &f);

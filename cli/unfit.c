@@ -76,6 +76,7 @@ struct grange_farm *unfit_look(const char *dir)
     char why[FAULT_TEXT_MAX];
 
     signals_early();
+    signals_asked(SIGNALS_LOOKING);
     cli_url(dir, &url);
     int rc = grange_connect(buf_text(&url), LOOK_MS, &g, why, sizeof why);
     if (!rc && grange_farm_look(g, LOOK_MS, &farm))

@@ -331,7 +331,7 @@ static enum err wait_all(struct waiting *x, struct fault *f)
 static int exit_code(const struct waiting *x, enum err err, const struct fault *f)
 {
     if (x->interrupted) {
-        cli_say("interrupted; the points go on, and the same command may be given again");
+        cli_say(SIGNALS_WAIT_TEXT);
         return CLI_INTERRUPTED;
     }
     if (err) {
@@ -357,6 +357,7 @@ static int wait_main(int argc, char **argv)
     must(x.studies);
     for (size_t i = 0; i < a.n; i++)
         x.studies[i].name = a.names[i];
+    signals_asked(SIGNALS_WAITING);
     enum err err = where_open(&a.at, &a.where, &x.g, &f);
     bool connected = !err;
     if (!err)

@@ -263,9 +263,7 @@ enum err where_connect(const struct where *w, struct grange **g, struct fault *f
 static enum err open_found(const struct where *w, struct grange **g, struct fault *f)
 {
     signals_early();
-    enum err err = where_connect(w, g, f);
-    signals_asked(SIGNALS_FARM);
-    return err;
+    return where_connect(w, g, f);
 }
 
 enum err where_open(const struct where_args *a, struct where *w, struct grange **g, struct fault *f)

@@ -10,6 +10,7 @@
 #include "cli/farm_view.h"
 #include "cli/live.h"
 #include "cli/points.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/where.h"
 
@@ -116,6 +117,7 @@ static int workers_main(int argc, char **argv)
     struct grange *g = NULL;
     struct fault f;
     struct buf text = { 0 };
+    signals_asked(SIGNALS_LOOKING);
     enum err err = where_open(&a.at, &a.where, &g, &f);
     if (!err && a.watch)
         err = watch(g, &a, &f);

@@ -204,7 +204,7 @@ scheduler_is_ready() { grep -qs event=start .grange/scheduler.log; }
         poll_until 60 scheduler_is_ready
         kill -INT "$pid"
         finish "$pid"
-        grep -qE "no new points start|nothing was started" run.err || break
+        grep -qE "no new points start|nothing was done" run.err || break
     done
     same 130 "$rc"
     has "$(cat run.err)" "no point has run"
