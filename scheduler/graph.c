@@ -218,6 +218,10 @@ static size_t settle(struct core *c, struct array *a, uint64_t index, task_id be
     if (state != TASK_READY && state != TASK_BLOCKED && state != TASK_UNMET)
         return 1;
     want = graph_wants(a, index);
+    if (want == TASK_UNMET && state != want && a->graph->gate_bad) {
+        graph_look_up(c, a);
+        want = graph_wants(a, index);
+    }
     if (want == state || a->retired)
         return 1;
     if (want == TASK_UNMET && c->graph.n_undo) { /* something else of it may be taken back yet */

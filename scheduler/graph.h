@@ -119,6 +119,9 @@ void graph_moved(struct core *c, struct array *a, uint64_t index, enum task_stat
 void graph_settle_later(struct core *c, task_id task, task_id because);
 /* graph_array_moved - something moved in an array: tells those that wait for all of it. */
 void graph_array_moved(struct core *c, struct array *a);
+/* graph_look_up - whether what an array waits for moved in this step, before anything is skipped
+ * for it: the arrays themselves are told at the end of the step. */
+void graph_look_up(struct core *c, struct array *a);
 void graph_sweep(struct core *c, struct array *a); /* looks at every task again */
 /* graph_run - does about so many units of what is queued. */
 void graph_run(struct core *c, size_t units, struct outbox *out);

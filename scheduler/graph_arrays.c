@@ -81,6 +81,13 @@ void graph_array_moved(struct core *c, struct array *a)
             weigh(c, aw);
 }
 
+void graph_look_up(struct core *c, struct array *a)
+{
+    for (struct array_wait *aw = a->graph->in; aw; aw = aw->next_in)
+        if (aw->on->touched)
+            graph_array_moved(c, aw->on);
+}
+
 const char *graph_refuses_after(const struct core *c, const struct array_row *row)
 {
     for (size_t i = 0; i < row->n_after; i++) {
