@@ -356,7 +356,7 @@ void attempt_settle(struct attempt *a, bool dropped)
         return;
     int err = 0;
     bool keep = !*a->body.dir ? false : !dropped || a->why == STOP_NOT;
-    if (a->placed && a->useless) /* in the farm's directory the next attempt replaces it */
+    if (a->useless && !a->at_farm) /* there the next attempt replaces it */
         keep = false;
     if (keep && !a->placed)
         err = tree_place(a->dir, a->place, !dropped);

@@ -250,6 +250,16 @@ EOF
     finish "$worker_pid"
 }
 
+@test "nor in a directory that the worker was given, when that is not the farm's" {
+    grange up -n 0 --listen tls+tcp://127.0.0.1:0
+    far_worker --dir disk
+    grange submit --quiet --study o --retries 1000 --backoff 100ms..1s 'echo x >{out}/left; false {n}' ::: n=1
+    poll_until 20 bash -c '[ "$(sqlite3 .grange/grange.db "select count(*) from attempt")" -ge 2 ]'
+    kill -TERM "$worker_pid"
+    finish "$worker_pid"
+    same "" "$(find there/disk -name left)"
+}
+
 @test "a long stream that the scheduler has no room for stays at its worker, and log finds it on that machine" {
     head -c 3000000 /dev/urandom >noise
     grange up -n 0 --listen tls+tcp://127.0.0.1:0
