@@ -14,6 +14,7 @@
 #include "base/must.h"
 #include "cli/points.h"
 #include "cli/signals.h"
+#include "cli/stored.h"
 #include "cli/summary.h"
 #include "cli/tally.h"
 #include "client/grange.h"
@@ -231,6 +232,7 @@ static enum err begin(struct session *s, struct fault *f)
         return err;
     if (s->plan->retry && !s->n_retried && !s->control->quiet)
         points_say_none(s->name, s->plan->n_index > 0);
+    s->store = s->control->dir[0] ? stored_inode(s->control->dir) : 0;
     count(s);
     s->ended_before = part_ended(&s->counts);
     for (size_t i = 0; i < s->n_parts && !err; i++)
@@ -427,6 +429,8 @@ static void show(struct session *s, ms_t now)
 static enum err tend(struct session *s, struct fault *f)
 {
     bool again = false;
+    if (session_lost_store(s)) /* not into a new one; follow says so */
+        return fault_set(f, ERR_NOT_FOUND, "there is no store");
     enum err err = local_tend(&s->local, &again, f);
     if (again && s->lost_ms)
         s->lost_ms = clock_mono_ms(); /* it is another one whose silence counts from here */
@@ -485,7 +489,8 @@ static enum err follow(struct session *s, struct fault *f)
     enum err err = ERR_NONE;
     if (!s->local.joined || s->control->slots_given)
         err = local_start_worker(&s->local, f);
-    while (!err && !is_over(s, now) && s->level < 3 && now < s->give_up_ms) {
+    while (!err && !is_over(s, now) && s->level < 3 && now < s->give_up_ms &&
+           !session_lost_store(s)) {
         show(s, now);
         struct pollfd fds[] = { { .fd = grange_fd(s->g), .events = POLLIN },
                                 { .fd = s->signal_fd, .events = POLLIN } };
@@ -499,5 +504,9 @@ static enum err follow(struct session *s, struct fault *f)
             err = look_after(s, now, f);
     }
     display_close(&s->display);
+    if (session_lost_store(s))
+        err = fault_set(f, ERR_NOT_FOUND,
+                        "%s/grange.db was deleted, moved or replaced while the points ran",
+                        s->control->dir);
     return err;
 }

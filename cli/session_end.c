@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "cli/progress.h"
 #include "cli/session_inner.h"
+#include "cli/stored.h"
 #include "cli/summary.h"
 
 /* Points that ended since then; another command may have given ended points a new attempt. */
@@ -109,6 +110,11 @@ int session_finish(struct session *s)
                                                                                   : CLI_SOME_FAILED;
 }
 
+bool session_lost_store(const struct session *s)
+{
+    return stored_gone(s->control->dir, s->store);
+}
+
 int session_fail(struct session *s, const struct fault *f)
 {
     int rc = cli_fail(f);
@@ -116,6 +122,10 @@ int session_fail(struct session *s, const struct fault *f)
         if (f->code == ERR_DISK_FULL)
             cli_say("there is no space left for %s; nothing was started", s->control->dir);
         return rc;
+    }
+    if (session_lost_store(s)) {
+        cli_say("what was recorded there is gone; the same command runs all points anew");
+        return CLI_ERROR;
     }
     struct buf b;
     buf_init(&b);

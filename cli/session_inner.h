@@ -27,6 +27,7 @@ struct session {
     uint64_t end_before; /* tally_last_end */
     ms_t started_ms;     /* monotonic */
     uint64_t begun_us;   /* likewise: from when on points may run; 0: not yet */
+    uint64_t store;      /* stored_inode, once the points are stored; 0: it is elsewhere */
     ms_t lost_ms;        /* since when the connection is lost; 0: it is there */
     bool said_no_worker;
     ms_t look_ms; /* when to look why nothing runs; MS_NEVER: something does */
@@ -41,7 +42,8 @@ struct session {
     char note[160];
 };
 
-void session_idle(struct session *s, ms_t now);             /* says why nothing runs */
+void session_idle(struct session *s, ms_t now); /* says why nothing runs */
+bool session_lost_store(const struct session *s);
 int session_finish(struct session *s);                      /* it came to an end: an exit code */
 int session_fail(struct session *s, const struct fault *f); /* something went wrong: the same */
 

@@ -1,10 +1,13 @@
 #include "cli/stored.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/must.h"
+#include "cli/where.h"
 #include "store/reader.h"
 
 struct gathering {
@@ -145,4 +148,24 @@ enum err stored_studies(const char *dir, const char *name, struct stages *stages
     }
     reader_close(r);
     return err;
+}
+
+uint64_t stored_inode(const char *dir)
+{
+    char path[WHERE_DIR_MAX + sizeof "/grange.db"];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/grange.db", dir);
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+bool stored_gone(const char *dir, uint64_t inode)
+{
+    uint64_t now;
+
+    if (!inode)
+        return false;
+    errno = 0;
+    now = stored_inode(dir);
+    return now ? now != inode : errno == ENOENT || errno == ENOTDIR;
 }

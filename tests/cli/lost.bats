@@ -11,7 +11,10 @@ setup_more() {
     command="until [ -e '$PWD/go' ]; do sleep 0.05; done" # a point
 }
 
-teardown_more() { [ -z "${stopped:-}" ] || kill -CONT "$stopped" 2>/dev/null || true; }
+teardown_more() {
+    [ -z "${stopped:-}" ] || kill -CONT "$stopped" 2>/dev/null || true
+    [ -z "${keeper:-}" ] || kill -9 "$keeper" 2>/dev/null || true # of a directory that is gone: nobody finds it
+}
 
 scheduler() { sed -E 's/ .*//' .grange/lock; }
 said() { grep -q "$1" "$program.out"; }
@@ -115,4 +118,38 @@ farm() {
     same "1" "$(sqlite3 farm/grange.db 'select attempts from ended')" # it ran on, and was adopted
     kill "$worker"
     finish "$worker"
+}
+
+# store_gone ARG... - of a run with these options it is deleted; then its scheduler is killed, if it lives that long.
+store_gone() {
+    start run "$GRANGE" run "$@" --study s "$command; echo {n}" ::: n=1:4
+    run=$pid
+    poll_until 20 test -s .grange/lock
+    poll_until 20 sql_is "select count(*) from study" 1
+    poll_until 20 grep -q "to run" run.err
+    scheduler=$(scheduler)
+    rm -r .grange
+    kill -9 "$scheduler" || true
+    finish "$run"
+    same 3 "$rc"
+    has "$(cat run.err)" ".grange/grange.db was deleted, moved or replaced while the points ran"
+    has "$(cat run.err)" "what was recorded there is gone; the same command runs all points anew"
+    has_not "$(cat run.err)" "nothing that was recorded is lost"
+}
+
+@test "a run whose store is deleted ends and says so" {
+    store_gone -j 2
+    [ ! -e .grange/grange.db ] # nothing went on in a new one
+    touch go
+    run -0 grange run -j 2 --study s "$command; echo {n}" ::: n=1:4
+    has "$output" "4 points: 4 done"
+}
+
+@test "a run on a farm whose store is deleted ends and says so, also when it is another one by then" {
+    run -0 grange up -n 1 -j 2
+    keeper=$(sed -n 1p <(ls .grange/keepers))
+    store_gone
+    touch go
+    kill "$keeper"
+    poll_until 20 gone "$keeper"
 }
