@@ -426,12 +426,20 @@ static void show(struct session *s, ms_t now)
     display_show(&s->display, &v, now);
 }
 
+static enum err check_store(const struct session *s, struct fault *f)
+{
+    return session_lost_store(s)
+               ? fault_set(f, ERR_NOT_FOUND,
+                           "%s/grange.db was deleted, moved or replaced while the points ran",
+                           s->control->dir)
+               : ERR_NONE;
+}
+
 static enum err tend(struct session *s, struct fault *f)
 {
     bool again = false;
-    if (session_lost_store(s)) /* not into a new one; follow says so */
-        return fault_set(f, ERR_NOT_FOUND, "there is no store");
-    enum err err = local_tend(&s->local, &again, f);
+    enum err err = check_store(s, f); /* no scheduler goes on in a new one */
+    err = err ? err : local_tend(&s->local, &again, f);
     if (again && s->lost_ms)
         s->lost_ms = clock_mono_ms(); /* it is another one whose silence counts from here */
     return err;
