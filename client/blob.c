@@ -100,6 +100,8 @@ static void on_upload_ack(struct grange *g, struct upload *u, struct chunk *k,
         series_refuse(g, k->series, k->at, &f);
         return;
     }
+    if (u->done) /* its bytes are gone from here */
+        return;
     u->there = m->blob_ack.offset < u->bytes ? m->blob_ack.offset : u->bytes;
     if (u->unsure)
         u->sent = u->there;

@@ -405,6 +405,16 @@ Test(client_again, what_was_taken_before_a_refusal_ends)
     finish();
 }
 
+Test(client_again, what_is_durable_stays_so)
+{
+    char *data = long_payload("a", BLOB_PART_BYTES);
+    s.takes_back = true;
+    begin();
+    gives_back(call_long(NULL, data, BLOB_PART_BYTES), data, BLOB_PART_BYTES);
+    free(data);
+    finish();
+}
+
 Test(client_again, one_appendix_has_one_long_payload_at_the_most)
 {
     size_t n = 3 * BLOB_PART_BYTES + 1;

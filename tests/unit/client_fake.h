@@ -65,6 +65,7 @@ struct fake {
     bool refuse_hello;
     bool forgets;      /* with that part, all parts of the blob that it had */
     bool refuse_parts; /* of blobs: there is no room */
+    bool takes_back;   /* what it has said is durable: then it has none of it */
     bool late_acks;    /* parts of blobs that it takes are acknowledged four at a time */
     bool one_part;     /* of those that are wanted of a result it gives but the first */
     bool refuse_cancel;

@@ -197,6 +197,11 @@ static void on_blob(struct fake *s, peer_id from, const struct message *asked)
     m.blob_ack.done = b->data.n == asked->blob.total;
     m.blob_ack.text = "";
     fake_answer(s, from, &m);
+    if (!s->takes_back || !m.blob_ack.done)
+        return;
+    m.blob_ack.offset = 0;
+    m.blob_ack.done = false;
+    fake_answer(s, from, &m);
 }
 
 static void on_want(struct fake *s, peer_id from, const struct message *asked)
