@@ -105,6 +105,34 @@ all_open() { [ "$(cat idle*.out | wc -l)" = "$1" ]; }
     grep -q event=turned_away farm.log
 }
 
+# written - the store, byte by byte: a commit would show.
+written() { cat farm/grange.db farm/grange.db-wal | sha256sum; }
+
+turned_away() { sed -nE 's/.*event=turned_away connections=//p' farm.log | awk '{ n += $1 } END { print n + 0 }'; }
+all_turned_away() { [ "$(turned_away)" = "$1" ]; }
+
+@test "who has no certificate costs no message, no commit and no memory that stays" {
+    farm
+    local i before after written
+    start other "$GRANGE" scheduler --dir other --listen tls+tcp://127.0.0.1:0
+    poll_until 20 test -s other/client.json
+    (umask 077 && jq --argjson u "$(jq .urls farm/client.json)" '.urls = $u' other/client.json >foreign.json)
+    written=$(written)
+    for ((i = 0; i < 250; i++)); do
+        [ "$i" != 50 ] || before=$(rss_kib) # once what is allocated for the first ones is there
+        same closed "$(attack garbage "$port")"
+    done
+    after=$(rss_kib)
+    poll_until 20 all_turned_away 250
+    run ! grange workers --connect foreign.json
+    has "$output" certificate
+    same "" "$(grep -E 'event=(refused|drop|worker)' farm.log)"
+    same "$written" "$(written)"
+    [ $((after - before)) -lt $((4 * 1024)) ]
+    works
+    [ "$(written)" != "$written" ]
+}
+
 @test "a connection that never says a whole word is closed" {
     GRANGE_PATIENCE_PERCENT=20 farm # 2 s to greet
     same closed "$(attack loris)"
