@@ -512,9 +512,6 @@ static enum err follow(struct session *s, struct fault *f)
             err = look_after(s, now, f);
     }
     display_close(&s->display);
-    if (session_lost_store(s))
-        err = fault_set(f, ERR_NOT_FOUND,
-                        "%s/grange.db was deleted, moved or replaced while the points ran",
-                        s->control->dir);
-    return err;
+    enum err gone = check_store(s, f); /* whatever else was noticed comes of that */
+    return gone ? gone : err;
 }
