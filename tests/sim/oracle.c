@@ -179,6 +179,9 @@ static void worker_gone(struct sim *s, worker_id id)
 
     if (instance)
         oracle_not_judged(s, instance);
+    for (size_t i = 0; i < 64; i++) /* what still comes over its connection is not heard */
+        if (s->oracle->said_hello[i].instance == instance)
+            s->oracle->said_hello[i].instance = 0;
     for (uint64_t t = 1; instance && t < SIM_TASKS; t++)
         if (s->oracle->backup[t].instance == instance)
             memset(&s->oracle->backup[t], 0, sizeof s->oracle->backup[t]);
