@@ -100,6 +100,7 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
 {
     struct oracle *o = s->oracle;
 
+    o->said_hello[o->n_hello % 64].at = s->now;
     o->said_hello[o->n_hello % 64].peer = ev->from;
     o->said_hello[o->n_hello++ % 64].instance = ev->worker->instance;
     for (uint64_t t = 1; t < SIM_TASKS; t++) {
@@ -120,6 +121,11 @@ static void on_hello(struct sim *s, const struct event *ev, const struct outbox 
                 o->backup[t].soft = true;
             else if (!kept)
                 memset(&o->backup[t], 0, sizeof o->backup[t]);
+            continue;
+        }
+        if (kept && o->doubted[t].lease.n == h->lease.n && !o->backup[t].lease.n &&
+            o->current[t].lease.n != h->lease.n) {
+            o->backup[t] = o->doubted[t];
             continue;
         }
         if (kept && ended(s, h->task))
@@ -308,6 +314,9 @@ static void granted(struct sim *s, const struct send *d, const struct outbox *ou
         oracle_may_begin(s, g->task);
         oracle_granted_in_time(s, instance, g->task);
         oracle_granted_there(s, d->to, g->task);
+        if (o->current[t].soft && world_array_of(s, g->task)->policy.speculate)
+            o->doubted[t] = (struct held_by){ .lease = o->current[t].lease,
+                                              .instance = o->current[t].instance };
         o->current[t].lease = g->lease;
         o->current[t].instance = instance;
         o->current[t].soft = o->current[t].finished = false;

@@ -46,11 +46,14 @@ struct oracle {
         bool soft;
         bool finished;                       /* it takes nothing at its worker any more */
     } current[SIM_TASKS], backup[SIM_TASKS]; /* backup: of a straggler, on another worker */
+    struct held_by doubted[SIM_TASKS];       /* was soft when another lease was given out: that
+                                                may be its backup, which its worker's hello shows */
     uint32_t reopened[SIM_TASKS];            /* in which epoch, the last time */
     lease_id long_running[SIM_TASKS];        /* ran long when the scheduler died */
     struct {
         peer_id peer;
         uint64_t instance;
+        ms_t at;
     } said_hello[64]; /* the latest */
     size_t n_hello;
     struct judged {

@@ -9,6 +9,15 @@
 
 /* --- lives of the scheduler --- */
 
+/* said_hello_since - a worker told the scheduler what it has only then, or later. */
+static bool said_hello_since(const struct oracle *o, uint64_t instance, ms_t then)
+{
+    for (size_t i = 0; i < 64; i++)
+        if (o->said_hello[i].instance == instance && o->said_hello[i].at >= then)
+            return true;
+    return false;
+}
+
 void oracle_scheduler_died(struct sim *s)
 {
     struct oracle *o = s->oracle;
@@ -27,7 +36,8 @@ void oracle_scheduler_died(struct sim *s)
                 s->disk.study[row->study.n].active &&
                 s->disk.study[row->study.n].current.n == row->id.n &&
                 o->current[t].lease.n == p->lease.n && !o->current[t].soft &&
-                !s->disk.task[t].ended)
+                !s->disk.task[t].ended &&
+                !said_hello_since(o, o->current[t].instance, s->now - known_after))
                 o->long_running[t] = p->lease;
         }
 }
@@ -39,6 +49,7 @@ void oracle_scheduler_started(struct sim *s)
     memset(o->current, 0, sizeof o->current);
     memset(o->backup, 0, sizeof o->backup);
     memset(o->said_hello, 0, sizeof o->said_hello);
+    memset(o->doubted, 0, sizeof o->doubted);
     memset(o->judged, 0, sizeof o->judged);
     memset(o->good, 0, sizeof o->good);
     memset(o->bad, 0, sizeof o->bad);
