@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "worker/attempt.h"
 #include "worker/kept.h"
 #include "worker/tree.h"
 
@@ -131,4 +132,34 @@ Test(kept, where_nothing_can_be_written_there_is_no_lock)
     make("file");
     cr_assert_eq(kept_open(in_base("file/w"), "here", in_base("grange-scratch")), -1);
     kept_sweep(in_base("file"), "here");
+}
+
+static ino_t inode_of(const char *name)
+{
+    struct stat st;
+
+    cr_assert_eq(stat(in_base(name), &st), 0);
+    return st.st_ino;
+}
+
+/* The word that an attempt is no result may come when a later one has put its own in that place. */
+Test(kept, a_useless_attempt_takes_away_what_is_its_own)
+{
+    char dir[PATH_MAX], place[PATH_MAX];
+
+    make("points/s/n=1/e.txt");
+    snprintf(dir, sizeof dir, "%s", in_base("attempts/1"));
+    snprintf(place, sizeof place, "%s", in_base("points/s/n=1"));
+    struct attempt a = { .dir = dir,
+                         .place = place,
+                         .placed = inode_of("points/s/n=1"),
+                         .body.dir = "points/s/n=1",
+                         .useless = true };
+    cr_assert_eq(rename(in_base("points/s/n=1"), in_base("earlier")), 0);
+    make("points/s/n=1/later.txt");
+    attempt_settle(&a, false);
+    cr_expect(there("points/s/n=1/later.txt"));
+    a.placed = inode_of("points/s/n=1");
+    attempt_settle(&a, false);
+    cr_expect(!there("points/s/n=1"));
 }
