@@ -233,6 +233,8 @@ static void decided(struct sim *s, const struct change *c)
             sim_fail(s, "task %llu is skipped and could run", (unsigned long long)t);
         if (o->long_running[t].n == c->end.lease.n || c->kind == CHG_END)
             o->long_running[t].n = 0;
+        if (c->kind == CHG_ATTEMPT && c->end.state == TASK_LEASED && !o->backup[t].lease.n)
+            o->backup[t] = o->doubted[t]; /* one of two, of which the other goes on */
         clear(o, t);
         if (c->kind == CHG_END)
             clear(o, t);
